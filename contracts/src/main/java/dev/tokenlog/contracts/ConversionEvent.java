@@ -1,0 +1,116 @@
+package dev.tokenlog.contracts;
+
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import java.util.List;
+
+/// Topic `conversion-events`, key conversion id: the audit trail of a conversion, kept for ever.
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonSubTypes({
+    @JsonSubTypes.Type(
+            value = ConversionEvent.ConversionAccepted.class,
+            name = "ConversionAccepted"),
+    @JsonSubTypes.Type(value = ConversionEvent.SourceResolved.class, name = "SourceResolved"),
+    @JsonSubTypes.Type(value = ConversionEvent.TensorConverted.class, name = "TensorConverted"),
+    @JsonSubTypes.Type(value = ConversionEvent.ArtifactWritten.class, name = "ArtifactWritten"),
+    @JsonSubTypes.Type(value = ConversionEvent.ManifestPublished.class, name = "ManifestPublished"),
+    @JsonSubTypes.Type(
+            value = ConversionEvent.ConversionFinished.class,
+            name = "ConversionFinished"),
+    @JsonSubTypes.Type(value = ConversionEvent.ConversionFailed.class, name = "ConversionFailed"),
+    @JsonSubTypes.Type(
+            value = ConversionEvent.ConversionCancelled.class,
+            name = "ConversionCancelled"),
+    @JsonSubTypes.Type(value = ConversionEvent.ConversionResumed.class, name = "ConversionResumed")
+})
+public sealed interface ConversionEvent extends Event {
+
+    String conversionId();
+
+    /// The stages of the command that a user follows; the first three are the conversion's own.
+    enum Stage {
+        FETCH,
+        EXPORT_TENSORS,
+        PUBLISH
+    }
+
+    record ConversionAccepted(
+            String conversionId,
+            String modelId,
+            String source,
+            ConversionRequest.Recipe recipe,
+            String requestedBy,
+            String workerId,
+            String encoderVersion)
+            implements ConversionEvent {}
+
+    record SourceResolved(
+            String conversionId,
+            String location,
+            String family,
+            int tensors,
+            long parameters,
+            long bytes,
+            String dtype,
+            List<FileDigest> files)
+            implements ConversionEvent {}
+
+    /// One per finished tensor, so that a conversion can be resumed and its progress drawn.
+    ///
+    /// @param number 1 to `of`, rising
+    /// @param relativeError relative L2 error ‖w − ŵ‖ / ‖w‖ in double precision
+    record TensorConverted(
+            String conversionId,
+            int number,
+            int of,
+            String name,
+            List<Long> shape,
+            String quantization,
+            String sha256,
+            long bytes,
+            double relativeError,
+            double maxError,
+            double cosine,
+            long bytesDone,
+            long bytesTotal)
+            implements ConversionEvent {}
+
+    record ArtifactWritten(
+            String conversionId,
+            String modelDigest,
+            String weightsDigest,
+            String manifestSha256,
+            String location,
+            long bytes,
+            double bitsPerWeight)
+            implements ConversionEvent {}
+
+    record ManifestPublished(
+            String conversionId, String modelId, String modelDigest, String manifestSha256)
+            implements ConversionEvent {}
+
+    /// @param ratioToFp32 bytes of the source in FP32 over bytes of the artifact's weights
+    /// @param ratioToSource the same against the source's own type
+    record ConversionFinished(
+            String conversionId,
+            String modelId,
+            String modelDigest,
+            long parameters,
+            long bytes,
+            double bitsPerWeight,
+            double ratioToFp32,
+            double ratioToSource,
+            long totalMs)
+            implements ConversionEvent {}
+
+    record ConversionFailed(String conversionId, ErrorCode code, String message)
+            implements ConversionEvent {}
+
+    record ConversionCancelled(String conversionId, String requestedBy)
+            implements ConversionEvent {}
+
+    record ConversionResumed(String conversionId, int tensorsDone, String workerId)
+            implements ConversionEvent {}
+
+    record FileDigest(String path, long bytes, String sha256) {}
+}

@@ -1,0 +1,44 @@
+package dev.tokenlog.contracts;
+
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+
+/// Topic `conversion-requests`, key conversion id.
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonSubTypes({
+    @JsonSubTypes.Type(
+            value = ConversionRequest.ConversionRequested.class,
+            name = "ConversionRequested"),
+    @JsonSubTypes.Type(
+            value = ConversionRequest.ConversionCancelRequested.class,
+            name = "ConversionCancelRequested")
+})
+public sealed interface ConversionRequest extends Event {
+
+    String conversionId();
+
+    /// @param modelId the name under which the model is registered; missing: derived from the
+    ///   source
+    /// @param source a folder, later also a hub id or a GGUF file
+    /// @param bits 4 or 8; later also 1, 1.58 and 2
+    /// @param requestedBy who asked, for the audit
+    record ConversionRequested(
+            String conversionId,
+            String modelId,
+            String source,
+            String revision,
+            Recipe recipe,
+            String requestedBy)
+            implements ConversionRequest {}
+
+    record ConversionCancelRequested(String conversionId, String requestedBy)
+            implements ConversionRequest {}
+
+    /// How to quantize. Whatever is missing is filled in by the encoder and stands, filled in, in
+    /// the manifest.
+    ///
+    /// @param code `int8`, `int4`, …
+    /// @param groupSize columns that share a scale; missing: 32
+    /// @param scales how scales are found: `absmax` (round to nearest)
+    record Recipe(String code, Integer groupSize, String scales) {}
+}

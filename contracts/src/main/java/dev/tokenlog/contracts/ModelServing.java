@@ -1,0 +1,41 @@
+package dev.tokenlog.contracts;
+
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import com.fasterxml.jackson.annotation.JsonTypeName;
+import java.util.List;
+
+/// Topic `model-registry`, key model id, compacted: what may be served. Written by the registry
+/// processor alone.
+///
+/// @param state of the current digest
+/// @param current the digest that answers prompts; missing unless `state` is `SERVING`
+/// @param versions every digest known under this id, latest last
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonTypeName("ModelServing")
+public record ModelServing(String modelId, State state, Version current, List<Version> versions)
+        implements Event {
+
+    public enum State {
+        /// Known, without a passing verdict or a promotion.
+        CANDIDATE,
+        SERVING,
+        REVOKED,
+        UNPUBLISHED
+    }
+
+    /// @param verdict `PASS`, `FAIL`, `NONE` or missing while there is none
+    public record Version(
+            String modelDigest,
+            State state,
+            AccuracyEvent.Verdict verdict,
+            String validationId,
+            String numericsId,
+            String location,
+            String manifestSha256,
+            String family,
+            String quantization,
+            double bitsPerWeight,
+            long bytes,
+            int contextLength,
+            String reason) {}
+}

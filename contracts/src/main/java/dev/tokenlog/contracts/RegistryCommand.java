@@ -1,0 +1,33 @@
+package dev.tokenlog.contracts;
+
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+
+/// Topic `registry-commands`, key model id: what operators want served, kept for ever.
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonSubTypes({
+    @JsonSubTypes.Type(value = RegistryCommand.PromoteRequested.class, name = "PromoteRequested"),
+    @JsonSubTypes.Type(value = RegistryCommand.RollbackRequested.class, name = "RollbackRequested"),
+    @JsonSubTypes.Type(
+            value = RegistryCommand.UnpublishRequested.class,
+            name = "UnpublishRequested"),
+    @JsonSubTypes.Type(value = RegistryCommand.RevokeRequested.class, name = "RevokeRequested")
+})
+public sealed interface RegistryCommand extends Event {
+
+    String modelId();
+
+    /// Serve this digest, with or without a passing verdict (`force`).
+    record PromoteRequested(String modelId, String modelDigest, Boolean force, String requestedBy)
+            implements RegistryCommand {}
+
+    /// Serve the digest that was served before the present one.
+    record RollbackRequested(String modelId, String requestedBy) implements RegistryCommand {}
+
+    /// Stop serving; nothing is said about the model.
+    record UnpublishRequested(String modelId, String requestedBy) implements RegistryCommand {}
+
+    /// This digest must not be served any more; running generations drain.
+    record RevokeRequested(String modelId, String modelDigest, String reason, String requestedBy)
+            implements RegistryCommand {}
+}

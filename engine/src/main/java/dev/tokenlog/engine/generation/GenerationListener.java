@@ -1,0 +1,43 @@
+package dev.tokenlog.engine.generation;
+
+/// Told of what becomes of a generation, on the engine's thread: must return at once and never
+/// block.
+public interface GenerationListener {
+
+    /// A token was chosen.
+    ///
+    /// @param index from 0, tokens of earlier runs included
+    /// @param logprob null unless asked for
+    void onToken(int index, int tokenId, TokenLogProbability logprob);
+
+    /// The generation came to its own end. Told after its last token.
+    void onFinished(Finish finish);
+
+    /// It could not go on: bad data, non-finite numbers, or a defect.
+    void onFailed(Exception failure);
+
+    /// It was stopped by [GenerationHandle#stop]; nothing more will be told.
+    void onStopped();
+
+    /// @param stopSequence the stop text found, or null
+    record Finish(Reason reason, String stopSequence, Statistics statistics) {}
+
+    enum Reason {
+        /// End of sequence or a stop text.
+        STOP,
+        /// `maxTokens` or the end of the context.
+        LENGTH
+    }
+
+    /// @param logprobs natural logarithms; the alternatives likeliest first
+    record TokenLogProbability(
+            double logprob, int[] alternativeIds, double[] alternativeLogprobs) {}
+
+    /// @param prefillNanos from the first step of the prompt to its first token
+    record Statistics(
+            int promptTokens,
+            int completionTokens,
+            long queueNanos,
+            long prefillNanos,
+            long decodeNanos) {}
+}

@@ -1,0 +1,45 @@
+package dev.tokenlog.engine.tensor;
+
+import java.lang.foreign.MemorySegment;
+
+/// A weight matrix `[rows, columns]` as it lies in a file: rows are outputs, columns are inputs.
+public sealed interface Matrix {
+
+    String name();
+
+    int rows();
+
+    int columns();
+
+    /// Unquantized weights, row-major, little-endian; F32, F16 or BF16.
+    record Float(String name, DataType type, int rows, int columns, MemorySegment data)
+            implements Matrix {}
+
+    /// Integer codes with scales.
+    ///
+    /// Row-major, really packed: a row takes `ceil(columns * bits / 8)` bytes, the even column in
+    /// the low bits. `INT8` stores `q` as a signed byte; `INT4` stores `q + 8`.
+    ///
+    /// @param groupSize columns that share a scale: a multiple of 32, or `columns` for one scale
+    ///   per row
+    /// @param codes `rows * ceil(columns * bits / 8)` bytes
+    /// @param scales F16, row-major `[rows, ceil(columns / groupSize)]`; may be negative
+    record Quantized(
+            String name,
+            NumberCode code,
+            int rows,
+            int columns,
+            int groupSize,
+            MemorySegment codes,
+            MemorySegment scales)
+            implements Matrix {
+
+        public int groupsPerRow() {
+            return Math.ceilDiv(columns, groupSize);
+        }
+
+        public long bytesPerRow() {
+            return Math.ceilDiv((long) columns * code.bits(), 8);
+        }
+    }
+}
