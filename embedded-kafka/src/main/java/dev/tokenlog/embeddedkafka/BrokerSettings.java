@@ -1,0 +1,79 @@
+package dev.tokenlog.embeddedkafka;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Properties;
+
+/// The settings of a single node that is broker and controller at once, on the loopback interface.
+final class BrokerSettings {
+
+    static final String HOST = "127.0.0.1";
+    static final int NODE_ID = 1;
+    static final String CONTROLLER_LISTENER = "CONTROLLER";
+
+    private BrokerSettings() {}
+
+    static Properties of(Path logDir, int port, int controllerPort, Map<String, String> overrides) {
+        Properties p = new Properties();
+        p.setProperty("process.roles", "broker,controller");
+        p.setProperty("node.id", Integer.toString(NODE_ID));
+        p.setProperty(
+                "listeners",
+                "PLAINTEXT://%s:%d,CONTROLLER://%s:%d".formatted(HOST, port, HOST, controllerPort));
+        p.setProperty("advertised.listeners", "PLAINTEXT://%s:%d".formatted(HOST, port));
+        p.setProperty("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+        p.setProperty("inter.broker.listener.name", "PLAINTEXT");
+        p.setProperty("controller.listener.names", CONTROLLER_LISTENER);
+        p.setProperty(
+                "controller.quorum.voters", "%d@%s:%d".formatted(NODE_ID, HOST, controllerPort));
+        p.setProperty("log.dirs", logDir.toString());
+
+        topics(p);
+        groups(p);
+        size(p);
+        overrides.forEach(p::setProperty);
+        return p;
+    }
+
+    private static void topics(Properties p) {
+        // A misspelt topic is an error, not a new topic.
+        p.setProperty("auto.create.topics.enable", "false");
+        p.setProperty("num.partitions", "4");
+        p.setProperty("default.replication.factor", "1");
+        p.setProperty("min.insync.replicas", "1");
+        // Room for `dead-letters` (2 MiB) and a batch's own header; topics set their own limit.
+        p.setProperty("message.max.bytes", Integer.toString((2 << 20) + (64 << 10)));
+        for (String internal :
+                new String[] {
+                    "offsets.topic", "transaction.state.log", "share.coordinator.state.topic"
+                }) {
+            p.setProperty(internal + ".replication.factor", "1");
+            p.setProperty(internal + ".num.partitions", "4");
+        }
+        p.setProperty("transaction.state.log.min.isr", "1");
+        p.setProperty("share.coordinator.state.topic.min.isr", "1");
+    }
+
+    private static void groups(Properties p) {
+        p.setProperty("group.initial.rebalance.delay.ms", "0");
+        // Defaults are 5 s and 45 s: a killed worker's partitions would lie idle for that long.
+        p.setProperty("group.consumer.heartbeat.interval.ms", "200");
+        p.setProperty("group.consumer.min.heartbeat.interval.ms", "200");
+        p.setProperty("group.consumer.session.timeout.ms", "6000");
+        p.setProperty("group.consumer.min.session.timeout.ms", "6000");
+    }
+
+    private static void size(Properties p) {
+        // A restart after kill -9 waits for the registration of the killed one to run out.
+        p.setProperty("broker.session.timeout.ms", "2000");
+        p.setProperty("broker.heartbeat.interval.ms", "500");
+        // The default of 128 MiB is half of the heap.
+        p.setProperty("log.cleaner.dedupe.buffer.size", Integer.toString(4 << 20));
+        p.setProperty("log.cleaner.threads", "1");
+        p.setProperty("num.network.threads", "2");
+        p.setProperty("num.io.threads", "4");
+        p.setProperty("num.recovery.threads.per.data.dir", "1");
+        // Kafka Streams with exactly-once waits this long per transaction's first partition.
+        p.setProperty("add.partitions.to.txn.retry.backoff.ms", "1");
+    }
+}

@@ -1,0 +1,45 @@
+package dev.tokenlog.embeddedkafka;
+
+import dev.tokenlog.embeddedkafka.EmbeddedKafkaException.Reason;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+
+/// A KRaft node must know its controller's port before it starts, so ports are picked first.
+/// Between the pick and the broker's own bind somebody else may take one: that is a start that
+/// failed with [Reason#PORT_IN_USE], never a wrong broker.
+final class FreePorts {
+
+    private FreePorts() {}
+
+    /// @param requested the broker's port, or 0
+    /// @return the broker's port and the controller's
+    static int[] pick(int requested) {
+        try (ServerSocket broker = bind(requested);
+                ServerSocket controller = bind(0)) {
+            return new int[] {broker.getLocalPort(), controller.getLocalPort()};
+        } catch (IOException e) {
+            throw new EmbeddedKafkaException(
+                    Reason.PORT_IN_USE,
+                    requested == 0
+                            ? "no free port on the loopback interface: " + e.getMessage()
+                            : "port %d on %s is in use: stop what listens there, or choose another port (0 picks a free one)"
+                                    .formatted(requested, BrokerSettings.HOST),
+                    e);
+        }
+    }
+
+    private static ServerSocket bind(int port) throws IOException {
+        ServerSocket socket = new ServerSocket();
+        try {
+            // As the broker itself does: connections of a broker that just ended do not count.
+            socket.setReuseAddress(true);
+            socket.bind(new InetSocketAddress(InetAddress.getByName(BrokerSettings.HOST), port));
+            return socket;
+        } catch (IOException e) {
+            socket.close();
+            throw e;
+        }
+    }
+}
