@@ -26,15 +26,16 @@ public sealed interface AccuracyEvent extends Event {
     /// @param check `perplexity_ratio`, `mean_kl_divergence`, `top1_agreement`, `finite`,
     ///   `tensor_relative_error`, …
     /// @param subject the tensor, for checks per tensor
+    /// @param value missing: not a finite number
     /// @param threshold what the policy asks for; missing: reported only
     record AccuracyMeasured(
             String validationId,
-            String modelId,
-            String modelDigest,
+            @Required String modelId,
+            @Required String modelDigest,
             String numericsId,
-            String check,
+            @Required String check,
             String subject,
-            double value,
+            Double value,
             Double baseline,
             Double threshold,
             Boolean passed,
@@ -48,12 +49,12 @@ public sealed interface AccuracyEvent extends Event {
     /// @param code why there is no verdict, for instance `SOURCE_GONE`
     record ValidationFinished(
             String validationId,
-            String modelId,
-            String modelDigest,
+            @Required String modelId,
+            @Required String modelDigest,
             String numericsId,
             String baselineNumericsId,
             String policy,
-            Verdict verdict,
+            @Required Verdict verdict,
             ErrorCode code,
             String message,
             Integer documents,
@@ -68,18 +69,18 @@ public sealed interface AccuracyEvent extends Event {
 
     record ReplayVerified(
             String replayId,
-            String modelId,
-            String generationId,
-            String modelDigest,
+            @Required String modelId,
+            @Required String generationId,
+            @Required String modelDigest,
             String numericsId,
             int tokens)
             implements AccuracyEvent {}
 
     record ReplayDiverged(
             String replayId,
-            String modelId,
-            String generationId,
-            String modelDigest,
+            @Required String modelId,
+            @Required String generationId,
+            @Required String modelDigest,
             String numericsId,
             int firstDifference,
             String message)

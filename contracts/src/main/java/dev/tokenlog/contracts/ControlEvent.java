@@ -11,6 +11,6 @@ public sealed interface ControlEvent extends Event {
 
     String generationId();
 
-    record CancelRequested(String generationId, String reason, String requestedBy)
+    record CancelRequested(@Required String generationId, String reason, String requestedBy)
             implements ControlEvent {}
 }

@@ -35,7 +35,7 @@ public sealed interface ConversionEvent extends Event {
     }
 
     record ConversionAccepted(
-            String conversionId,
+            @Required String conversionId,
             String modelId,
             String source,
             ConversionRequest.Recipe recipe,
@@ -45,7 +45,7 @@ public sealed interface ConversionEvent extends Event {
             implements ConversionEvent {}
 
     record SourceResolved(
-            String conversionId,
+            @Required String conversionId,
             String location,
             String family,
             int tensors,
@@ -58,26 +58,27 @@ public sealed interface ConversionEvent extends Event {
     /// One per finished tensor, so that a conversion can be resumed and its progress drawn.
     ///
     /// @param number 1 to `of`, rising
-    /// @param relativeError relative L2 error ‖w − ŵ‖ / ‖w‖ in double precision
+    /// @param relativeError relative L2 error ‖w − ŵ‖ / ‖w‖ in double precision; missing where it
+    ///   is undefined (a tensor of zeros), like `cosine`
     record TensorConverted(
-            String conversionId,
+            @Required String conversionId,
             int number,
             int of,
-            String name,
+            @Required String name,
             List<Long> shape,
             String quantization,
             String sha256,
             long bytes,
-            double relativeError,
-            double maxError,
-            double cosine,
+            Double relativeError,
+            Double maxError,
+            Double cosine,
             long bytesDone,
             long bytesTotal)
             implements ConversionEvent {}
 
     record ArtifactWritten(
-            String conversionId,
-            String modelDigest,
+            @Required String conversionId,
+            @Required String modelDigest,
             String weightsDigest,
             String manifestSha256,
             String location,
@@ -86,15 +87,18 @@ public sealed interface ConversionEvent extends Event {
             implements ConversionEvent {}
 
     record ManifestPublished(
-            String conversionId, String modelId, String modelDigest, String manifestSha256)
+            @Required String conversionId,
+            @Required String modelId,
+            @Required String modelDigest,
+            String manifestSha256)
             implements ConversionEvent {}
 
     /// @param ratioToFp32 bytes of the source in FP32 over bytes of the artifact's weights
     /// @param ratioToSource the same against the source's own type
     record ConversionFinished(
-            String conversionId,
-            String modelId,
-            String modelDigest,
+            @Required String conversionId,
+            @Required String modelId,
+            @Required String modelDigest,
             long parameters,
             long bytes,
             double bitsPerWeight,
@@ -103,14 +107,14 @@ public sealed interface ConversionEvent extends Event {
             long totalMs)
             implements ConversionEvent {}
 
-    record ConversionFailed(String conversionId, ErrorCode code, String message)
+    record ConversionFailed(@Required String conversionId, @Required ErrorCode code, String message)
             implements ConversionEvent {}
 
-    record ConversionCancelled(String conversionId, String requestedBy)
+    record ConversionCancelled(@Required String conversionId, String requestedBy)
             implements ConversionEvent {}
 
-    record ConversionResumed(String conversionId, int tensorsDone, String workerId)
+    record ConversionResumed(@Required String conversionId, int tensorsDone, String workerId)
             implements ConversionEvent {}
 
-    record FileDigest(String path, long bytes, String sha256) {}
+    record FileDigest(@Required String path, long bytes, String sha256) {}
 }

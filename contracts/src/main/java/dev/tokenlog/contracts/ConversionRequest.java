@@ -20,18 +20,19 @@ public sealed interface ConversionRequest extends Event {
     /// @param modelId the name under which the model is registered; missing: derived from the
     ///   source
     /// @param source a folder, later also a hub id or a GGUF file
-    /// @param bits 4 or 8; later also 1, 1.58 and 2
+    /// @param revision of the source, where it has revisions
+    /// @param recipe missing: `int4` in groups of 32
     /// @param requestedBy who asked, for the audit
     record ConversionRequested(
-            String conversionId,
+            @Required String conversionId,
             String modelId,
-            String source,
+            @Required String source,
             String revision,
             Recipe recipe,
             String requestedBy)
             implements ConversionRequest {}
 
-    record ConversionCancelRequested(String conversionId, String requestedBy)
+    record ConversionCancelRequested(@Required String conversionId, String requestedBy)
             implements ConversionRequest {}
 
     /// How to quantize. Whatever is missing is filled in by the encoder and stands, filled in, in
@@ -40,5 +41,5 @@ public sealed interface ConversionRequest extends Event {
     /// @param code `int8`, `int4`, …
     /// @param groupSize columns that share a scale; missing: 32
     /// @param scales how scales are found: `absmax` (round to nearest)
-    record Recipe(String code, Integer groupSize, String scales) {}
+    record Recipe(@Required String code, Integer groupSize, String scales) {}
 }

@@ -1,5 +1,7 @@
 package dev.tokenlog.contracts;
 
+import com.fasterxml.jackson.annotation.JsonEnumDefaultValue;
+
 /// Every reason for which Tokenlog refuses or fails something, in one place. Names are part of the
 /// contract.
 public enum ErrorCode {
@@ -51,5 +53,8 @@ public enum ErrorCode {
     LOG_GAP,
     CANCELLED,
     /// A defect of ours.
-    INTERNAL
+    INTERNAL,
+    /// What a reader sees in place of a code newer than itself. Never written.
+    @JsonEnumDefaultValue
+    UNRECOGNIZED
 }

@@ -12,11 +12,11 @@ import com.fasterxml.jackson.annotation.JsonTypeName;
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonTypeName("ModelManifest")
 public record ModelManifest(
-        String modelId,
-        String modelDigest,
+        @Required String modelId,
+        @Required String modelDigest,
         String weightsDigest,
         String manifestSha256,
-        String location,
+        @Required String location,
         String source,
         String family,
         String quantization,

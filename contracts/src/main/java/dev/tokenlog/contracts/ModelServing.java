@@ -12,7 +12,8 @@ import java.util.List;
 /// @param versions every digest known under this id, latest last
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonTypeName("ModelServing")
-public record ModelServing(String modelId, State state, Version current, List<Version> versions)
+public record ModelServing(
+        @Required String modelId, @Required State state, Version current, List<Version> versions)
         implements Event {
 
     public enum State {
@@ -25,8 +26,8 @@ public record ModelServing(String modelId, State state, Version current, List<Ve
 
     /// @param verdict `PASS`, `FAIL`, `NONE` or missing while there is none
     public record Version(
-            String modelDigest,
-            State state,
+            @Required String modelDigest,
+            @Required State state,
             AccuracyEvent.Verdict verdict,
             String validationId,
             String numericsId,

@@ -22,8 +22,7 @@ public sealed interface PromptEvent extends Event {
     /// @param maxTokens at most this many tokens; missing: the model's default
     /// @param temperature 0 to 2; 0 takes the likeliest token
     /// @param topK 0 or missing: no limit
-    /// @param seed an unsigned 64-bit number (read with [Long#toUnsignedString]); missing: derived
-    ///   from the id
+    /// @param seed missing: derived from the generation id
     /// @param stop texts that end the generation
     /// @param logprobs how many alternatives to report per token; missing: no log probabilities, 0:
     ///   the token's own
@@ -32,7 +31,7 @@ public sealed interface PromptEvent extends Event {
     record PromptSubmitted(
             String generationId,
             String conversationId,
-            String modelId,
+            @Required String modelId,
             List<Message> messages,
             String prompt,
             Integer maxTokens,
@@ -48,7 +47,173 @@ public sealed interface PromptEvent extends Event {
             Integer logprobs,
             Long deadlineMs,
             Integer priority)
-            implements PromptEvent {}
+            implements PromptEvent {
 
-    record Message(String role, String content) {}
+        public PromptSubmitted {
+            if ((messages == null || messages.isEmpty()) == (prompt == null)) {
+                throw new IllegalArgumentException(
+                        "exactly one of messages (not empty) and prompt is needed");
+            }
+        }
+
+        /// A prompt that is raw text.
+        public static Builder ofText(String modelId, String prompt) {
+            return new Builder(modelId, null, prompt);
+        }
+
+        /// A prompt that is a conversation, rendered by the model's chat template.
+        public static Builder ofMessages(String modelId, List<Message> messages) {
+            return new Builder(modelId, List.copyOf(messages), null);
+        }
+
+        /// The same prompt under another generation id.
+        public PromptSubmitted withGenerationId(String id) {
+            return new PromptSubmitted(
+                    id,
+                    conversationId,
+                    modelId,
+                    messages,
+                    prompt,
+                    maxTokens,
+                    temperature,
+                    topK,
+                    topP,
+                    minP,
+                    repetitionPenalty,
+                    presencePenalty,
+                    frequencyPenalty,
+                    seed,
+                    stop,
+                    logprobs,
+                    deadlineMs,
+                    priority);
+        }
+    }
+
+    /// Builds a prompt by the names of its fields; what is not set stays missing.
+    final class Builder {
+        private final String modelId;
+        private final List<Message> messages;
+        private final String prompt;
+        private String generationId;
+        private String conversationId;
+        private Integer maxTokens;
+        private Double temperature;
+        private Integer topK;
+        private Double topP;
+        private Double minP;
+        private Double repetitionPenalty;
+        private Double presencePenalty;
+        private Double frequencyPenalty;
+        private UnsignedSeed seed;
+        private List<String> stop;
+        private Integer logprobs;
+        private Long deadlineMs;
+        private Integer priority;
+
+        private Builder(String modelId, List<Message> messages, String prompt) {
+            this.modelId = modelId;
+            this.messages = messages;
+            this.prompt = prompt;
+        }
+
+        public Builder generationId(String value) {
+            generationId = value;
+            return this;
+        }
+
+        public Builder conversationId(String value) {
+            conversationId = value;
+            return this;
+        }
+
+        public Builder maxTokens(Integer value) {
+            maxTokens = value;
+            return this;
+        }
+
+        public Builder temperature(Double value) {
+            temperature = value;
+            return this;
+        }
+
+        public Builder topK(Integer value) {
+            topK = value;
+            return this;
+        }
+
+        public Builder topP(Double value) {
+            topP = value;
+            return this;
+        }
+
+        public Builder minP(Double value) {
+            minP = value;
+            return this;
+        }
+
+        public Builder repetitionPenalty(Double value) {
+            repetitionPenalty = value;
+            return this;
+        }
+
+        public Builder presencePenalty(Double value) {
+            presencePenalty = value;
+            return this;
+        }
+
+        public Builder frequencyPenalty(Double value) {
+            frequencyPenalty = value;
+            return this;
+        }
+
+        public Builder seed(UnsignedSeed value) {
+            seed = value;
+            return this;
+        }
+
+        public Builder stop(List<String> value) {
+            stop = value;
+            return this;
+        }
+
+        public Builder logprobs(Integer value) {
+            logprobs = value;
+            return this;
+        }
+
+        public Builder deadlineMs(Long value) {
+            deadlineMs = value;
+            return this;
+        }
+
+        public Builder priority(Integer value) {
+            priority = value;
+            return this;
+        }
+
+        public PromptSubmitted build() {
+            return new PromptSubmitted(
+                    generationId,
+                    conversationId,
+                    modelId,
+                    messages,
+                    prompt,
+                    maxTokens,
+                    temperature,
+                    topK,
+                    topP,
+                    minP,
+                    repetitionPenalty,
+                    presencePenalty,
+                    frequencyPenalty,
+                    seed,
+                    stop,
+                    logprobs,
+                    deadlineMs,
+                    priority);
+        }
+    }
+
+    record Message(@Required String role, @Required String content) {}
 }

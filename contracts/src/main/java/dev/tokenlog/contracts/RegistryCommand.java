@@ -18,16 +18,26 @@ public sealed interface RegistryCommand extends Event {
     String modelId();
 
     /// Serve this digest, with or without a passing verdict (`force`).
-    record PromoteRequested(String modelId, String modelDigest, Boolean force, String requestedBy)
+    record PromoteRequested(
+            @Required String modelId,
+            @Required String modelDigest,
+            Boolean force,
+            String requestedBy)
             implements RegistryCommand {}
 
     /// Serve the digest that was served before the present one.
-    record RollbackRequested(String modelId, String requestedBy) implements RegistryCommand {}
+    record RollbackRequested(@Required String modelId, String requestedBy)
+            implements RegistryCommand {}
 
     /// Stop serving; nothing is said about the model.
-    record UnpublishRequested(String modelId, String requestedBy) implements RegistryCommand {}
+    record UnpublishRequested(@Required String modelId, String requestedBy)
+            implements RegistryCommand {}
 
     /// This digest must not be served any more; running generations drain.
-    record RevokeRequested(String modelId, String modelDigest, String reason, String requestedBy)
+    record RevokeRequested(
+            @Required String modelId,
+            @Required String modelDigest,
+            String reason,
+            String requestedBy)
             implements RegistryCommand {}
 }

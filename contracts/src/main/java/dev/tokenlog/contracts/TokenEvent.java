@@ -43,14 +43,14 @@ public sealed interface TokenEvent extends Event {
     /// @param parameters the effective parameters, defaults filled in
     /// @param bodyHash SHA-256, hex, of the prompt record's value
     record GenerationStarted(
-            String generationId,
-            Integer attempt,
+            @Required String generationId,
+            @Required Integer attempt,
             String modelId,
             String modelDigest,
             String numericsId,
             UnsignedSeed seed,
             Parameters parameters,
-            Long promptOffset,
+            @Required Long promptOffset,
             String bodyHash,
             String workerId)
             implements Claim {}
@@ -64,11 +64,11 @@ public sealed interface TokenEvent extends Event {
     /// @param promptHash with index 0 only: SHA-256, hex, of the prompt's ids as little-endian
     ///   32-bit integers
     record TokensGenerated(
-            String generationId,
-            Long promptOffset,
-            Integer attempt,
-            Integer index,
-            List<Integer> tokenIds,
+            @Required String generationId,
+            @Required Long promptOffset,
+            @Required Integer attempt,
+            @Required Integer index,
+            @Required List<Integer> tokenIds,
             String text,
             List<TokenLogprob> logprobs,
             Integer promptTokens,
@@ -76,9 +76,9 @@ public sealed interface TokenEvent extends Event {
             implements TokenEvent {}
 
     record GenerationResumed(
-            String generationId,
-            Long promptOffset,
-            Integer attempt,
+            @Required String generationId,
+            @Required Long promptOffset,
+            @Required Integer attempt,
             String workerId,
             String numericsId)
             implements Claim {}
@@ -87,9 +87,9 @@ public sealed interface TokenEvent extends Event {
     /// @param stopSequence the stop text that ended it, if one did
     /// @param tokenHash SHA-256, hex, over all valid token ids as little-endian 32-bit integers
     record GenerationFinished(
-            String generationId,
-            Long promptOffset,
-            Integer attempt,
+            @Required String generationId,
+            @Required Long promptOffset,
+            @Required Integer attempt,
             String reason,
             String stopSequence,
             TokenUsage usage,
@@ -98,9 +98,9 @@ public sealed interface TokenEvent extends Event {
             implements Terminal {}
 
     record GenerationFailed(
-            String generationId,
-            Long promptOffset,
-            Integer attempt,
+            @Required String generationId,
+            @Required Long promptOffset,
+            @Required Integer attempt,
             ErrorCode code,
             String message,
             TokenUsage usage,
@@ -109,9 +109,9 @@ public sealed interface TokenEvent extends Event {
             implements Terminal {}
 
     record GenerationCancelled(
-            String generationId,
-            Long promptOffset,
-            Integer attempt,
+            @Required String generationId,
+            @Required Long promptOffset,
+            @Required Integer attempt,
             String reason,
             TokenUsage usage,
             String tokenHash,

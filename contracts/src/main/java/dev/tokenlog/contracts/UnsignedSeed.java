@@ -12,7 +12,7 @@ public record UnsignedSeed(long bits) {
     @JsonCreator
     public static UnsignedSeed of(BigInteger value) {
         if (value.signum() < 0 || value.compareTo(LIMIT) >= 0) {
-            throw new IllegalArgumentException("seed must lie in 0 to 2^64 - 1, found " + value);
+            throw new NumberOutOfRangeException("seed must lie in 0 to 2^64 - 1, found " + value);
         }
         return new UnsignedSeed(value.longValue());
     }

@@ -10,7 +10,7 @@ import com.fasterxml.jackson.annotation.JsonTypeName;
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonTypeName("Usage")
 public record Usage(
-        String modelId,
+        @Required String modelId,
         long windowStart,
         long windowMs,
         long generations,

@@ -17,7 +17,7 @@ public sealed interface ValidationRequest extends Event {
     /// @param against folder of the FP32 baseline; missing: the manifest's source
     record ValidationRequested(
             String validationId,
-            String modelId,
+            @Required String modelId,
             String modelDigest,
             String against,
             String profile,
@@ -26,8 +26,8 @@ public sealed interface ValidationRequest extends Event {
 
     record ReplayRequested(
             String replayId,
-            String modelId,
-            String generationId,
+            @Required String modelId,
+            @Required String generationId,
             Integer partition,
             Long promptOffset,
             String requestedBy)

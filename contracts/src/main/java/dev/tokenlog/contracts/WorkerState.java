@@ -11,7 +11,7 @@ import java.util.List;
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonTypeName("WorkerState")
 public record WorkerState(
-        String workerId,
+        @Required String workerId,
         String role,
         String host,
         long startedAt,
@@ -25,5 +25,5 @@ public record WorkerState(
         Integer queuedGenerations)
         implements Event {
 
-    public record LoadedModel(String modelId, String modelDigest, long bytes) {}
+    public record LoadedModel(@Required String modelId, @Required String modelDigest, long bytes) {}
 }
