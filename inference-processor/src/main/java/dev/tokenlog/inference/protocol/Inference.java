@@ -1,0 +1,68 @@
+package dev.tokenlog.inference.protocol;
+
+import dev.tokenlog.contracts.ErrorCode;
+import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
+import dev.tokenlog.contracts.TokenEvent.Parameters;
+import dev.tokenlog.contracts.TokenEvent.TokenLogprob;
+import java.util.function.Consumer;
+
+/// Everything that computes. All calls return at once; listeners are told on the protocol thread.
+public interface Inference {
+
+    /// The arithmetic of this worker's models, for instance `cpu-1/kv16`.
+    String numericsId();
+
+    /// Loads the model if need be, renders and tokenizes the prompt.
+    void prepare(Work work, Consumer<Preparation> done);
+
+    /// @param location the artifact's folder as the registry names it, may be null
+    /// @param promptTime append time of the prompt: the clock that a chat template sees
+    record Work(
+            String generationId,
+            String modelId,
+            String modelDigest,
+            String location,
+            PromptSubmitted prompt,
+            long promptTime,
+            Parameters parameters,
+            long seed) {}
+
+    sealed interface Preparation {
+
+        record Refused(Refusal refusal) implements Preparation {}
+
+        record Ready(PreparedPrompt prompt) implements Preparation {}
+    }
+
+    /// A prompt that is ready to run.
+    interface PreparedPrompt {
+
+        int promptTokens();
+
+        /// SHA-256 of the prompt's ids.
+        String promptHash();
+
+        /// Begins to generate behind the tokens that are already there.
+        Run start(int[] doneIds, boolean alone, RunListener listener);
+    }
+
+    interface Run {
+        /// Ends it at the next step: one of the listener's last three methods follows, if none has
+        /// yet.
+        void stop();
+    }
+
+    interface RunListener {
+
+        /// @param text what this token adds to the text, often a word, sometimes nothing
+        /// @param logprob null unless asked for
+        void token(int id, String text, TokenLogprob logprob);
+
+        /// @param reason `stop` or `length`
+        void finished(String reason, String stopSequence);
+
+        void failed(ErrorCode code, String message);
+
+        void stopped();
+    }
+}

@@ -1,0 +1,452 @@
+package dev.tokenlog.inference.protocol;
+
+import dev.tokenlog.contracts.ErrorCode;
+import dev.tokenlog.contracts.GenerationLog;
+import dev.tokenlog.contracts.GenerationLog.Applied;
+import dev.tokenlog.contracts.TokenEvent;
+import dev.tokenlog.inference.protocol.PromptTopic.Commit;
+import dev.tokenlog.inference.protocol.TokenTopic.StartingPoint;
+import dev.tokenlog.inference.protocol.TokenTopic.TokenRecord;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+
+/// One partition number while it is assigned to this worker: its prompts, what its tokens say, and
+/// how far it may commit. Forgotten when the assignment ends; a new assignment is a new object.
+final class Partition {
+
+    private static final Logger LOG = System.getLogger(Partition.class.getName());
+
+    /// How long after a refused commit or dead letter it is tried again.
+    static final long RETRY_MILLIS = 500;
+
+    private enum Phase {
+        /// Reads what the log says before it does anything.
+        READING,
+        OPEN,
+        /// Hands over what runs, begins nothing.
+        LEAVING,
+        GONE
+    }
+
+    private final Worker worker;
+    private final Assignment assignment;
+    private final DedupeWindow window;
+    private final TreeMap<Long, Prompt> uncommitted = new TreeMap<>();
+    private final Map<GenerationKey, GenerationLog> logs = new HashMap<>();
+    private final Map<GenerationKey, Generation> live = new HashMap<>();
+    private Phase phase = Phase.READING;
+    private long committed;
+    private long nextPrompt;
+    private long lastPromptTime = Long.MIN_VALUE;
+    private long tokensRead;
+    private boolean gapReported;
+    private boolean commitInFlight;
+    private List<Runnable> proofs = new ArrayList<>();
+    private Consumer<Optional<Commit>> handedOver;
+
+    Partition(Worker worker, Assignment assignment) {
+        this.worker = worker;
+        this.assignment = assignment;
+        this.committed = assignment.committed();
+        this.nextPrompt = assignment.committed();
+        this.gapReported = assignment.missing().isEmpty();
+        this.window = new DedupeWindow(worker.settings().dedupeWindow().toMillis());
+    }
+
+    int number() {
+        return assignment.partition();
+    }
+
+    boolean isOpen() {
+        return phase == Phase.OPEN;
+    }
+
+    boolean isLeaving() {
+        return phase == Phase.LEAVING || phase == Phase.GONE;
+    }
+
+    Worker worker() {
+        return worker;
+    }
+
+    Collection<Generation> live() {
+        return List.copyOf(live.values());
+    }
+
+    // ---- Assignment: know what the log says, then begin.
+
+    void open() {
+        reportGap();
+        worker.ports()
+                .prompts()
+                .past(
+                        number(),
+                        committed,
+                        worker.settings().dedupeWindow().toMillis(),
+                        this::pastRead);
+    }
+
+    private void pastRead(PromptTopic.Past past) {
+        if (phase != Phase.READING) {
+            return;
+        }
+        for (PromptTopic.PastPrompt prompt : past.prompts()) {
+            window.past(
+                    new GenerationKey(prompt.offset(), prompt.generationId()), prompt.appendTime());
+        }
+        StartingPoint from =
+                assignment.safeBeginning().isPresent()
+                        ? new StartingPoint.Offset(assignment.safeBeginning().getAsLong())
+                        : new StartingPoint.AppendTime(
+                                past.firstUncommittedTime().orElse(worker.now())
+                                        - worker.settings().clockSkew().toMillis());
+        worker.ports()
+                .tokens()
+                .follow(
+                        number(),
+                        from,
+                        new TokenTopic.Reader() {
+                            @Override
+                            public void records(List<TokenRecord> records, long next) {
+                                read(records, next);
+                            }
+
+                            @Override
+                            public void reachedEnd() {
+                                opened();
+                            }
+                        });
+    }
+
+    private void opened() {
+        if (phase != Phase.READING) {
+            return;
+        }
+        phase = Phase.OPEN;
+        LOG.log(
+                Level.INFO,
+                "partition={0} open: committed={1} prompts={2} unfinished={3}",
+                number(),
+                committed,
+                uncommitted.size(),
+                logs.values().stream().filter(log -> !log.ended()).count());
+        for (Prompt prompt : List.copyOf(uncommitted.values())) {
+            take(prompt);
+        }
+        commitProgress();
+    }
+
+    private void reportGap() {
+        if (gapReported || phase == Phase.GONE) {
+            return;
+        }
+        long from = assignment.missing().getAsLong();
+        DeadLetterTopic.Letter letter =
+                new DeadLetterTopic.Letter(
+                        number(),
+                        from,
+                        null,
+                        null,
+                        new RecordHeaders(),
+                        ErrorCode.LOG_GAP,
+                        "prompts %d to %d were deleted before anybody processed them"
+                                .formatted(from, assignment.committed() - 1),
+                        0);
+        worker.ports()
+                .deadLetters()
+                .append(
+                        letter,
+                        result -> {
+                            if (result instanceof SendResult.Acknowledged) {
+                                gapReported = true;
+                                // So that the next owner does not report it again.
+                                proveOwnership(() -> {});
+                            } else {
+                                worker.after(RETRY_MILLIS, this::reportGap);
+                            }
+                        });
+    }
+
+    // ---- Prompts
+
+    /// @return whether the record belongs to this assignment and was not given before
+    boolean offer(PromptRecord record) {
+        if (isLeaving() || record.offset() < nextPrompt) {
+            return false;
+        }
+        nextPrompt = record.offset() + 1;
+        lastPromptTime = Math.max(lastPromptTime, record.appendTime());
+        Prompt prompt = new Prompt(record, worker.parser().parse(record));
+        uncommitted.put(record.offset(), prompt);
+        worker.held(record.bytes());
+        if (phase == Phase.OPEN) {
+            take(prompt);
+            commitProgress();
+        }
+        return true;
+    }
+
+    private void take(Prompt prompt) {
+        if (prompt.parsed().generationId() == null) {
+            deadLetter(prompt);
+            return;
+        }
+        GenerationLog log = logs.get(prompt.key());
+        if (log == null || log.attempt() == 0) {
+            // What the log already holds as a generation of its own stays one.
+            Optional<GenerationKey> earlier = window.original(prompt.key(), prompt.appendTime());
+            if (earlier.isPresent()) {
+                repeat(prompt, earlier.get());
+                return;
+            }
+        }
+        window.began(prompt.key(), prompt.appendTime());
+        if (log != null && log.ended()) {
+            done(prompt);
+            return;
+        }
+        Generation generation = new Generation(this, prompt, log(prompt.key()));
+        live.put(prompt.key(), generation);
+        worker.admission().offer(generation);
+    }
+
+    private void repeat(Prompt prompt, GenerationKey earlier) {
+        prompt.repeats(earlier);
+        LOG.log(
+                Level.DEBUG,
+                "partition={0} prompt={1} repeats generation={2} of prompt={3}",
+                number(),
+                prompt.offset(),
+                earlier.generationId(),
+                earlier.promptOffset());
+        if (!live.containsKey(earlier)) {
+            done(prompt);
+        }
+    }
+
+    /// A prompt that nobody can be told about: done as soon as its bytes are safe.
+    private void deadLetter(Prompt prompt) {
+        if (phase != Phase.OPEN) {
+            return;
+        }
+        worker.deadLetter(
+                prompt,
+                prompt.parsed().refusal().orElseThrow(),
+                0,
+                result -> {
+                    if (phase == Phase.GONE) {
+                        return;
+                    }
+                    if (result instanceof SendResult.Failed) {
+                        worker.after(RETRY_MILLIS, () -> deadLetter(prompt));
+                    } else {
+                        done(prompt);
+                        commitProgress();
+                    }
+                });
+    }
+
+    private void done(Prompt prompt) {
+        if (!prompt.isDone()) {
+            prompt.done();
+            worker.released(prompt.record().bytes());
+        }
+    }
+
+    // ---- Tokens
+
+    private void read(List<TokenRecord> records, long next) {
+        if (phase == Phase.GONE) {
+            return;
+        }
+        for (TokenRecord record : records) {
+            observe(record);
+        }
+        tokensRead = Math.max(tokensRead, next);
+    }
+
+    private void observe(TokenRecord record) {
+        TokenEvent event = record.event();
+        GenerationKey key = new GenerationKey(event.promptOffset(), event.generationId());
+        if (phase == Phase.OPEN && key.promptOffset() < committed && !logs.containsKey(key)) {
+            // Somebody who does not know yet that it ended long ago.
+            return;
+        }
+        GenerationLog log = log(key);
+        Applied applied = log.apply(record.offset(), event);
+        switch (applied) {
+            case Applied.Claimed _ when log.attempt() == 1 -> window.claimed(key, record.offset());
+            case Applied.Ended _ -> window.ended(key, record.appendTime());
+            case Applied.Claimed _, Applied.Extended _, Applied.Void _ -> {}
+        }
+        Generation generation = live.get(key);
+        if (generation != null) {
+            generation.observed(event, applied);
+        }
+    }
+
+    private GenerationLog log(GenerationKey key) {
+        return logs.computeIfAbsent(
+                key, k -> new GenerationLog(k.generationId(), k.promptOffset()));
+    }
+
+    /// A generation of this worker has come to its end in the log.
+    void ended(Generation generation) {
+        live.remove(generation.key());
+        for (Prompt prompt : uncommitted.values()) {
+            if (prompt.generation().equals(generation.key())) {
+                done(prompt);
+            }
+        }
+        commitProgress();
+    }
+
+    // ---- Commit
+
+    /// Runs the task after the group has accepted a commit of this worker that was sent from now
+    /// on.
+    void proveOwnership(Runnable proven) {
+        proofs.add(proven);
+        commitProgress();
+    }
+
+    private void commitProgress() {
+        if (phase != Phase.OPEN || commitInFlight || !gapReported) {
+            return;
+        }
+        Commit commit = commit();
+        if (commit.offset() == committed && proofs.isEmpty()) {
+            return;
+        }
+        commitInFlight = true;
+        List<Runnable> asked = proofs;
+        proofs = new ArrayList<>();
+        worker.ports()
+                .prompts()
+                .commit(number(), commit, accepted -> answered(commit, asked, accepted));
+    }
+
+    private void answered(Commit commit, List<Runnable> asked, boolean accepted) {
+        commitInFlight = false;
+        if (phase != Phase.OPEN) {
+            return;
+        }
+        if (!accepted) {
+            proofs.addAll(asked);
+            worker.after(RETRY_MILLIS, this::commitProgress);
+            return;
+        }
+        committed = commit.offset();
+        uncommitted.headMap(committed).clear();
+        forget();
+        asked.forEach(Runnable::run);
+        commitProgress();
+    }
+
+    /// Up to the first prompt that is not done.
+    private Commit commit() {
+        long offset = nextPrompt;
+        for (Prompt prompt : uncommitted.values()) {
+            if (!prompt.isDone()) {
+                offset = prompt.offset();
+                break;
+            }
+        }
+        return new Commit(offset, safeBeginning(offset));
+    }
+
+    /// The least of the first claims of all prompts from this offset on, and what was read so far.
+    private long safeBeginning(long offset) {
+        long least = tokensRead;
+        for (Map.Entry<GenerationKey, GenerationLog> entry : logs.entrySet()) {
+            if (entry.getKey().promptOffset() >= offset) {
+                least = Math.min(least, entry.getValue().firstClaimOffset().orElse(least));
+            }
+        }
+        for (Prompt prompt : uncommitted.tailMap(offset).values()) {
+            OptionalLong claim = window.firstClaim(prompt.generation());
+            least = Math.min(least, claim.orElse(least));
+        }
+        return window.leastNeeded(lastPromptTime, least);
+    }
+
+    private void forget() {
+        logs.keySet().removeIf(key -> key.promptOffset() < committed && !live.containsKey(key));
+        long oldest =
+                uncommitted.isEmpty()
+                        ? lastPromptTime
+                        : uncommitted.firstEntry().getValue().appendTime();
+        window.forgetBefore(oldest, committed);
+    }
+
+    // ---- The end of the assignment
+
+    /// Finishes the steps in hand, leaves the rest to the log.
+    ///
+    /// @param done told, once, what may be committed at last; nothing, if this worker has not read
+    ///   far enough to say
+    void handOver(Consumer<Optional<Commit>> done) {
+        if (phase == Phase.READING) {
+            gone();
+            done.accept(Optional.empty());
+            return;
+        }
+        phase = Phase.LEAVING;
+        handedOver = done;
+        for (Generation generation : live()) {
+            generation.handOver();
+        }
+        handedOverIfQuiet();
+    }
+
+    /// A generation has nothing in hand any more.
+    void left(Generation generation) {
+        live.remove(generation.key());
+        handedOverIfQuiet();
+    }
+
+    private void handedOverIfQuiet() {
+        if (phase == Phase.LEAVING && live.isEmpty()) {
+            Commit last = commit();
+            gone();
+            handedOver.accept(Optional.of(last));
+        }
+    }
+
+    /// The assignment is over; nothing more may be published or committed.
+    void lost() {
+        if (phase == Phase.GONE) {
+            return;
+        }
+        boolean wasLeaving = phase == Phase.LEAVING;
+        for (Generation generation : live()) {
+            generation.drop();
+        }
+        live.clear();
+        gone();
+        if (wasLeaving) {
+            handedOver.accept(Optional.empty());
+        }
+    }
+
+    private void gone() {
+        phase = Phase.GONE;
+        worker.ports().tokens().unfollow(number());
+        for (Prompt prompt : uncommitted.values()) {
+            done(prompt);
+        }
+        uncommitted.clear();
+        logs.clear();
+        proofs.clear();
+    }
+}

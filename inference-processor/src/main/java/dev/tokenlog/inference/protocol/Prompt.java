@@ -1,0 +1,55 @@
+package dev.tokenlog.inference.protocol;
+
+/// A prompt that is not committed yet.
+final class Prompt {
+
+    private final PromptRecord record;
+    private final ParsedPrompt parsed;
+    private final GenerationKey key;
+    private GenerationKey original;
+    private boolean done;
+
+    Prompt(PromptRecord record, ParsedPrompt parsed) {
+        this.record = record;
+        this.parsed = parsed;
+        this.key = new GenerationKey(record.offset(), parsed.generationId());
+        this.original = key;
+    }
+
+    PromptRecord record() {
+        return record;
+    }
+
+    ParsedPrompt parsed() {
+        return parsed;
+    }
+
+    long offset() {
+        return record.offset();
+    }
+
+    long appendTime() {
+        return record.appendTime();
+    }
+
+    GenerationKey key() {
+        return key;
+    }
+
+    /// The generation that answers it: its own, or an earlier one under the same id.
+    GenerationKey generation() {
+        return original;
+    }
+
+    void repeats(GenerationKey earlier) {
+        original = earlier;
+    }
+
+    boolean isDone() {
+        return done;
+    }
+
+    void done() {
+        done = true;
+    }
+}

@@ -1,0 +1,43 @@
+package dev.tokenlog.inference.protocol;
+
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.function.Consumer;
+
+/// The topic `prompts` beside the stream of new records: what was, and the group's commits.
+public interface PromptTopic {
+
+    /// Reads ids and body hashes of the records before `committed`, as far back as the window
+    /// reaches from the first uncommitted one (from now, if there is none).
+    void past(int partition, long committed, long windowMillis, Consumer<Past> done);
+
+    /// Commits, if the partition is assigned to this member now.
+    ///
+    /// @param done whether the group accepted it
+    void commit(int partition, Commit commit, Consumer<Boolean> done);
+
+    /// @param firstUncommittedTime append time of the first record at or behind the committed
+    ///   offset
+    record Past(OptionalLong firstUncommittedTime, List<PastPrompt> prompts) {}
+
+    record PastPrompt(long offset, long appendTime, String generationId, String bodyHash) {}
+
+    /// @param offset of the first prompt that is not done
+    /// @param safeBeginning the offset in `tokens` from which a new owner has to read
+    record Commit(long offset, long safeBeginning) {
+
+        private static final String KEY = "safe-beginning=";
+
+        public String metadata() {
+            return KEY + safeBeginning;
+        }
+
+        /// The safe beginning in a commit's metadata; empty where somebody else wrote it.
+        public static OptionalLong safeBeginning(String metadata) {
+            if (metadata == null || !metadata.matches(KEY + "\\d{1,18}")) {
+                return OptionalLong.empty();
+            }
+            return OptionalLong.of(Long.parseLong(metadata.substring(KEY.length())));
+        }
+    }
+}
