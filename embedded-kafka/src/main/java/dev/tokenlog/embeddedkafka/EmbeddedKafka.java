@@ -135,6 +135,10 @@ public final class EmbeddedKafka implements AutoCloseable {
         command.add("-Djava.awt.headless=true");
         command.add("-Dorg.slf4j.simpleLogger.showDateTime=true");
         command.add("-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS");
+        if (classPath.stream().anyMatch(jar -> jar.toString().contains("jboss-logmanager-"))) {
+            // In a Quarkus application SLF4J speaks to this one, and it must be named before use.
+            command.add("-Djava.util.logging.manager=org.jboss.logmanager.LogManager");
+        }
         command.add("-cp");
         command.add(
                 classPath.stream()

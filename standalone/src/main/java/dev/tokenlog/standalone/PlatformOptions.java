@@ -1,0 +1,70 @@
+package dev.tokenlog.standalone;
+
+import dev.tokenlog.client.LocalPlatform;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/// What can be chosen at the start of a platform. The same names as `tokenlog up`.
+final class PlatformOptions {
+
+    @Option(
+            names = "--data",
+            paramLabel = "DIR",
+            description =
+                    "Data folder (default: $$TOKENLOG_HOME, else the XDG data folder).")
+    Path data;
+
+    @Option(
+            names = "--bootstrap",
+            paramLabel = "HOST:PORT",
+            description = "Use this Kafka in place of the embedded broker.")
+    String bootstrap;
+
+    @Option(
+            names = "--properties",
+            paramLabel = "FILE",
+            description = "Kafka client settings for --bootstrap: TLS, SASL.")
+    Path properties;
+
+    @Option(
+            names = "--port",
+            defaultValue = "9092",
+            description = "Port of the embedded broker; 0 picks a free one (default: 9092).")
+    int port;
+
+    @Option(
+            names = "--http-port",
+            defaultValue = "0",
+            description = "Port of the health page; 0 picks a free one (default: 0).")
+    int httpPort;
+
+    @Option(
+            names = "--topic-prefix",
+            defaultValue = "",
+            description = "What all topic names begin with (default: nothing).")
+    String topicPrefix;
+
+    @Option(
+            names = "--partitions",
+            defaultValue = "4",
+            description = "Partitions of prompts and tokens where they are created (default: 4).")
+    int partitions;
+
+    @Option(
+            names = "--replication",
+            defaultValue = "1",
+            description = "Copies of every partition where topics are created (default: 1).")
+    short replication;
+
+    @Option(
+            names = "--end-with-input",
+            hidden = true,
+            description = "End when standard input closes, as a child process does.")
+    boolean endWithInput;
+
+    Path dataFolder() {
+        return data != null
+                ? data
+                : LocalPlatform.home(System.getenv(), Path.of(System.getProperty("user.home")));
+    }
+}

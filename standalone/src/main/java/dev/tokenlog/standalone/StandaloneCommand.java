@@ -1,0 +1,129 @@
+package dev.tokenlog.standalone;
+
+import dev.tokenlog.contracts.TopicAdmin;
+import dev.tokenlog.contracts.TopicException;
+import dev.tokenlog.contracts.TopicLayout;
+import dev.tokenlog.embeddedkafka.EmbeddedKafka;
+import dev.tokenlog.embeddedkafka.EmbeddedKafkaException;
+import dev.tokenlog.embeddedkafka.EmbeddedKafkaOptions;
+import io.quarkus.runtime.Quarkus;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/// In this order: data folder, broker, topics, processors. Each step needs the one before it, and
+/// processors never see a cluster without topics.
+@Command(
+        name = "standalone",
+        mixinStandardHelpOptions = true,
+        description = "Runs the whole platform in this process until it is told to end.")
+final class StandaloneCommand implements Callable<Integer> {
+
+    /// What the environment lacks: `cli.md`, exit status 3.
+    private static final int ENVIRONMENT = 3;
+
+    private static final Duration ADMIN_TIMEOUT = Duration.ofSeconds(20);
+
+    @Mixin private PlatformOptions options;
+
+    @Override
+    public Integer call() {
+        try (PlatformFolder folder = PlatformFolder.open(options.dataFolder())) {
+            PlatformEnd end = new PlatformEnd(folder.root());
+            Runtime.getRuntime().addShutdownHook(new Thread(end, "platform-end"));
+            if (options.endWithInput) {
+                endWithInput();
+            }
+            KafkaSettings kafka = kafka(folder, end);
+            prepareTopics(kafka);
+            configuration(folder, kafka).forEach(System::setProperty);
+
+            end.processorsStarted();
+            int[] status = {0};
+            // Without a handler of ours Quarkus would leave the JVM here, before the broker's end.
+            Quarkus.run(
+                    StandaloneApplication.class,
+                    (code, problem) -> {
+                        status[0] = code;
+                        report(problem, folder);
+                    });
+            end.processorsStopped();
+            end.run();
+            return status[0];
+        } catch (PlatformException | EmbeddedKafkaException | TopicException e) {
+            System.err.println("tokenlog: " + e.getMessage().lines().findFirst().orElse(""));
+            return ENVIRONMENT;
+        }
+    }
+
+    private KafkaSettings kafka(PlatformFolder folder, PlatformEnd end) {
+        if (options.bootstrap != null) {
+            return KafkaSettings.of(options.bootstrap, options.properties);
+        }
+        EmbeddedKafka broker =
+                EmbeddedKafka.start(
+                        EmbeddedKafkaOptions.in(folder.kafka()).withPort(options.port));
+        end.closeLast(broker);
+        return KafkaSettings.of(broker.bootstrapServers(), null);
+    }
+
+    private void prepareTopics(KafkaSettings kafka) {
+        try (TopicAdmin topics =
+                TopicAdmin.connect(kafka.client(), options.topicPrefix, ADMIN_TIMEOUT)) {
+            // Another cluster's operator may have chosen other partition counts than our default.
+            if (!topics.check(OptionalInt.empty()).isEmpty()) {
+                topics.create(new TopicLayout(options.partitions, options.replication));
+            }
+        }
+    }
+
+    private Map<String, String> configuration(PlatformFolder folder, KafkaSettings kafka) {
+        Map<String, String> configuration = new HashMap<>(kafka.configuration());
+        configuration.put("tokenlog.data", folder.root().toString());
+        configuration.put("tokenlog.artifacts", folder.artifacts().toString());
+        // An empty value counts as a missing one, and a missing one as an error where it is asked for.
+        if (!options.topicPrefix.isEmpty()) {
+            configuration.put("tokenlog.topic-prefix", options.topicPrefix);
+        }
+        configuration.put("kafka-streams.state.dir", folder.streams().toString());
+        configuration.put("quarkus.http.port", Integer.toString(options.httpPort));
+        return configuration;
+    }
+
+    private static void report(Throwable problem, PlatformFolder folder) {
+        if (problem == null) {
+            return;
+        }
+        Throwable root = problem;
+        while (root.getCause() != null) {
+            root = root.getCause();
+        }
+        System.err.printf(
+                "tokenlog: the processors did not start: %s; the log is %s%n",
+                String.valueOf(root.getMessage()).lines().findFirst().orElse(""), folder.log());
+    }
+
+    /// The life line of a child process: whatever becomes of the parent, its end of the pipe closes.
+    private static void endWithInput() {
+        Thread.ofPlatform()
+                .daemon()
+                .name("life-line")
+                .start(
+                        () -> {
+                            byte[] ignored = new byte[64];
+                            try {
+                                while (System.in.read(ignored) >= 0) {
+                                    // nothing is said this way but goodbye
+                                }
+                            } catch (IOException e) {
+                                System.err.println("tokenlog: standard input: " + e.getMessage());
+                            }
+                            System.exit(0);
+                        });
+    }
+}
