@@ -1,61 +1,161 @@
 package dev.tokenlog.engine.artifact;
 
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.architecture.ModelPlans;
+import dev.tokenlog.engine.architecture.PlannedTensor;
+import dev.tokenlog.engine.format.StrictJson;
+import dev.tokenlog.engine.tensor.Floats;
 import dev.tokenlog.engine.tensor.Matrix;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
-/// A converted model, memory-mapped.
+/// A converted model, memory-mapped. Opening it checks that manifest, layer plan, configuration,
+/// tokenizer and template files fit the model digest, and that every tensor has its type and shape;
+/// the numbers themselves are read and compared only when asked.
 public final class Artifact implements Model {
 
-    private Artifact() {}
+    private final Path folder;
+    private final Manifest manifest;
+    private final String manifestSha256;
+    private final ModelPlan plan;
+    private final StoredWeights weights;
+    private final Arena arena;
 
-    /// @param verifyDigests whether every byte is read and compared with the manifest; without it
-    ///   only the manifest, the small files and the sizes are checked
-    /// @throws dev.tokenlog.engine.EngineException `MODEL_UNREADABLE`, naming the tensor or file
+    private Artifact(
+            Path folder,
+            Manifest manifest,
+            String manifestSha256,
+            ModelPlan plan,
+            StoredWeights weights,
+            Arena arena) {
+        this.folder = folder;
+        this.manifest = manifest;
+        this.manifestSha256 = manifestSha256;
+        this.plan = plan;
+        this.weights = weights;
+        this.arena = arena;
+    }
+
+    /// @param verifyDigests whether every byte of the weights is read and compared with the
+    ///   manifest
+    /// @throws EngineException `MODEL_UNREADABLE`, naming the tensor, file or field
     public static Artifact open(Path folder, boolean verifyDigests) {
-        throw new UnsupportedOperationException();
+        Path absolute = folder.toAbsolutePath().normalize();
+        Arena arena = Arena.ofShared();
+        boolean opened = false;
+        try {
+            Artifact artifact = read(absolute, arena);
+            if (verifyDigests) {
+                artifact.weights.verify(artifact.manifest.weights());
+            }
+            opened = true;
+            return artifact;
+        } catch (EngineException e) {
+            throw new EngineException(Reason.MODEL_UNREADABLE, e.getMessage(), e);
+        } finally {
+            if (!opened) {
+                arena.close();
+            }
+        }
+    }
+
+    private static Artifact read(Path folder, Arena arena) {
+        Path file = folder.resolve(ModelFiles.MANIFEST);
+        byte[] bytes = StrictJson.bytes(file);
+        Manifest manifest = ManifestFile.read(bytes, file);
+        checkDigests(folder, file, manifest);
+        ModelPlan plan = ModelPlans.read(folder.resolve(ModelFiles.CONFIG));
+        if (!Digests.plan(plan).equals(manifest.planSha256())) {
+            throw unreadable(
+                    file, "config.json gives another layer plan than the one that was converted");
+        }
+        StoredWeights weights =
+                StoredWeights.open(folder, PlannedTensor.of(plan), manifest.weights(), arena);
+        return new Artifact(folder, manifest, Digests.of(bytes), plan, weights, arena);
+    }
+
+    /// The small files have their digests, and all digests together give the model's.
+    private static void checkDigests(Path folder, Path file, Manifest manifest) {
+        if (!Digests.weights(manifest.weights()).equals(manifest.weightsDigest())) {
+            throw unreadable(file, "the list of weights does not give weights_digest");
+        }
+        String model =
+                Digests.model(manifest.weightsDigest(), manifest.planSha256(), manifest.files());
+        if (!model.equals(manifest.modelDigest())) {
+            throw unreadable(file, "weights, plan and files do not give model_digest");
+        }
+        String name = folder.getFileName().toString();
+        if (Digests.isModelDigest(name) && !name.equals(model)) {
+            throw unreadable(file, "model_digest " + model + " in a folder of another digest");
+        }
+        List<String> listed = manifest.files().stream().map(Manifest.FileEntry::path).toList();
+        for (Manifest.FileEntry entry : manifest.files()) {
+            if (!ModelFiles.COPIED.contains(entry.path())) {
+                throw unreadable(file, "'" + entry.path() + "' is no file of a model");
+            }
+            Manifest.FileEntry found = Digests.file(folder.resolve(entry.path()));
+            if (!found.sha256().equals(entry.sha256())) {
+                throw unreadable(
+                        folder.resolve(entry.path()),
+                        "SHA-256 is " + found.sha256() + ", expected " + entry.sha256());
+            }
+        }
+        for (String known : ModelFiles.COPIED) {
+            if (!listed.contains(known) && ModelFiles.find(folder, known).isPresent()) {
+                throw unreadable(folder.resolve(known), "the manifest does not list this file");
+            }
+        }
+    }
+
+    private static EngineException unreadable(Path file, String what) {
+        return new EngineException(Reason.MODEL_UNREADABLE, file + ": " + what);
     }
 
     public Manifest manifest() {
-        throw new UnsupportedOperationException();
+        return manifest;
     }
 
     /// SHA-256, hex, of the bytes of manifest.json.
     public String manifestSha256() {
-        throw new UnsupportedOperationException();
+        return manifestSha256;
     }
 
     @Override
     public Path folder() {
-        throw new UnsupportedOperationException();
+        return folder;
     }
 
     @Override
     public ModelPlan plan() {
-        throw new UnsupportedOperationException();
+        return plan;
     }
 
     @Override
     public Optional<String> digest() {
-        throw new UnsupportedOperationException();
+        return Optional.of(manifest.modelDigest());
     }
 
     @Override
-    public Matrix matrix(String tensor) {
-        throw new UnsupportedOperationException();
+    public Matrix matrix(String name) {
+        return weights.matrix(name);
     }
 
     @Override
-    public float[] vector(String tensor) {
-        throw new UnsupportedOperationException();
+    public float[] vector(String name) {
+        return Floats.widen(weights.vector(name));
     }
 
     @Override
     public Optional<Path> file(String name) {
-        throw new UnsupportedOperationException();
+        return ModelFiles.find(folder, name);
     }
 
     @Override
-    public void close() {}
+    public void close() {
+        arena.close();
+    }
 }

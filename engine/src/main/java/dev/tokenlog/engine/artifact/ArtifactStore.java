@@ -1,14 +1,37 @@
 package dev.tokenlog.engine.artifact;
 
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import java.io.File;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileStore;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.stream.Stream;
 
-/// Artifacts by digest in a folder of the file system: `<root>/sha256-<digest>/`.
+/// Artifacts by digest in a folder of the file system: `<root>/sha256-<digest>/`. An artifact
+/// appears there by one rename, when all of it has reached the disk; what is not finished lies
+/// under `<root>/.work/` and never loads.
 public final class ArtifactStore {
+
+    private static final String WORK = ".work";
 
     private final Path root;
 
+    /// Creates nothing before the first conversion.
     public ArtifactStore(Path root) {
         this.root = root.toAbsolutePath().normalize();
     }
@@ -17,15 +40,206 @@ public final class ArtifactStore {
         return root;
     }
 
-    /// The folder of an artifact, if it is there and complete.
+    /// The folder of an artifact, if it is there.
     ///
-    /// @param digest `sha256-` and 64 hex digits
+    /// @param digest `sha256-` and 64 hex digits; anything else is never found
     public Optional<Path> find(String digest) {
-        throw new UnsupportedOperationException();
+        if (!Digests.isModelDigest(digest)) {
+            return Optional.empty();
+        }
+        Path folder = root.resolve(digest);
+        return Files.isRegularFile(folder.resolve(ModelFiles.MANIFEST))
+                ? Optional.of(folder)
+                : Optional.empty();
     }
 
     /// Digests of all artifacts, sorted.
     public List<String> list() {
-        throw new UnsupportedOperationException();
+        if (!Files.isDirectory(root)) {
+            return List.of();
+        }
+        try (Stream<Path> folders = Files.list(root)) {
+            return folders.map(folder -> folder.getFileName().toString())
+                    .filter(name -> find(name).isPresent())
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            throw failed(root, e);
+        }
+    }
+
+    /// Opens an artifact by its digest.
+    ///
+    /// @throws EngineException `MODEL_UNREADABLE` when it is not there or broken
+    public Artifact open(String digest, boolean verifyDigests) {
+        Path folder =
+                find(digest)
+                        .orElseThrow(() ->
+                                new EngineException(
+                                        Reason.MODEL_UNREADABLE,
+                                        root + ": there is no artifact " + digest));
+        return Artifact.open(folder, verifyDigests);
+    }
+
+    /// The working folder of a conversion, locked. While another conversion holds the one that
+    /// belongs to the key, a further one is made beside it.
+    WorkFolder work(String key) {
+        for (int number = 0; ; number++) {
+            String name = number == 0 ? key : key + "-" + number;
+            Optional<WorkFolder> work = WorkFolder.lock(root.resolve(WORK).resolve(name));
+            if (work.isPresent()) {
+                return work.get();
+            }
+        }
+    }
+
+    /// Gives a finished working folder its name. Where an artifact of this digest is there already,
+    /// that one stays, unless it turns out to be broken.
+    Path publish(WorkFolder work, String digest) {
+        Path target = root.resolve(digest);
+        try {
+            if (Files.exists(target)) {
+                if (isWhole(target)) {
+                    delete(work.path());
+                    return target;
+                }
+                Path aside = work.path().resolve("broken");
+                Files.move(target, aside, StandardCopyOption.ATOMIC_MOVE);
+            }
+            syncFolder(work.artifact());
+            Files.move(work.artifact(), target, StandardCopyOption.ATOMIC_MOVE);
+            syncFolder(root);
+            delete(work.path());
+            return target;
+        } catch (IOException e) {
+            throw failed(target, e);
+        }
+    }
+
+    private static boolean isWhole(Path folder) {
+        try (Artifact artifact = Artifact.open(folder, true)) {
+            return artifact.digest().isPresent();
+        } catch (EngineException e) {
+            if (e.reason() == Reason.MODEL_UNREADABLE) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    /// Deletes what conversions have left that nobody has gone on with for this long.
+    ///
+    /// @return how many leftovers were deleted
+    public int deleteLeftovers(Duration olderThan) {
+        Path work = root.resolve(WORK);
+        if (!Files.isDirectory(work)) {
+            return 0;
+        }
+        Instant limit = Instant.now().minus(olderThan);
+        int deleted = 0;
+        try (Stream<Path> folders = Files.list(work)) {
+            for (Path folder : folders.filter(Files::isDirectory).toList()) {
+                Optional<WorkFolder> held = WorkFolder.lock(folder);
+                if (held.isPresent()) {
+                    try (WorkFolder locked = held.get()) {
+                        if (locked.lastUse().isBefore(limit)) {
+                            delete(folder);
+                            deleted++;
+                        }
+                    }
+                }
+            }
+        } catch (IOException e) {
+            throw failed(work, e);
+        }
+        return deleted;
+    }
+
+    /// Writes a small file so that it is there whole or not at all, even after a power failure.
+    static void writeDurably(Path file, byte[] bytes) {
+        Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
+        try {
+            try (FileChannel channel =
+                    FileChannel.open(
+                            temporary,
+                            StandardOpenOption.CREATE,
+                            StandardOpenOption.TRUNCATE_EXISTING,
+                            StandardOpenOption.WRITE)) {
+                ByteBuffer buffer = ByteBuffer.wrap(bytes);
+                while (buffer.hasRemaining()) {
+                    channel.write(buffer);
+                }
+                channel.force(true);
+            }
+            Files.move(
+                    temporary,
+                    file,
+                    StandardCopyOption.ATOMIC_MOVE,
+                    StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw failed(file, e);
+        }
+    }
+
+    /// Makes renames in a folder survive a power failure, where the operating system can do that.
+    private static void syncFolder(Path folder) throws IOException {
+        if (File.separatorChar == '/') {
+            try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+                channel.force(true);
+            }
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        Files.walkFileTree(
+                folder,
+                new SimpleFileVisitor<>() {
+                    @Override
+                    public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+                            throws IOException {
+                        Files.delete(file);
+                        return FileVisitResult.CONTINUE;
+                    }
+
+                    @Override
+                    public FileVisitResult postVisitDirectory(Path directory, IOException failure)
+                            throws IOException {
+                        if (failure != null) {
+                            throw failure;
+                        }
+                        Files.delete(directory);
+                        return FileVisitResult.CONTINUE;
+                    }
+                });
+    }
+
+    /// The error of a file or folder that cannot be written, with its path and the space that is
+    /// left.
+    static RuntimeException failed(Path path, IOException e) {
+        if (e instanceof ClosedByInterruptException) {
+            CancellationException cancelled = new CancellationException(path + ": interrupted");
+            cancelled.initCause(e);
+            return cancelled;
+        }
+        return new EngineException(
+                Reason.STORAGE_FAILED, path + ": cannot be written: " + describe(path, e), e);
+    }
+
+    private static String describe(Path path, IOException e) {
+        String cause = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        Path existing = path;
+        while (existing != null && !Files.exists(existing)) {
+            existing = existing.getParent();
+        }
+        if (existing == null) {
+            return cause;
+        }
+        try {
+            FileStore store = Files.getFileStore(existing);
+            return "%s (%d MiB free)".formatted(cause, store.getUsableSpace() >> 20);
+        } catch (IOException f) {
+            e.addSuppressed(f);
+            return cause;
+        }
     }
 }

@@ -1,15 +1,54 @@
 package dev.tokenlog.engine.artifact;
 
-/// Turns a source into an artifact.
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.architecture.PlannedTensor;
+import dev.tokenlog.engine.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/// Turns a source into an artifact: tensor by tensor, on all threads, into a working folder of the
+/// store, which becomes the artifact by one rename. The bytes depend on source, recipe and
+/// [#ENCODER_VERSION] alone.
+///
+/// A conversion that ended early, for whatever reason, leaves its finished tensors; the next
+/// conversion of the same source by the same recipe into the same store checks their digests and
+/// goes on from there.
 public final class Converter {
 
     /// Changes whenever the same source and recipe would give other bytes.
     public static final String ENCODER_VERSION = "tokenlog-1";
 
     private final int threads;
+    private final long maxFileBytes;
 
+    /// @param threads that quantize
     public Converter(int threads) {
+        this(threads, WeightFiles.MAX_FILE_BYTES);
+    }
+
+    Converter(int threads, long maxFileBytes) {
+        if (threads < 1) {
+            throw new IllegalArgumentException(threads + " threads");
+        }
         this.threads = threads;
+        this.maxFileBytes = maxFileBytes;
+    }
+
+    /// Uses every processor.
+    public Converter() {
+        this(Runtime.getRuntime().availableProcessors());
     }
 
     /// @param name of the model, for people; stands in the manifest
@@ -31,19 +70,187 @@ public final class Converter {
         return convert(source, recipe, store, Origin.of(source), listener);
     }
 
-    /// Converts tensor by tensor, publishes the artifact in the store and opens it. Takes up an
-    /// interrupted conversion of the same source by the same recipe.
+    /// Converts, publishes the artifact in the store and opens it.
     ///
-    /// @throws java.util.concurrent.CancellationException when the listener says so, or the thread
-    ///   is interrupted
-    /// @throws dev.tokenlog.engine.EngineException `UNSUPPORTED`, `SOURCE_UNREADABLE` or
-    ///   `STORAGE_FAILED`, naming tensor or file
+    /// @throws CancellationException when the listener says so, or the thread is interrupted
+    /// @throws EngineException `UNSUPPORTED`, `SOURCE_UNREADABLE` or `STORAGE_FAILED`, naming
+    ///   tensor or file
     public Artifact convert(
             SourceModel source,
             Recipe recipe,
             ArtifactStore store,
             Origin origin,
             ConversionListener listener) {
-        throw new UnsupportedOperationException("threads=" + threads);
+        try (ExecutorService pool =
+                Executors.newFixedThreadPool(
+                        threads, Thread.ofPlatform().daemon().name("quantize-", 0).factory())) {
+            SourceFiles files = SourceFiles.digest(source, pool);
+            listener.sourceFound(found(source, files));
+            try (WorkFolder work = store.work(workKey(recipe, files))) {
+                Manifest manifest = write(source, recipe, origin, files, work, pool, listener);
+                Path folder = store.publish(work, manifest.modelDigest());
+                return Artifact.open(folder, false);
+            }
+        }
+    }
+
+    private static ConversionListener.SourceFound found(SourceModel source, SourceFiles files) {
+        List<PlannedTensor> planned = source.plannedTensors();
+        return new ConversionListener.SourceFound(
+                source.plan().family(),
+                planned.size(),
+                planned.stream().mapToLong(PlannedTensor::elements).sum(),
+                sourceBytes(source),
+                source.dataType().name(),
+                files.all(),
+                source.skippedTensors());
+    }
+
+    static long sourceBytes(SourceModel source) {
+        return source.plannedTensors().stream()
+                .mapToLong(planned -> source.tensor(planned.name()).data().byteSize())
+                .sum();
+    }
+
+    /// Two conversions with the same key write the same bytes.
+    private String workKey(Recipe recipe, SourceFiles files) {
+        StringBuilder text = new StringBuilder(ENCODER_VERSION).append('\n');
+        text.append(recipe.canonical()).append('\n').append(maxFileBytes).append('\n');
+        files.all()
+                .forEach(f -> text.append(f.path()).append('\t').append(f.sha256()).append('\n'));
+        return Digests.ofText(text.toString()).substring(0, 32);
+    }
+
+    private Manifest write(
+            SourceModel source,
+            Recipe recipe,
+            Origin origin,
+            SourceFiles files,
+            WorkFolder work,
+            ExecutorService pool,
+            ConversionListener listener) {
+        List<StoredTensor> tensors =
+                source.plannedTensors().stream()
+                        .map(planned -> StoredTensor.by(recipe, planned))
+                        .toList();
+        List<Manifest.Weight> weights;
+        try (WeightFiles weightFiles = new WeightFiles(work.artifact(), tensors, maxFileBytes)) {
+            Map<String, Manifest.Weight> finished = finished(tensors, weightFiles, work);
+            if (!finished.isEmpty()) {
+                listener.resumed(finished.size());
+            }
+            TensorEncoder encoder = new TensorEncoder(pool, 2 * threads, listener::isCancelled);
+            weights = new ArrayList<>();
+            long bytesTotal = sourceBytes(source);
+            long bytesDone = 0;
+            for (StoredTensor stored : tensors) {
+                Tensor tensor = source.tensor(stored.name());
+                Manifest.Weight weight = finished.get(stored.name());
+                boolean reused = weight != null;
+                if (!reused) {
+                    weight =
+                            encoder.encode(
+                                    stored,
+                                    tensor,
+                                    weightFiles.writerOf(stored),
+                                    weightFiles.fileOf(stored));
+                    work.note(weight);
+                }
+                weights.add(weight);
+                bytesDone += tensor.data().byteSize();
+                listener.tensorDone(
+                        new ConversionListener.TensorDone(
+                                weights.size(),
+                                tensors.size(),
+                                weight,
+                                bytesDone,
+                                bytesTotal,
+                                reused));
+            }
+            if (listener.isCancelled()) {
+                throw new CancellationException("the conversion was cancelled");
+            }
+            weightFiles.sync();
+        }
+        files.copyTo(work.artifact());
+        Manifest manifest = ManifestBuilder.build(source, recipe, origin, files, weights);
+        ArtifactStore.writeDurably(
+                work.artifact().resolve(ModelFiles.MANIFEST), ManifestFile.write(manifest));
+        return manifest;
+    }
+
+    /// Tensors of an earlier attempt whose bytes still have the digest that the journal says.
+    private static Map<String, Manifest.Weight> finished(
+            List<StoredTensor> tensors, WeightFiles files, WorkFolder work) {
+        Map<String, Manifest.Weight> noted = new HashMap<>();
+        if (files.isResumed()) {
+            work.journal().forEach(weight -> noted.put(weight.name(), weight));
+        }
+        Map<String, Manifest.Weight> finished = new HashMap<>();
+        for (StoredTensor stored : tensors) {
+            Manifest.Weight weight = noted.get(stored.name());
+            if (weight != null
+                    && weight.quantization().equals(stored.quantization())
+                    && weight.file().equals(files.fileOf(stored))
+                    && weight.sha256().equals(files.digest(stored))) {
+                finished.put(stored.name(), weight);
+            }
+        }
+        work.restart(List.copyOf(finished.values()));
+        return finished;
+    }
+
+    /// Every file of the source that was read, with its digest.
+    ///
+    /// @param small configuration, tokenizer and template files, sorted by name
+    /// @param all those and the weight files, sorted by name
+    record SourceFiles(Path folder, List<Manifest.FileEntry> small, List<Manifest.FileEntry> all) {
+
+        static SourceFiles digest(SourceModel source, ExecutorService pool) {
+            List<Manifest.FileEntry> small = new ArrayList<>();
+            for (String name : ModelFiles.COPIED) {
+                source.file(name).map(Digests::file).ifPresent(small::add);
+            }
+            List<Future<Manifest.FileEntry>> weights =
+                    source.weightFiles().stream()
+                            .map(file -> pool.submit(() -> Digests.file(file)))
+                            .toList();
+            List<Manifest.FileEntry> all = new ArrayList<>(small);
+            try {
+                for (Future<Manifest.FileEntry> weight : weights) {
+                    all.add(weight.get());
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new CancellationException("the conversion was interrupted");
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof EngineException known) {
+                    throw known;
+                }
+                throw new IllegalStateException("reading the source failed", e.getCause());
+            }
+            all.sort(Comparator.comparing(Manifest.FileEntry::path));
+            return new SourceFiles(source.folder(), List.copyOf(small), List.copyOf(all));
+        }
+
+        void copyTo(Path target) {
+            for (Manifest.FileEntry entry : small) {
+                byte[] bytes;
+                try {
+                    bytes = Files.readAllBytes(folder.resolve(entry.path()));
+                } catch (IOException e) {
+                    throw new EngineException(
+                            Reason.SOURCE_UNREADABLE,
+                            folder.resolve(entry.path()) + ": cannot be read: " + e.getMessage(),
+                            e);
+                }
+                if (!Digests.of(bytes).equals(entry.sha256())) {
+                    throw new EngineException(
+                            Reason.SOURCE_UNREADABLE,
+                            folder.resolve(entry.path()) + ": changed during the conversion");
+                }
+                ArtifactStore.writeDurably(target.resolve(entry.path()), bytes);
+            }
+        }
     }
 }

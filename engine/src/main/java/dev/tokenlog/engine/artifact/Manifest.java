@@ -3,6 +3,7 @@ package dev.tokenlog.engine.artifact;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
+import java.util.Objects;
 
 /// `manifest.json` of an artifact: everything about the model except its numbers. Two conversions
 /// of the same source by the same recipe and encoder write the same bytes, so there is no time and
@@ -27,10 +28,13 @@ public record Manifest(
         RecipeEntry recipe,
         Statistics statistics,
         String weightsDigest,
-        String planSha256,
+        @JsonProperty("plan_sha256") String planSha256,
         String modelDigest) {
 
     public Manifest {
+        Objects.requireNonNull(weightsDigest, "weights_digest");
+        Objects.requireNonNull(planSha256, "plan_sha256");
+        Objects.requireNonNull(modelDigest, "model_digest");
         weights = List.copyOf(weights);
         skipped = List.copyOf(skipped);
         files = List.copyOf(files);
@@ -90,7 +94,17 @@ public record Manifest(
             String sha256,
             long bytes,
             String sourceDtype,
-            Errors errors) {}
+            Errors errors) {
+
+        public Weight {
+            Objects.requireNonNull(name, "name");
+            Objects.requireNonNull(dtype, "dtype");
+            Objects.requireNonNull(file, "file");
+            Objects.requireNonNull(quantization, "quantization");
+            Objects.requireNonNull(sha256, "sha256");
+            shape = List.copyOf(shape);
+        }
+    }
 
     /// Error of a tensor against its source, in double precision: see
     /// [dev.tokenlog.engine.quantize.ErrorMeasures].
@@ -102,7 +116,13 @@ public record Manifest(
 
     public record SkippedTensor(String name, String reason) {}
 
-    public record FileEntry(String path, long bytes, String sha256) {}
+    public record FileEntry(String path, long bytes, String sha256) {
+
+        public FileEntry {
+            Objects.requireNonNull(path, "path");
+            Objects.requireNonNull(sha256, "sha256");
+        }
+    }
 
     /// @param repository where the source came from: a hub id, or the name of the folder
     /// @param revision of the repository, where there is one

@@ -1,0 +1,88 @@
+package dev.tokenlog.engine.artifact;
+
+import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.architecture.ModelPlan.Attention;
+import dev.tokenlog.engine.architecture.PlannedTensor;
+import dev.tokenlog.engine.quantize.GroupCode;
+import java.util.List;
+
+/// Puts a manifest together when all tensors are done.
+final class ManifestBuilder {
+
+    private ManifestBuilder() {}
+
+    static Manifest build(
+            SourceModel source,
+            Recipe recipe,
+            Converter.Origin origin,
+            Converter.SourceFiles files,
+            List<Manifest.Weight> weights) {
+        String weightsDigest = Digests.weights(weights);
+        String planSha256 = Digests.plan(source.plan());
+        return new Manifest(
+                ManifestFile.FORMAT_VERSION,
+                model(origin.name(), source.plan()),
+                quantization(recipe),
+                weights,
+                source.skippedTensors(),
+                files.small(),
+                new Manifest.Source(
+                        origin.repository(),
+                        origin.revision(),
+                        source.dataType().name(),
+                        Converter.sourceBytes(source),
+                        files.all()),
+                new Manifest.RecipeEntry(
+                        recipe.canonical(),
+                        recipe.code().label(),
+                        recipe.groupSize(),
+                        recipe.embeddingCode().label(),
+                        recipe.scales().label(),
+                        Converter.ENCODER_VERSION),
+                statistics(source, weights),
+                weightsDigest,
+                planSha256,
+                Digests.model(weightsDigest, planSha256, files.small()));
+    }
+
+    private static Manifest.Model model(String name, ModelPlan plan) {
+        Attention attention = plan.layers().getFirst().attention();
+        return new Manifest.Model(
+                name,
+                plan.family(),
+                plan.contextLength(),
+                plan.hiddenSize(),
+                plan.layers().size(),
+                attention.heads(),
+                attention.keyValueHeads(),
+                attention.headSize(),
+                plan.layers().getFirst().feedForward().intermediateSize(),
+                plan.vocabularySize(),
+                plan.tiedEmbeddings());
+    }
+
+    private static Manifest.Quantization quantization(Recipe recipe) {
+        return new Manifest.Quantization(
+                recipe.code().label(),
+                recipe.code().bits(),
+                recipe.groupSize() == Recipe.PER_ROW ? "per_row" : "per_group",
+                recipe.groupSize(),
+                true,
+                "F16",
+                GroupCode.of(recipe.code()).formula(),
+                recipe.embeddingCode().label(),
+                GroupCode.of(recipe.embeddingCode()).formula());
+    }
+
+    private static Manifest.Statistics statistics(
+            SourceModel source, List<Manifest.Weight> weights) {
+        long parameters = source.plannedTensors().stream().mapToLong(PlannedTensor::elements).sum();
+        long bytes = weights.stream().mapToLong(Manifest.Weight::bytes).sum();
+        return new Manifest.Statistics(
+                parameters,
+                bytes,
+                8.0 * bytes / parameters,
+                4.0 * parameters / bytes,
+                (double) Converter.sourceBytes(source) / bytes);
+    }
+}

@@ -1,0 +1,194 @@
+package dev.tokenlog.engine.artifact;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.safetensors.SafetensorsWriter;
+import dev.tokenlog.engine.quantize.ErrorMeasures;
+import dev.tokenlog.engine.quantize.QuantizedRows;
+import dev.tokenlog.engine.tensor.DataType;
+import dev.tokenlog.engine.tensor.Floats;
+import dev.tokenlog.engine.tensor.Matrix;
+import dev.tokenlog.engine.tensor.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.security.MessageDigest;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
+import java.util.function.BooleanSupplier;
+
+/// Quantizes one tensor after the other into a file. The rows of a matrix are cut into chunks whose
+/// size depends on the matrix alone; threads take chunks, and their results are written, hashed and
+/// summed in the order of the rows. So the number of threads changes no bit, and memory holds a few
+/// chunks and the scales of one tensor.
+final class TensorEncoder {
+
+    /// Elements of a chunk. The order in which errors are summed depends on it.
+    private static final int CHUNK = 1 << 18;
+
+    private final ExecutorService pool;
+    private final int window;
+    private final BooleanSupplier cancelled;
+
+    /// @param window chunks that may wait for being written
+    TensorEncoder(ExecutorService pool, int window, BooleanSupplier cancelled) {
+        this.pool = pool;
+        this.window = window;
+        this.cancelled = cancelled;
+    }
+
+    /// @param file the name of the writer's file
+    Manifest.Weight encode(
+            StoredTensor stored, Tensor source, SafetensorsWriter writer, String file) {
+        return stored.isQuantized()
+                ? quantize(stored, source, writer, file)
+                : keep(stored, source, writer, file);
+    }
+
+    private Manifest.Weight keep(
+            StoredTensor stored, Tensor source, SafetensorsWriter writer, String file) {
+        checkCancelled();
+        float[] values = Floats.widen(source);
+        for (int i = 0; i < values.length; i++) {
+            if (!Float.isFinite(values[i])) {
+                throw new EngineException(
+                        Reason.UNSUPPORTED,
+                        "tensor '%s' element %d: the value is %s"
+                                .formatted(stored.name(), i, values[i]));
+            }
+        }
+        ByteBuffer bytes =
+                ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asFloatBuffer().put(values);
+        writer.write(stored.name(), 0, bytes.duplicate());
+        return weight(stored, source.type(), file, Digests.of(bytes.array()), null);
+    }
+
+    private Manifest.Weight quantize(
+            StoredTensor stored, Tensor source, SafetensorsWriter writer, String file) {
+        int rows = stored.planned().rows();
+        int columns = stored.planned().columns();
+        Matrix.Float matrix =
+                new Matrix.Float(stored.name(), source.type(), rows, columns, source.data());
+        int rowsPerChunk = Math.max(1, CHUNK / columns);
+        Deque<Future<QuantizedRows>> waiting = new ArrayDeque<>();
+        Rows written = new Rows(stored, writer);
+        try {
+            for (int row = 0; row < rows; row += rowsPerChunk) {
+                int from = row;
+                int to = Math.min(row + rowsPerChunk, rows);
+                waiting.add(
+                        pool.submit(() ->
+                                QuantizedRows.of(
+                                        matrix, stored.code(), stored.groupSize(), from, to)));
+                if (waiting.size() == window) {
+                    written.add(take(waiting));
+                }
+            }
+            while (!waiting.isEmpty()) {
+                written.add(take(waiting));
+            }
+        } finally {
+            waiting.forEach(future -> future.cancel(false));
+        }
+        return weight(stored, source.type(), file, written.finish(), written.errors);
+    }
+
+    private QuantizedRows take(Deque<Future<QuantizedRows>> waiting) {
+        checkCancelled();
+        try {
+            return waiting.remove().get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException("the conversion was interrupted");
+        } catch (ExecutionException e) {
+            throw failure(e);
+        }
+    }
+
+    private static RuntimeException failure(ExecutionException e) {
+        return switch (e.getCause()) {
+            case EngineException known -> known;
+            case InternalError mapping ->
+                    new EngineException(
+                            Reason.SOURCE_UNREADABLE,
+                            "a weight file became shorter while it was read",
+                            mapping);
+            default -> new IllegalStateException("quantizing failed", e.getCause());
+        };
+    }
+
+    private void checkCancelled() {
+        if (Thread.currentThread().isInterrupted() || cancelled.getAsBoolean()) {
+            throw new CancellationException("the conversion was cancelled");
+        }
+    }
+
+    private static Manifest.Weight weight(
+            StoredTensor stored,
+            DataType sourceType,
+            String file,
+            String sha256,
+            ErrorMeasures errors) {
+        return new Manifest.Weight(
+                stored.name(),
+                stored.planned().shape(),
+                stored.bitWidth(),
+                stored.dtype().name(),
+                file,
+                stored.name(),
+                stored.isQuantized() ? stored.scalesName() : null,
+                null,
+                stored.quantization(),
+                sha256,
+                stored.bytes(),
+                sourceType.name(),
+                errors == null
+                        ? null
+                        : new Manifest.Errors(
+                                errors.relativeL2(),
+                                errors.meanRelative(),
+                                errors.max(),
+                                errors.cosine()));
+    }
+
+    /// Chunks in the order of the rows, on their way to the disk.
+    private static final class Rows {
+
+        private final StoredTensor stored;
+        private final SafetensorsWriter writer;
+        private final MessageDigest digest = Digests.sha256();
+        private final ErrorMeasures errors = new ErrorMeasures();
+        private final byte[] scales;
+        private long codesWritten;
+        private int scalesWritten;
+
+        Rows(StoredTensor stored, SafetensorsWriter writer) {
+            this.stored = stored;
+            this.writer = writer;
+            this.scales =
+                    new byte
+                            [Math.multiplyExact(
+                                    stored.planned().rows(), stored.groupsPerRow() * 2)];
+        }
+
+        void add(QuantizedRows rows) {
+            writer.write(stored.name(), codesWritten, ByteBuffer.wrap(rows.codes()));
+            digest.update(rows.codes());
+            codesWritten += rows.codes().length;
+            System.arraycopy(rows.scales(), 0, scales, scalesWritten, rows.scales().length);
+            scalesWritten += rows.scales().length;
+            errors.merge(rows.errors());
+        }
+
+        /// The digest over codes and scales.
+        String finish() {
+            writer.write(stored.scalesName(), 0, ByteBuffer.wrap(scales));
+            digest.update(scales);
+            return Digests.hex(digest.digest());
+        }
+    }
+}

@@ -1,0 +1,361 @@
+package dev.tokenlog.engine.artifact;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.TestFiles;
+import dev.tokenlog.engine.quantize.Dequantizer;
+import dev.tokenlog.engine.quantize.ErrorMeasures;
+import dev.tokenlog.engine.tensor.NumberCode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ConverterTest {
+
+    @TempDir Path temp;
+
+    private ArtifactStore store(String name) {
+        return new ArtifactStore(temp.resolve(name));
+    }
+
+    private static String convert(Path folder, Recipe recipe, ArtifactStore store, int threads) {
+        try (SourceModel source = SourceModel.open(folder);
+                Artifact artifact =
+                        new Converter(threads)
+                                .convert(source, recipe, store, new ConversionListener() {})) {
+            return artifact.digest().orElseThrow();
+        }
+    }
+
+    private static Map<String, String> files(Path folder) throws IOException {
+        Map<String, String> files = new TreeMap<>();
+        try (Stream<Path> list = Files.list(folder)) {
+            list.forEach(f -> files.put(f.getFileName().toString(), Digests.file(f).sha256()));
+        }
+        return files;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "int4, int4-g32, 5.0, 0.12",
+        "int8, int8-g32, 8.51, 0.01",
+        "int4-row, int4-row, 5.0, 0.35",
+        "int8-g128, int8-g128, 8.2, 0.02"
+    })
+    void the_bundled_model_converts(
+            String recipe, String quantization, double bitsPerWeight, double error) {
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel());
+                Artifact artifact =
+                        new Converter(2)
+                                .convert(
+                                        source,
+                                        Recipe.parse(recipe),
+                                        store("store"),
+                                        new ConversionListener() {})) {
+            Manifest manifest = artifact.manifest();
+
+            assertThat(manifest.weights()).hasSize(1 + 6 * 9 + 1);
+            assertThat(manifest.weights())
+                    .filteredOn(w -> w.name().endsWith("_proj.weight"))
+                    .hasSize(6 * 7)
+                    .allMatch(w -> w.quantization().equals(quantization))
+                    .allMatch(w -> w.errors().relativeL2() < error)
+                    .allMatch(w -> w.errors().cosine() > 0.9);
+            assertThat(manifest.weights().getFirst().quantization()).startsWith("int8-");
+            assertThat(manifest.statistics().bitsPerWeight())
+                    .isLessThan(bitsPerWeight + 0.6)
+                    .isGreaterThan(bitsPerWeight - 0.6);
+            assertThat(manifest.statistics().ratioToFp32())
+                    .isCloseTo(32 / manifest.statistics().bitsPerWeight(), within(1e-9));
+            assertThat(manifest.statistics().ratioToSource())
+                    .isCloseTo(16 / manifest.statistics().bitsPerWeight(), within(1e-9));
+            assertThat(artifact.folder().getFileName().toString())
+                    .isEqualTo(artifact.digest().orElseThrow());
+        }
+    }
+
+    @Test
+    void the_errors_in_the_manifest_are_those_of_the_stored_codes() {
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel());
+                Artifact artifact =
+                        new Converter(2)
+                                .convert(
+                                        source,
+                                        Recipe.of(NumberCode.INT4),
+                                        store("store"),
+                                        new ConversionListener() {})) {
+            String name = "model.layers.3.mlp.down_proj.weight";
+            float[] was = Dequantizer.all(source.matrix(name));
+            float[] is = Dequantizer.all(artifact.matrix(name));
+            ErrorMeasures errors = new ErrorMeasures();
+            for (int i = 0; i < was.length; i++) {
+                errors.add(was[i], is[i]);
+            }
+
+            Manifest.Errors noted =
+                    artifact.manifest().weights().stream()
+                            .filter(w -> w.name().equals(name))
+                            .findFirst()
+                            .orElseThrow()
+                            .errors();
+
+            assertThat(noted.relativeL2()).isCloseTo(errors.relativeL2(), within(1e-12));
+            assertThat(noted.meanRelative()).isCloseTo(errors.meanRelative(), within(1e-12));
+            assertThat(noted.max()).isEqualTo(errors.max());
+            assertThat(noted.cosine()).isCloseTo(errors.cosine(), within(1e-12));
+            assertThat(artifact.vector("model.norm.weight"))
+                    .isEqualTo(source.vector("model.norm.weight"));
+        }
+    }
+
+    @Test
+    void threads_stores_and_interruptions_change_no_byte() throws IOException {
+        Recipe recipe = Recipe.of(NumberCode.INT4);
+        ArtifactStore one = store("one");
+        ArtifactStore two = store("two");
+        ArtifactStore cut = store("cut");
+        String digest = convert(TestFiles.demoModel(), recipe, one, 1);
+
+        assertThat(convert(TestFiles.demoModel(), recipe, two, 2)).isEqualTo(digest);
+        assertThat(interrupted(recipe, cut, 20)).isEqualTo(20);
+        Recorder recorder = new Recorder();
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel());
+                Artifact artifact = new Converter(2).convert(source, recipe, cut, recorder)) {
+            assertThat(artifact.digest()).hasValue(digest);
+        }
+
+        assertThat(recorder.resumed).isEqualTo(20);
+        assertThat(recorder.done).hasSize(56);
+        assertThat(recorder.done.subList(0, 20)).allMatch(ConversionListener.TensorDone::reused);
+        assertThat(recorder.done.subList(20, 56)).noneMatch(ConversionListener.TensorDone::reused);
+        Map<String, String> expected = files(one.find(digest).orElseThrow());
+        assertThat(files(two.find(digest).orElseThrow())).isEqualTo(expected);
+        assertThat(files(cut.find(digest).orElseThrow())).isEqualTo(expected);
+        assertThat(cut.list()).containsExactly(digest);
+        try (Stream<Path> work = Files.list(cut.root().resolve(".work"))) {
+            assertThat(work).isEmpty();
+        }
+    }
+
+    /// Converts until so many tensors are done, then throws.
+    private int interrupted(Recipe recipe, ArtifactStore store, int tensors) {
+        Recorder recorder =
+                new Recorder() {
+                    @Override
+                    public void tensorDone(TensorDone tensor) {
+                        super.tensorDone(tensor);
+                        if (tensor.number() == tensors) {
+                            throw new IllegalStateException("the process dies here");
+                        }
+                    }
+                };
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel())) {
+            assertThatThrownBy(() -> new Converter(2).convert(source, recipe, store, recorder))
+                    .hasMessage("the process dies here");
+        }
+        assertThat(store.list()).isEmpty();
+        return recorder.done.size();
+    }
+
+    @Test
+    void what_an_interrupted_conversion_left_is_believed_only_by_its_digest() throws IOException {
+        Recipe recipe = Recipe.of(NumberCode.INT8);
+        ArtifactStore store = store("store");
+        interrupted(recipe, store, 5);
+        Path work;
+        try (Stream<Path> folders = Files.list(store.root().resolve(".work"))) {
+            work = folders.findFirst().orElseThrow();
+        }
+        Path weights = work.resolve("artifact/weights-00001.safetensors");
+        byte[] bytes = Files.readAllBytes(weights);
+        long embedding = dataOffset(weights, "model.embed_tokens.weight");
+        bytes[(int) embedding + 17] ^= 4;
+        Files.write(weights, bytes);
+        Path journal = work.resolve("journal.jsonl");
+        Files.writeString(journal, Files.readString(journal) + "{\"name\":\"model.lay");
+
+        Recorder recorder = new Recorder();
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel());
+                Artifact artifact = new Converter(1).convert(source, recipe, store, recorder)) {
+            assertThat(artifact.digest())
+                    .hasValue(convert(TestFiles.demoModel(), recipe, store("other"), 1));
+        }
+        assertThat(recorder.resumed).isEqualTo(4);
+    }
+
+    private static long dataOffset(Path file, String tensor) {
+        try (java.lang.foreign.Arena arena = java.lang.foreign.Arena.ofConfined()) {
+            var header =
+                    dev.tokenlog.engine.format.safetensors.SafetensorsFile.open(file, arena)
+                            .header();
+            long dataBytes = header.tensors().getLast().end();
+            long begin =
+                    header.tensors().stream()
+                            .filter(t -> t.name().equals(tensor))
+                            .findFirst()
+                            .orElseThrow()
+                            .begin();
+            return Files.size(file) - dataBytes + begin;
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void several_files_hold_the_same_weights_under_the_same_digest() throws IOException {
+        Recipe recipe = Recipe.of(NumberCode.INT8);
+        ArtifactStore store = store("small");
+        String digest = convert(TestFiles.golden("llama"), recipe, store("one"), 1);
+
+        try (SourceModel source = SourceModel.open(TestFiles.golden("llama"));
+                Artifact artifact =
+                        new Converter(1, 100_000)
+                                .convert(source, recipe, store, new ConversionListener() {})) {
+            assertThat(artifact.digest()).hasValue(digest);
+            assertThat(files(artifact.folder())).containsKeys("weights-00002.safetensors");
+        }
+        Artifact.open(store.find(digest).orElseThrow(), true).close();
+    }
+
+    @Test
+    void progress_rises_to_the_whole() {
+        Recorder recorder = new Recorder();
+        try (SourceModel source = SourceModel.open(TestFiles.golden("llama-3.2"));
+                Artifact artifact =
+                        new Converter(2)
+                                .convert(
+                                        source,
+                                        Recipe.of(NumberCode.INT4),
+                                        store("store"),
+                                        recorder)) {
+            ConversionListener.SourceFound found = recorder.found;
+
+            assertThat(found.family()).isEqualTo("llama");
+            assertThat(found.dtype()).isEqualTo("BF16");
+            assertThat(found.bytes()).isEqualTo(2 * found.parameters());
+            assertThat(found.files())
+                    .extracting(Manifest.FileEntry::path)
+                    .containsExactly(
+                            "config.json",
+                            "model-00001-of-00002.safetensors",
+                            "model-00002-of-00002.safetensors",
+                            "model.safetensors.index.json");
+            assertThat(recorder.done).hasSize(found.tensors());
+            for (int i = 0; i < recorder.done.size(); i++) {
+                assertThat(recorder.done.get(i).number()).isEqualTo(i + 1);
+            }
+            assertThat(recorder.done)
+                    .extracting(ConversionListener.TensorDone::bytesDone)
+                    .isSorted()
+                    .endsWith(found.bytes());
+            assertThat(artifact.manifest().statistics().parameters()).isEqualTo(found.parameters());
+        }
+    }
+
+    @Test
+    void a_cancelled_conversion_leaves_no_artifact() {
+        ArtifactStore store = store("store");
+        Recorder recorder =
+                new Recorder() {
+                    @Override
+                    public boolean isCancelled() {
+                        return done.size() >= 3;
+                    }
+                };
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel())) {
+            assertThatThrownBy(() ->
+                            new Converter(2)
+                                    .convert(source, Recipe.of(NumberCode.INT4), store, recorder))
+                    .isInstanceOf(CancellationException.class);
+        }
+        assertThat(recorder.done).hasSize(3);
+        assertThat(store.list()).isEmpty();
+        assertThat(store.deleteLeftovers(Duration.ofDays(1))).isZero();
+        assertThat(store.deleteLeftovers(Duration.ofSeconds(-60))).isEqualTo(1);
+    }
+
+    @Test
+    void an_interrupted_thread_ends_the_conversion() {
+        try (SourceModel source = SourceModel.open(TestFiles.golden("llama"))) {
+            Thread.currentThread().interrupt();
+            assertThatThrownBy(() ->
+                            new Converter(1)
+                                    .convert(
+                                            source,
+                                            Recipe.of(NumberCode.INT4),
+                                            store("store"),
+                                            new ConversionListener() {}))
+                    .isInstanceOf(CancellationException.class);
+            assertThat(Thread.interrupted()).isTrue();
+        }
+    }
+
+    @Test
+    void converting_again_repairs_a_broken_artifact() throws IOException {
+        Recipe recipe = Recipe.of(NumberCode.INT4);
+        ArtifactStore store = store("store");
+        String digest = convert(TestFiles.golden("llama"), recipe, store, 1);
+        Path weights = store.find(digest).orElseThrow().resolve("weights-00001.safetensors");
+        byte[] bytes = Files.readAllBytes(weights);
+        bytes[bytes.length - 1] ^= 1;
+        Files.write(weights, bytes);
+
+        assertThat(convert(TestFiles.golden("llama"), recipe, store, 1)).isEqualTo(digest);
+
+        store.open(digest, true).close();
+    }
+
+    @Test
+    void a_store_that_cannot_be_written_is_named() throws IOException {
+        Path file = Files.writeString(temp.resolve("file"), "not a folder");
+        try (SourceModel source = SourceModel.open(TestFiles.golden("llama"))) {
+            assertThatThrownBy(() ->
+                            new Converter(1)
+                                    .convert(
+                                            source,
+                                            Recipe.of(NumberCode.INT4),
+                                            new ArtifactStore(file.resolve("store")),
+                                            new ConversionListener() {}))
+                    .isInstanceOfSatisfying(
+                            EngineException.class,
+                            e -> assertThat(e.reason()).isEqualTo(Reason.STORAGE_FAILED))
+                    .hasMessageContaining(file.toString());
+        }
+    }
+
+    private static class Recorder implements ConversionListener {
+        final List<TensorDone> done = new ArrayList<>();
+        SourceFound found;
+        int resumed;
+
+        @Override
+        public void sourceFound(SourceFound source) {
+            found = source;
+        }
+
+        @Override
+        public void resumed(int tensorsDone) {
+            resumed = tensorsDone;
+        }
+
+        @Override
+        public void tensorDone(TensorDone tensor) {
+            done.add(tensor);
+        }
+    }
+}
