@@ -1,0 +1,183 @@
+package dev.tokenlog.integration;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Conversions, good and bad, through the command line and the topics.
+class ConversionIT {
+
+    @TempDir private static Path folder;
+
+    private static Platform platform;
+
+    @BeforeAll
+    static void start() {
+        platform = Platform.start(folder.resolve("data"));
+    }
+
+    @AfterAll
+    static void end() throws InterruptedException {
+        platform.close();
+    }
+
+    @Test
+    void aConversionIsToldTensorByTensorAndEndsWithAVerdict() {
+        DemoModel.convert(platform, "whole", 4);
+        List<ObjectNode> finished =
+                TopicDump.of(platform.bootstrap(), "conversion-events").events("model_id", "whole");
+        String conversion =
+                finished.stream()
+                        .filter(event -> event.path("type").asText().equals("ConversionFinished"))
+                        .findFirst()
+                        .orElseThrow()
+                        .path("conversion_id")
+                        .asText();
+        List<ObjectNode> events =
+                TopicDump.of(platform.bootstrap(), "conversion-events")
+                        .events("conversion_id", conversion);
+        List<ObjectNode> tensors =
+                events.stream()
+                        .filter(event -> event.path("type").asText().equals("TensorConverted"))
+                        .toList();
+
+        // 6 layers of 7 matrices and 2 norms, an embedding (tied) and the last norm.
+        assertThat(tensors).hasSize(6 * 9 + 2);
+        assertThat(tensors).extracting(event -> event.path("number").asInt()).isSorted();
+        assertThat(events.getFirst().path("type").asText()).isEqualTo("ConversionAccepted");
+        assertThat(events.getLast().path("type").asText()).isEqualTo("ConversionFinished");
+        List<ObjectNode> verdicts =
+                TopicDump.of(platform.bootstrap(), "accuracy-metrics").events("model_id", "whole");
+        assertThat(verdicts.getLast().path("type").asText()).isEqualTo("ValidationFinished");
+        assertThat(verdicts.getLast().path("verdict").asText()).isEqualTo("PASS");
+        assertThat(platform.tokenlog("audit", conversion).out())
+                .contains("ConversionAccepted")
+                .contains("TensorConverted")
+                .contains("ManifestPublished");
+        assertThat(platform.tokenlog("audit", "whole").out())
+                .contains("ValidationFinished")
+                .contains("ModelServing");
+    }
+
+    @Test
+    void aMissingFolderIsRefusedByName() {
+        CommandLine.Result result =
+                platform.tokenlog("convert", folder.resolve("absent").toString(), "--bits", "4");
+
+        assertThat(result.status()).as(result.toString()).isNotZero();
+        assertThat(result.err()).contains("SOURCE_NOT_FOUND").contains("absent");
+    }
+
+    @Test
+    void aTruncatedFileIsRefusedByNameAndThePartitionGoesOn() throws IOException {
+        Path broken = copyOfDemoModel("broken");
+        try (RandomAccessFile file =
+                new RandomAccessFile(broken.resolve("model.safetensors").toFile(), "rw")) {
+            file.setLength(file.length() - 1000);
+        }
+        CommandLine.Result result = platform.tokenlog("convert", broken.toString(), "--bits", "4");
+
+        assertThat(result.status()).as(result.toString()).isNotZero();
+        assertThat(result.err()).contains("SOURCE_UNREADABLE").contains("model.safetensors");
+        DemoModel.convert(platform, "after-a-truncated-one", 8);
+    }
+
+    @Test
+    void aFlippedByteInAnArtifactIsNamedAndNotServed() throws Exception {
+        Path source = copyOfDemoModel("flipped");
+        // Another digest than the other tests' models have, so that no other one is broken.
+        Path generation = source.resolve("generation_config.json");
+        Files.writeString(
+                generation, Files.readString(generation).replace("256", "255"));
+        CommandLine.Result convert =
+                platform.tokenlog(
+                        "convert", source.toString(), "--bits", "4", "--name", "flipped");
+        assertThat(convert.status()).as(convert.toString()).isZero();
+        ObjectNode manifest =
+                TopicDump.of(platform.bootstrap(), "model-manifests")
+                        .events("model_id", "flipped")
+                        .getLast();
+        Path artifact = Path.of(manifest.path("location").asText());
+        Path weights;
+        try (Stream<Path> files = Files.list(artifact)) {
+            weights =
+                    files.filter(file -> file.toString().endsWith(".safetensors"))
+                            .findFirst()
+                            .orElseThrow();
+        }
+        try (RandomAccessFile file = new RandomAccessFile(weights.toFile(), "rw")) {
+            file.seek(file.length() / 2);
+            int old = file.read();
+            file.seek(file.length() / 2);
+            file.write(old ^ 4);
+        }
+        CommandLine.Result inspect =
+                CommandLine.tokenlog(folder, "inspect", artifact.toString());
+        assertThat(inspect.status()).as(inspect.toString()).isNotZero();
+        assertThat(inspect.err()).contains("model.");
+    }
+
+    @Test
+    void theCommandWithoutABrokerGivesTheSameDigest() {
+        DemoModel.convert(platform, "by-events", 4);
+        String digest =
+                TopicDump.of(platform.bootstrap(), "model-manifests")
+                        .events("model_id", "by-events")
+                        .getLast()
+                        .path("model_digest")
+                        .asText();
+        CommandLine.Result quantize =
+                CommandLine.tokenlog(
+                        folder,
+                        "quantize",
+                        Checkout.demoModel().toString(),
+                        "--out",
+                        folder.resolve("store").toString(),
+                        "--bits",
+                        "4",
+                        "--json");
+
+        assertThat(quantize.status()).as(quantize.toString()).isZero();
+        assertThat(quantize.out()).contains(digest);
+    }
+
+    @Test
+    void anUnreadableRequestIsADeadLetter() throws Exception {
+        try (Prompts prompts = new Prompts(platform.bootstrap())) {
+            prompts.send("conversion-requests", null, "k", "not json".getBytes());
+        }
+        await("a dead letter")
+                .atMost(Duration.ofSeconds(20))
+                .until(
+                        () ->
+                                TopicDump.of(platform.bootstrap(), "dead-letters").records().stream()
+                                        .anyMatch(
+                                                record ->
+                                                        "conversion-requests"
+                                                                .equals(
+                                                                        TopicDump.header(
+                                                                                record, "topic"))));
+    }
+
+    private static Path copyOfDemoModel(String name) throws IOException {
+        Path copy = Files.createDirectories(folder.resolve(name));
+        try (Stream<Path> files = Files.list(Checkout.demoModel())) {
+            for (Path file : files.toList()) {
+                Files.copy(file, copy.resolve(file.getFileName().toString()));
+            }
+        }
+        return copy;
+    }
+}
