@@ -51,7 +51,8 @@ public record LocalPlatform(
         try (Reader reader = Files.newBufferedReader(file)) {
             properties.load(reader);
         } catch (IllegalArgumentException e) {
-            throw new IOException("%s is no properties file: %s".formatted(file, e.getMessage()), e);
+            throw new IOException(
+                    "%s is no properties file: %s".formatted(file, e.getMessage()), e);
         }
         LocalPlatform platform =
                 new LocalPlatform(

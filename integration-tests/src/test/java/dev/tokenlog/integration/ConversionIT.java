@@ -99,11 +99,9 @@ class ConversionIT {
         Path source = copyOfDemoModel("flipped");
         // Another digest than the other tests' models have, so that no other one is broken.
         Path generation = source.resolve("generation_config.json");
-        Files.writeString(
-                generation, Files.readString(generation).replace("256", "255"));
+        Files.writeString(generation, Files.readString(generation).replace("256", "255"));
         CommandLine.Result convert =
-                platform.tokenlog(
-                        "convert", source.toString(), "--bits", "4", "--name", "flipped");
+                platform.tokenlog("convert", source.toString(), "--bits", "4", "--name", "flipped");
         assertThat(convert.status()).as(convert.toString()).isZero();
         ObjectNode manifest =
                 TopicDump.of(platform.bootstrap(), "model-manifests")
@@ -123,8 +121,7 @@ class ConversionIT {
             file.seek(file.length() / 2);
             file.write(old ^ 4);
         }
-        CommandLine.Result inspect =
-                CommandLine.tokenlog(folder, "inspect", artifact.toString());
+        CommandLine.Result inspect = CommandLine.tokenlog(folder, "inspect", artifact.toString());
         assertThat(inspect.status()).as(inspect.toString()).isNotZero();
         assertThat(inspect.err()).contains("model.");
     }
@@ -160,15 +157,11 @@ class ConversionIT {
         }
         await("a dead letter")
                 .atMost(Duration.ofSeconds(20))
-                .until(
-                        () ->
-                                TopicDump.of(platform.bootstrap(), "dead-letters").records().stream()
-                                        .anyMatch(
-                                                record ->
-                                                        "conversion-requests"
-                                                                .equals(
-                                                                        TopicDump.header(
-                                                                                record, "topic"))));
+                .until(() ->
+                        TopicDump.of(platform.bootstrap(), "dead-letters").records().stream()
+                                .anyMatch(record ->
+                                        "conversion-requests"
+                                                .equals(TopicDump.header(record, "topic"))));
     }
 
     private static Path copyOfDemoModel(String name) throws IOException {

@@ -14,8 +14,7 @@ class DemoIT {
 
     @Test
     void demoConvertsValidatesAnswersAndShowsTheTrail() {
-        CommandLine.Result demo =
-                CommandLine.tokenlog(folder, Duration.ofMinutes(3), "demo");
+        CommandLine.Result demo = CommandLine.tokenlog(folder, Duration.ofMinutes(3), "demo");
 
         assertThat(demo.status()).as(demo.toString()).isZero();
         String all = demo.out() + demo.err();

@@ -9,7 +9,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.UUID;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -19,7 +18,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// What becomes of a prompt, good or bad, on a running platform. Every test also shows that the partition goes on.
+/// What becomes of a prompt, good or bad, on a running platform. Every test also shows that the
+/// partition goes on.
 class GenerationIT {
 
     private static final String FOX = "Tell me a story about a brave fox who finds a lantern.";
@@ -120,13 +120,11 @@ class GenerationIT {
 
         assertThat(
                         TopicDump.of(platform.bootstrap(), "tokens").events().stream()
-                                .filter(
-                                        event ->
-                                                event.path("prompt_offset").asLong()
-                                                                == place.offset()
-                                                        && event.path("code")
-                                                                .asText()
-                                                                .equals("INVALID_ID")))
+                                .filter(event ->
+                                        event.path("prompt_offset").asLong() == place.offset()
+                                                && event.path("code")
+                                                        .asText()
+                                                        .equals("INVALID_ID")))
                 .isNotEmpty();
     }
 
@@ -137,11 +135,10 @@ class GenerationIT {
         await("tokens come")
                 .atMost(Duration.ofSeconds(30))
                 .pollInterval(Duration.ofMillis(10))
-                .until(
-                        () -> {
-                            Generation seen = tokens().byId().get(id);
-                            return seen != null && !seen.tokens.isEmpty();
-                        });
+                .until(() -> {
+                    Generation seen = tokens().byId().get(id);
+                    return seen != null && !seen.tokens.isEmpty();
+                });
         CommandLine.Result cancel = platform.tokenlog("cancel", id);
         assertThat(cancel.status()).as(cancel.toString()).isIn(0, 1);
 
@@ -157,9 +154,7 @@ class GenerationIT {
                 null,
                 id,
                 ("{\"type\":\"CancelRequested\",\"generation_id\":\"" + id + "\"}").getBytes());
-        await("the worker has read the cancel")
-                .pollDelay(Duration.ofMillis(500))
-                .until(() -> true);
+        await("the worker has read the cancel").pollDelay(Duration.ofMillis(500)).until(() -> true);
         prompts.prompt(id, chat(id, FOX, "\"max_tokens\":400"));
         Generation generation = ended(id);
 
@@ -170,7 +165,8 @@ class GenerationIT {
     @Test
     void anUnknownModelIsRefused() throws Exception {
         String id = id();
-        prompts.prompt(id, "{\"generation_id\":\"" + id + "\",\"model_id\":\"none\",\"prompt\":\"x\"}");
+        prompts.prompt(
+                id, "{\"generation_id\":\"" + id + "\",\"model_id\":\"none\",\"prompt\":\"x\"}");
 
         assertThat(ended(id).code()).isEqualTo("MODEL_UNKNOWN");
     }
@@ -213,7 +209,12 @@ class GenerationIT {
     @Test
     void jsonOfAnotherShapeIsRefusedAndThePartitionGoesOn() throws Exception {
         for (String value :
-                List.of("[1,2]", "17", "{}", "{\"model_id\":7,\"prompt\":[]}", "{\"type\":\"Nonsense\"}")) {
+                List.of(
+                        "[1,2]",
+                        "17",
+                        "{}",
+                        "{\"model_id\":7,\"prompt\":[]}",
+                        "{\"type\":\"Nonsense\"}")) {
             RecordMetadata place = prompts.send("prompts", 1, null, value.getBytes());
             goesOn(1);
             assertThat(deadLetter(place).value()).as(value).isEqualTo(value.getBytes());
@@ -225,7 +226,9 @@ class GenerationIT {
         String id = id();
         prompts.prompt(
                 id,
-                "{\"generation_id\":\"" + id + "\",\"model_id\":\"demo\",\"prompt\":\"x\",\"max_tokens\":\"many\"}");
+                "{\"generation_id\":\""
+                        + id
+                        + "\",\"model_id\":\"demo\",\"prompt\":\"x\",\"max_tokens\":\"many\"}");
 
         assertThat(ended(id).code()).isEqualTo("INVALID_SHAPE");
     }
@@ -300,11 +303,10 @@ class GenerationIT {
         await(id + " ends")
                 .atMost(Duration.ofSeconds(60))
                 .pollInterval(Duration.ofMillis(100))
-                .until(
-                        () -> {
-                            Generation seen = tokens().byId().get(id);
-                            return seen != null && seen.end != null;
-                        });
+                .until(() -> {
+                    Generation seen = tokens().byId().get(id);
+                    return seen != null && seen.end != null;
+                });
         return tokens().get(id);
     }
 
@@ -315,7 +317,9 @@ class GenerationIT {
                 "prompts",
                 partition,
                 id,
-                ("{\"generation_id\":\"" + id + "\",\"model_id\":\"demo\",\"prompt\":\"Hello\",\"max_tokens\":2}")
+                ("{\"generation_id\":\""
+                                + id
+                                + "\",\"model_id\":\"demo\",\"prompt\":\"Hello\",\"max_tokens\":2}")
                         .getBytes());
         assertThat(ended(id).endType()).isEqualTo("GenerationFinished");
     }
@@ -325,20 +329,20 @@ class GenerationIT {
                 .atMost(Duration.ofSeconds(20))
                 .until(
                         () ->
-                                TopicDump.of(platform.bootstrap(), "dead-letters").records().stream()
-                                        .filter(
-                                                record ->
-                                                        "prompts".equals(TopicDump.header(record, "topic"))
-                                                                && Integer.toString(place.partition())
-                                                                        .equals(
-                                                                                TopicDump.header(
-                                                                                        record,
-                                                                                        "partition"))
-                                                                && Long.toString(place.offset())
-                                                                        .equals(
-                                                                                TopicDump.header(
-                                                                                        record,
-                                                                                        "offset")))
+                                TopicDump.of(platform.bootstrap(), "dead-letters")
+                                        .records()
+                                        .stream()
+                                        .filter(record ->
+                                                "prompts".equals(TopicDump.header(record, "topic"))
+                                                        && Integer.toString(place.partition())
+                                                                .equals(
+                                                                        TopicDump.header(
+                                                                                record,
+                                                                                "partition"))
+                                                        && Long.toString(place.offset())
+                                                                .equals(
+                                                                        TopicDump.header(
+                                                                                record, "offset")))
                                         .findFirst()
                                         .orElse(null),
                         java.util.Objects::nonNull);

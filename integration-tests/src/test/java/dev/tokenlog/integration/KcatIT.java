@@ -14,8 +14,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// An independent client (librdkafka), whose partitioner hashes keys differently from Java's, sends prompts and reads
-/// tokens.
+/// An independent client (librdkafka), whose partitioner hashes keys differently from Java's, sends
+/// prompts and reads tokens.
 class KcatIT {
 
     @TempDir private Path folder;
@@ -34,7 +34,14 @@ class KcatIT {
             Path input = Files.write(folder.resolve("prompts.txt"), lines);
             kcat(
                     platform,
-                    "-P", "-t", "prompts", "-K", "\t", "-X", "partitioner=consistent_random", "-l",
+                    "-P",
+                    "-t",
+                    "prompts",
+                    "-K",
+                    "\t",
+                    "-X",
+                    "partitioner=consistent_random",
+                    "-l",
                     input.toString());
             await("six generations have ended")
                     .atMost(Duration.ofSeconds(60))
@@ -53,8 +60,7 @@ class KcatIT {
                                         file.toString()));
                 assertThat(verdict.status()).as(verdict.toString()).isZero();
             }
-            Generations generations =
-                    Generations.of(TopicDump.of(platform.bootstrap(), "tokens"));
+            Generations generations = Generations.of(TopicDump.of(platform.bootstrap(), "tokens"));
             String answer = generations.get("kcat-0").text.toString();
             assertThat(answer).containsIgnoringCase("partition");
             for (int i = 1; i < 6; i++) {
@@ -71,10 +77,8 @@ class KcatIT {
 
     private static long endedIn(List<String> dump) {
         return dump.stream()
-                .filter(
-                        line ->
-                                line.contains("GenerationFinished")
-                                        || line.contains("GenerationFailed"))
+                .filter(line ->
+                        line.contains("GenerationFinished") || line.contains("GenerationFailed"))
                 .count();
     }
 

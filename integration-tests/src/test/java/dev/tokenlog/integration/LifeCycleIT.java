@@ -62,8 +62,14 @@ class LifeCycleIT {
             String port = Integer.toString(taken.getLocalPort());
             CommandLine.Result result =
                     CommandLine.tokenlog(
-                            folder, "up", "--data", folder.resolve("d").toString(), "--port", port,
-                            "--http-port", "0");
+                            folder,
+                            "up",
+                            "--data",
+                            folder.resolve("d").toString(),
+                            "--port",
+                            port,
+                            "--http-port",
+                            "0");
 
             assertThat(result.status()).as(result.toString()).isEqualTo(3);
             assertThat(result.err()).contains(port).contains("--port").doesNotContain("\tat ");
@@ -75,8 +81,14 @@ class LifeCycleIT {
         Path file = Files.writeString(folder.resolve("file"), "");
         CommandLine.Result result =
                 CommandLine.tokenlog(
-                        folder, "up", "--data", file.resolve("data").toString(), "--port", "0",
-                        "--http-port", "0");
+                        folder,
+                        "up",
+                        "--data",
+                        file.resolve("data").toString(),
+                        "--port",
+                        "0",
+                        "--http-port",
+                        "0");
 
         assertThat(result.status()).as(result.toString()).isEqualTo(3);
         assertThat(result.err()).contains("file").doesNotContain("\tat ");
@@ -88,7 +100,12 @@ class LifeCycleIT {
                 CommandLine.run(
                         Checkout.root(),
                         java.util.Map.of(
-                                "TOKENLOG_JDK_SEARCH", folder.toString(), "JAVA_HOME", "", "TOKENLOG_NO_BUILD", "1"),
+                                "TOKENLOG_JDK_SEARCH",
+                                folder.toString(),
+                                "JAVA_HOME",
+                                "",
+                                "TOKENLOG_NO_BUILD",
+                                "1"),
                         Duration.ofSeconds(30),
                         List.of("./tokenlog", "--version"));
 

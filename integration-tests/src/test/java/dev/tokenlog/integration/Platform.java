@@ -52,13 +52,12 @@ final class Platform implements AutoCloseable {
                     .until(() -> !process.isAlive() || bootstrapIn(out).isPresent());
             String bootstrap =
                     bootstrapIn(out)
-                            .orElseThrow(
-                                    () ->
-                                            new AssertionError(
-                                                    "up ended with "
-                                                            + process.exitValue()
-                                                            + ":\n"
-                                                            + CommandLine.read(err)));
+                            .orElseThrow(() ->
+                                    new AssertionError(
+                                            "up ended with "
+                                                    + process.exitValue()
+                                                    + ":\n"
+                                                    + CommandLine.read(err)));
             return new Platform(process, out, err, bootstrap, data);
         } catch (IOException problem) {
             throw new UncheckedIOException(problem);

@@ -30,7 +30,8 @@ final class Prompts implements AutoCloseable {
     }
 
     /// Sends and waits for the acknowledgement; `key` may be null.
-    RecordMetadata send(String topic, Integer partition, String key, byte[] value, Header... headers)
+    RecordMetadata send(
+            String topic, Integer partition, String key, byte[] value, Header... headers)
             throws InterruptedException {
         try {
             return producer.send(

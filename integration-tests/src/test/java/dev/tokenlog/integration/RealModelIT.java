@@ -38,7 +38,8 @@ class RealModelIT {
             assertThat(convert.status()).as(convert.toString()).isZero();
             org.awaitility.Awaitility.await("smollm2 is served")
                     .atMost(Duration.ofMinutes(8))
-                    .until(() -> "SERVING".equals(DemoModel.state(platform.bootstrap(), "smollm2")));
+                    .until(() ->
+                            "SERVING".equals(DemoModel.state(platform.bootstrap(), "smollm2")));
             CommandLine.Result answer =
                     platform.tokenlog(
                             "generate",

@@ -10,8 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/// Judges a dump of the token topic from outside: by the rules restated in [Generations], and, in a checkout that
-/// has it, by a program that shares nothing with us.
+/// Judges a dump of the token topic from outside: by the rules restated in [Generations], and, in a
+/// checkout that has it, by a program that shares nothing with us.
 final class StreamJudge {
 
     private StreamJudge() {}
@@ -32,11 +32,10 @@ final class StreamJudge {
             Generations others = Generations.of(undisturbed);
             generations
                     .byId()
-                    .forEach(
-                            (id, generation) ->
-                                    assertThat(generation.tokens)
-                                            .as("tokens of " + id)
-                                            .isEqualTo(others.get(id).tokens));
+                    .forEach((id, generation) ->
+                            assertThat(generation.tokens)
+                                    .as("tokens of " + id)
+                                    .isEqualTo(others.get(id).tokens));
         }
         independently(dump, undisturbed, folder);
     }
@@ -64,9 +63,7 @@ final class StreamJudge {
         dump.writeTo(file);
         List<String> command =
                 new ArrayList<>(
-                        List.of(
-                                Checkout.shared("tools/check-stream").toString(),
-                                file.toString()));
+                        List.of(Checkout.shared("tools/check-stream").toString(), file.toString()));
         if (undisturbed != null) {
             Path other = folder.resolve("undisturbed.jsonl");
             undisturbed.writeTo(other);

@@ -12,7 +12,8 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// A worker dies by kill −9 in the middle of its answers; the reader's streams are those of an undisturbed run.
+/// A worker dies by kill −9 in the middle of its answers; the reader's streams are those of an
+/// undisturbed run.
 class TakeoverIT {
 
     private static final List<String> IDS =
@@ -35,8 +36,7 @@ class TakeoverIT {
         }
 
         try (EmbeddedKafka kafka =
-                        EmbeddedKafka.start(
-                                EmbeddedKafkaOptions.in(folder.resolve("kafka")));
+                        EmbeddedKafka.start(EmbeddedKafkaOptions.in(folder.resolve("kafka")));
                 Prompts prompts = new Prompts(kafka.bootstrapServers())) {
             assertThat(
                             CommandLine.tokenlog(
@@ -111,14 +111,10 @@ class TakeoverIT {
         await("every generation has ended")
                 .atMost(Duration.ofSeconds(120))
                 .pollInterval(Duration.ofMillis(250))
-                .until(
-                        () -> {
-                            Generations all = Generations.of(TopicDump.of(bootstrap, "tokens"));
-                            return IDS.stream()
-                                    .allMatch(
-                                            id ->
-                                                    all.byId().containsKey(id)
-                                                            && all.get(id).end != null);
-                        });
+                .until(() -> {
+                    Generations all = Generations.of(TopicDump.of(bootstrap, "tokens"));
+                    return IDS.stream()
+                            .allMatch(id -> all.byId().containsKey(id) && all.get(id).end != null);
+                });
     }
 }

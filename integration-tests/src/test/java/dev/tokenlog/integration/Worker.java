@@ -38,8 +38,7 @@ final class Worker implements AutoCloseable {
         command.addAll(List.of("-jar", runner.toString()));
         try {
             Path log = Files.createTempFile("worker", ".log");
-            return new Worker(
-                    CommandLine.start(Checkout.root(), Map.of(), command, log, log), log);
+            return new Worker(CommandLine.start(Checkout.root(), Map.of(), command, log, log), log);
         } catch (IOException problem) {
             throw new UncheckedIOException(problem);
         }

@@ -10,7 +10,7 @@ import java.util.List;
 /// @param embeddingScale multiplies embeddings; 1 where the family has none
 /// @param layers in order
 /// @param finalNormEpsilon of the last norm
-/// @param tiedEmbeddings the head is the embedding matrix
+/// @param tiedEmbeddings the head is the embedding matrix; `headTensor` then names the embedding
 public record ModelPlan(
         String family,
         int vocabularySize,

@@ -1,0 +1,94 @@
+package dev.tokenlog.engine.architecture;
+
+import dev.tokenlog.engine.architecture.ModelPlan.Attention;
+import dev.tokenlog.engine.architecture.ModelPlan.FeedForward;
+import dev.tokenlog.engine.architecture.ModelPlan.LayerPlan;
+import java.util.ArrayList;
+import java.util.List;
+
+/// A tensor that a plan reads, with the shape that it must have.
+///
+/// @param layer from 0; -1 for the tensors around the layers
+/// @param rows outputs of a matrix; the length of a vector
+/// @param columns inputs of a matrix; 1 for a vector
+public record PlannedTensor(String name, Kind kind, int layer, int rows, int columns) {
+
+    public enum Kind {
+        EMBEDDING,
+        HEAD,
+        MATRIX,
+        NORM,
+        BIAS;
+
+        /// Whether the tensor has rows and columns and may be quantized.
+        public boolean isMatrix() {
+            return this == EMBEDDING || this == HEAD || this == MATRIX;
+        }
+    }
+
+    public List<Long> shape() {
+        return kind.isMatrix() ? List.of((long) rows, (long) columns) : List.of((long) rows);
+    }
+
+    public long elements() {
+        return (long) rows * columns;
+    }
+
+    /// Everything that a plan reads, each tensor once: embedding, layers, last norm, head.
+    public static List<PlannedTensor> of(ModelPlan plan) {
+        List<PlannedTensor> tensors = new ArrayList<>();
+        int hidden = plan.hiddenSize();
+        int vocabulary = plan.vocabularySize();
+        tensors.add(
+                new PlannedTensor(plan.embeddingTensor(), Kind.EMBEDDING, -1, vocabulary, hidden));
+        for (int layer = 0; layer < plan.layers().size(); layer++) {
+            addLayer(tensors, plan.layers().get(layer), layer, hidden);
+        }
+        tensors.add(new PlannedTensor(plan.finalNormTensor(), Kind.NORM, -1, hidden, 1));
+        if (!plan.tiedEmbeddings()) {
+            tensors.add(new PlannedTensor(plan.headTensor(), Kind.HEAD, -1, vocabulary, hidden));
+        }
+        return List.copyOf(tensors);
+    }
+
+    private static void addLayer(
+            List<PlannedTensor> tensors, LayerPlan plan, int layer, int hidden) {
+        Attention attention = plan.attention();
+        int queries = attention.heads() * attention.headSize();
+        int keys = attention.keyValueHeads() * attention.headSize();
+        boolean biased = attention.queryKeyValueBias();
+        tensors.add(new PlannedTensor(plan.inputNormTensor(), Kind.NORM, layer, hidden, 1));
+        addMatrix(tensors, attention.queryTensor(), layer, queries, hidden, biased);
+        addMatrix(tensors, attention.keyTensor(), layer, keys, hidden, biased);
+        addMatrix(tensors, attention.valueTensor(), layer, keys, hidden, biased);
+        addMatrix(
+                tensors, attention.outputTensor(), layer, hidden, queries, attention.outputBias());
+        FeedForward feed = plan.feedForward();
+        int inner = feed.intermediateSize();
+        tensors.add(new PlannedTensor(plan.postAttentionNormTensor(), Kind.NORM, layer, hidden, 1));
+        addMatrix(tensors, feed.gateTensor(), layer, inner, hidden, feed.bias());
+        addMatrix(tensors, feed.upTensor(), layer, inner, hidden, feed.bias());
+        addMatrix(tensors, feed.downTensor(), layer, hidden, inner, feed.bias());
+    }
+
+    private static void addMatrix(
+            List<PlannedTensor> tensors,
+            String name,
+            int layer,
+            int rows,
+            int columns,
+            boolean biased) {
+        tensors.add(new PlannedTensor(name, Kind.MATRIX, layer, rows, columns));
+        if (biased) {
+            tensors.add(new PlannedTensor(biasOf(name), Kind.BIAS, layer, rows, 1));
+        }
+    }
+
+    /// `name.bias` beside `name.weight`.
+    public static String biasOf(String weight) {
+        if (!weight.endsWith(".weight")) {
+            throw new IllegalArgumentException(weight + ": expected a name that ends with .weight");
+        }
+        return weight.substring(0, weight.length() - "weight".length()) + "bias";
+    }
+}

@@ -1,0 +1,49 @@
+package dev.tokenlog.engine.compute;
+
+/// Buffers of one worker thread, made once, so that kernels allocate nothing.
+public final class Workspace {
+
+    /// Tokens of one sequence that one call of [Kernels#attend] takes.
+    public static final int ATTENTION_TOKENS = 4;
+
+    /// Rows of weights that are unpacked together.
+    static final int WEIGHT_ROWS = 4;
+
+    final short[] codes;
+    final float[] weights;
+    final float[] keys;
+    final float[] values;
+    final float[] partials = new float[16];
+    private final int queries;
+    private float[] scores = new float[0];
+    private int positions;
+
+    /// @param columns of the widest matrix
+    /// @param group query heads that share a key-value head, at most
+    /// @param headSize at most
+    public Workspace(int columns, int group, int headSize) {
+        int padded = QuantizedActivations.paddedColumns(columns);
+        this.codes = new short[WEIGHT_ROWS * padded];
+        this.weights = new float[WEIGHT_ROWS * padded];
+        this.keys = new float[KvLayout.PAGE_POSITIONS * headSize];
+        this.values = new float[KvLayout.PAGE_POSITIONS * headSize];
+        this.queries = ATTENTION_TOKENS * group;
+    }
+
+    /// Makes room for the scores of this many positions; not inside a step.
+    public void reservePositions(int count) {
+        if (count > positions) {
+            positions = Math.ceilDiv(count, KvLayout.PAGE_POSITIONS) * KvLayout.PAGE_POSITIONS;
+            scores = new float[Math.multiplyExact(queries, positions)];
+        }
+    }
+
+    /// Scores of a tile of queries; query `i` begins at `i * positions()`.
+    float[] scores() {
+        return scores;
+    }
+
+    int positions() {
+        return positions;
+    }
+}

@@ -1,0 +1,103 @@
+package dev.tokenlog.engine.format.npy;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+
+/// Writes an array of float32 as numpy stores it (version 1), piece by piece, so that the array
+/// need not be in memory.
+public final class NpyWriter implements AutoCloseable {
+
+    private static final int CHUNK = 1 << 14;
+
+    private final Path file;
+    private final FileChannel channel;
+    private final ByteBuffer buffer =
+            ByteBuffer.allocate(CHUNK * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private long missing;
+
+    /// Writes the header; [#write] then takes exactly as many values as the shape says.
+    public NpyWriter(Path file, long... shape) {
+        this.file = file;
+        this.missing = LongStream.of(shape).reduce(1, Math::multiplyExact);
+        try {
+            this.channel =
+                    FileChannel.open(
+                            file,
+                            StandardOpenOption.CREATE,
+                            StandardOpenOption.TRUNCATE_EXISTING,
+                            StandardOpenOption.WRITE);
+            writeFully(ByteBuffer.wrap(header(shape)));
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
+    private static byte[] header(long... shape) {
+        String dimensions =
+                LongStream.of(shape).mapToObj(Long::toString).collect(Collectors.joining(", "));
+        String tuple = shape.length == 1 ? dimensions + "," : dimensions;
+        String text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + tuple + "), }";
+        int unpadded = NpyArray.MAGIC.length + 4 + text.length() + 1;
+        String padded = text + " ".repeat(Math.ceilDiv(unpadded, 64) * 64 - unpadded) + "\n";
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        out.writeBytes(NpyArray.MAGIC);
+        out.write(1);
+        out.write(0);
+        out.write(padded.length() & 0xff);
+        out.write(padded.length() >>> 8);
+        out.writeBytes(padded.getBytes(StandardCharsets.ISO_8859_1));
+        return out.toByteArray();
+    }
+
+    public void write(float[] values, int from, int count) {
+        if (count > missing) {
+            throw new IllegalArgumentException(
+                    count + " values, but the shape has room for " + missing + " more");
+        }
+        try {
+            for (int done = 0; done < count; done += CHUNK) {
+                int now = Math.min(CHUNK, count - done);
+                buffer.clear();
+                buffer.asFloatBuffer().put(values, from + done, now);
+                writeFully(buffer.limit(now * Float.BYTES));
+            }
+        } catch (IOException e) {
+            throw failed(e);
+        }
+        missing -= count;
+    }
+
+    private void writeFully(ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+
+    private EngineException failed(IOException e) {
+        return new EngineException(
+                Reason.STORAGE_FAILED, file + ": cannot be written: " + e.getMessage(), e);
+    }
+
+    /// @throws IllegalStateException when values are missing
+    @Override
+    public void close() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            throw failed(e);
+        }
+        if (missing != 0) {
+            throw new IllegalStateException(file + ": " + missing + " values were not written");
+        }
+    }
+}

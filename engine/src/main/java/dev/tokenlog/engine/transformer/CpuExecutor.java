@@ -1,0 +1,402 @@
+package dev.tokenlog.engine.transformer;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.artifact.Model;
+import dev.tokenlog.engine.compute.KernelSelection;
+import dev.tokenlog.engine.compute.Kernels;
+import dev.tokenlog.engine.compute.KvLayout;
+import dev.tokenlog.engine.compute.KvType;
+import dev.tokenlog.engine.compute.Workspace;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The forward pass of a decoder-only transformer on the CPU: embedding; per layer attention and a
+/// gated feed-forward network, each behind an RMSNorm and with a residual connection; a last norm
+/// and the head. A batch may mix tokens of many sequences, prompts and continuations: each token's
+/// numbers depend on its own sequence only, to the bit.
+///
+/// The arithmetic is that of the kernels (`docs/numerics.md`). Work is shared out over ranges of
+/// rows, tokens and heads. All buffers are made when the executor opens; [#step] allocates nothing.
+public final class CpuExecutor implements Executor {
+
+    /// Below this many tokens the calling thread does per-token work itself: a norm costs less than
+    /// telling another thread about it.
+    private static final int TOKENS_TO_SHARE = 4;
+
+    private final ModelPlan plan;
+    private final String numericsId;
+    private final String description;
+    private final Kernels kernels;
+    private final List<Workspace> workspaces;
+    private final WorkerTeam team;
+    private final PagePool pages;
+    private final RotaryTable rotary;
+    private final ModelWeights weights;
+    private final StepBuffers buffers;
+
+    private final WorkerTeam.Task embed = this::embed;
+    private final WorkerTeam.Task normBeforeAttention = this::normBeforeAttention;
+    private final WorkerTeam.Task projectQueryKeyValue = this::projectQueryKeyValue;
+    private final WorkerTeam.Task rotateAndStore = this::rotateAndStore;
+    private final WorkerTeam.Task attend = this::attend;
+    private final WorkerTeam.Task quantizeAttended = this::quantizeAttended;
+    private final WorkerTeam.Task projectAttended = this::projectAttended;
+    private final WorkerTeam.Task normBeforeFeedForward = this::normBeforeFeedForward;
+    private final WorkerTeam.Task projectGateUp = this::projectGateUp;
+    private final WorkerTeam.Task activate = this::activate;
+    private final WorkerTeam.Task projectDown = this::projectDown;
+    private final WorkerTeam.Task addFeedForward = this::addFeedForward;
+    private final WorkerTeam.Task normBeforeHead = this::normBeforeHead;
+    private final WorkerTeam.Task projectHead = this::projectHead;
+    private final WorkerTeam.Task checkLogits = this::checkLogits;
+
+    // What the tasks of the pass that is running need to know.
+    private Batch batch;
+    private int firstToken;
+    private int tokens;
+    private int firstRow;
+    private int rows;
+    private Layer layer;
+
+    private CpuExecutor(Model model, CpuOptions options, KernelSelection selection) {
+        this.plan = model.plan();
+        this.kernels = selection.kernels();
+        boolean artifact = model.digest().isPresent();
+        KvType kv = options.kv().orElse(artifact ? KvType.KV16 : KvType.KV32);
+        this.numericsId = (artifact ? "cpu-1/" : "float-1/") + kv.label();
+        this.description =
+                kernels.description()
+                        + ", "
+                        + options.threads()
+                        + (options.threads() == 1 ? " thread" : " threads");
+        this.buffers = new StepBuffers(plan, options.maxTokens());
+        this.weights = ModelWeights.load(model, buffers, options.threads());
+        this.rotary = new RotaryTable(plan.rotary());
+        this.pages =
+                new PagePool(
+                        new KvLayout(
+                                kv,
+                                plan.layers().stream()
+                                        .map(ModelPlan.LayerPlan::attention)
+                                        .map(a ->
+                                                new KvLayout.LayerShape(
+                                                        a.keyValueHeads(), a.headSize()))
+                                        .toList()));
+        this.workspaces = new ArrayList<>();
+        for (int i = 0; i < options.threads(); i++) {
+            workspaces.add(buffers.newWorkspace());
+        }
+        this.team = new WorkerTeam(workspaces);
+    }
+
+    /// Makes an executor for a model that stays open until the executor is closed.
+    ///
+    /// @throws EngineException if the kernels that were asked for cannot be used, or a tensor has
+    ///   another shape than the plan says
+    public static CpuExecutor open(Model model, CpuOptions options) {
+        return open(model, options, KernelSelection.select(options.compute()));
+    }
+
+    /// The same with kernels that have been selected before.
+    public static CpuExecutor open(Model model, CpuOptions options, KernelSelection selection) {
+        return new CpuExecutor(model, options, selection);
+    }
+
+    @Override
+    public ModelPlan plan() {
+        return plan;
+    }
+
+    @Override
+    public String numericsId() {
+        return numericsId;
+    }
+
+    @Override
+    public String description() {
+        return description;
+    }
+
+    @Override
+    public Sequence newSequence() {
+        return new PagedSequence(pages, this::reservePositions);
+    }
+
+    private void reservePositions(int positions) {
+        if (positions > plan.contextLength()) {
+            throw new EngineException(
+                    EngineException.Reason.CONTEXT_TOO_LONG,
+                    positions + " tokens in a context of " + plan.contextLength());
+        }
+        rotary.reserve(positions);
+        workspaces.forEach(workspace -> workspace.reservePositions(positions));
+    }
+
+    @Override
+    public Batch newBatch(int maxTokens, int maxLogits) {
+        return new Batch(maxTokens, maxLogits, plan.vocabularySize());
+    }
+
+    @Override
+    public void step(Batch batch) {
+        check(batch);
+        this.batch = batch;
+        firstRow = 0;
+        for (int first = 0; first < batch.size(); first += buffers.maxTokens()) {
+            firstToken = first;
+            tokens = Math.min(buffers.maxTokens(), batch.size() - first);
+            forward();
+        }
+        this.batch = null;
+    }
+
+    private void check(Batch batch) {
+        for (int i = 0; i < batch.size(); i++) {
+            if (!(batch.sequence(i) instanceof PagedSequence s && s.belongsTo(pages))) {
+                throw new IllegalArgumentException("a sequence of another executor");
+            }
+            s.beginScheduling();
+        }
+        for (int i = 0; i < batch.size(); i++) {
+            int token = batch.token(i);
+            if (token < 0 || token >= plan.vocabularySize()) {
+                throw new IllegalArgumentException(
+                        "token " + token + " in a vocabulary of " + plan.vocabularySize());
+            }
+            sequence(batch, i).schedule(batch.position(i));
+        }
+    }
+
+    /// The tokens from `firstToken` on, through all layers.
+    private void forward() {
+        buffers.beginPass(batch, firstToken, tokens);
+        forEachToken(embed);
+        for (Layer next : weights.layers()) {
+            layer = next;
+            buffers.beginLayer(next, tokens);
+            attention();
+            feedForward();
+        }
+        for (int i = 0; i < tokens; i++) {
+            sequence(batch, firstToken + i).append();
+        }
+        logits();
+    }
+
+    /// `x = x + O · attention(Q · norm(x), K · norm(x), V · norm(x))`.
+    private void attention() {
+        forEachToken(normBeforeAttention);
+        team.run(projectQueryKeyValue, layer.queryKeyValue().parts());
+        forEachToken(rotateAndStore);
+        team.run(attend, buffers.tiles() * layer.plan().attention().keyValueHeads());
+        if (layer.attentionOutput().isQuantized()) {
+            forEachToken(quantizeAttended);
+        }
+        team.run(projectAttended, layer.attentionOutput().parts());
+    }
+
+    /// `x = x + D · (activation(G · norm(x)) · (U · norm(x)))`.
+    private void feedForward() {
+        forEachToken(normBeforeFeedForward);
+        team.run(projectGateUp, layer.gateUp().parts());
+        forEachToken(activate);
+        team.run(projectDown, layer.down().parts());
+        forEachToken(addFeedForward);
+    }
+
+    /// `logits = H · norm(x)`, for the tokens that asked for them.
+    private void logits() {
+        rows = 0;
+        for (int i = 0; i < tokens; i++) {
+            if (batch.logitRow(firstToken + i) >= 0) {
+                rows++;
+            }
+        }
+        if (rows == 0) {
+            return;
+        }
+        buffers.normed().reshape(rows, plan.hiddenSize());
+        share(normBeforeHead, rows);
+        int vocabulary = plan.vocabularySize();
+        weights.headTarget().set(batch.logits(), firstRow * vocabulary, vocabulary);
+        team.run(projectHead, weights.head().parts());
+        share(checkLogits, rows);
+        firstRow += rows;
+    }
+
+    private void forEachToken(WorkerTeam.Task task) {
+        share(task, tokens);
+    }
+
+    private void share(WorkerTeam.Task task, int parts) {
+        if (parts < TOKENS_TO_SHARE) {
+            team.runAlone(task, parts);
+        } else {
+            team.run(task, parts);
+        }
+    }
+
+    private void embed(int token, Workspace workspace) {
+        int start = token * plan.hiddenSize();
+        kernels.embed(
+                weights.embedding(), batch.token(firstToken + token), buffers.hidden(), start);
+        if (plan.embeddingScale() != 1f) {
+            kernels.scale(plan.embeddingScale(), buffers.hidden(), start, plan.hiddenSize());
+        }
+    }
+
+    private void normBeforeAttention(int token, Workspace workspace) {
+        norm(token, token, layer.inputNorm(), layer.plan().normEpsilon(), workspace);
+        if (layer.queryKeyValue().isQuantized()) {
+            buffers.normed().quantize(kernels, token);
+        }
+    }
+
+    /// Norm of row `token` of the hidden states into row `row` of the normed activations.
+    private void norm(int token, int row, float[] weight, float epsilon, Workspace workspace) {
+        kernels.rmsNorm(
+                buffers.hidden(),
+                token * plan.hiddenSize(),
+                weight,
+                epsilon,
+                buffers.normed().values(),
+                buffers.normed().row(row),
+                workspace);
+    }
+
+    private void projectQueryKeyValue(int part, Workspace workspace) {
+        layer.queryKeyValue().run(kernels, part, buffers.normed(), tokens, workspace);
+    }
+
+    private void rotateAndStore(int token, Workspace workspace) {
+        PagedSequence sequence = sequence(batch, firstToken + token);
+        int position = batch.position(firstToken + token);
+        int query = token * layer.queryWidth();
+        int keyValue = token * layer.keyValueWidth();
+        rotate(buffers.queries(), query, layer.plan().attention().heads(), position);
+        rotate(buffers.keys(), keyValue, layer.plan().attention().keyValueHeads(), position);
+        boolean finite =
+                kernels.store(
+                        pages.layout(),
+                        sequence.page(position / KvLayout.PAGE_POSITIONS),
+                        layer.index(),
+                        position % KvLayout.PAGE_POSITIONS,
+                        buffers.keys(),
+                        keyValue,
+                        buffers.values(),
+                        keyValue);
+        if (!finite) {
+            sequence.markNonFinite();
+        }
+    }
+
+    private void rotate(float[] x, int offset, int heads, int position) {
+        kernels.rotate(
+                x,
+                offset,
+                heads,
+                layer.plan().attention().headSize(),
+                rotary.pairs(),
+                rotary.cos(),
+                rotary.sin(),
+                position * rotary.pairs());
+    }
+
+    /// Parts are pairs of a tile of tokens and a key-value head.
+    private void attend(int part, Workspace workspace) {
+        int keyValueHeads = layer.plan().attention().keyValueHeads();
+        int tile = part / keyValueHeads;
+        int head = part % keyValueHeads;
+        int token = buffers.tileStart(tile);
+        int groupWidth = layer.attention().group() * layer.attention().headSize();
+        kernels.attend(
+                sequence(batch, firstToken + token),
+                layer.attention(),
+                head,
+                batch.position(firstToken + token),
+                buffers.tileEnd(tile) - token,
+                buffers.queries(),
+                buffers.attended().values(),
+                token * layer.queryWidth() + head * groupWidth,
+                layer.queryWidth(),
+                workspace);
+    }
+
+    private void quantizeAttended(int token, Workspace workspace) {
+        buffers.attended().quantize(kernels, token);
+    }
+
+    private void projectAttended(int part, Workspace workspace) {
+        layer.attentionOutput().run(kernels, part, buffers.attended(), tokens, workspace);
+    }
+
+    private void normBeforeFeedForward(int token, Workspace workspace) {
+        addResidual(token);
+        norm(token, token, layer.postAttentionNorm(), layer.plan().normEpsilon(), workspace);
+        if (layer.gateUp().isQuantized()) {
+            buffers.normed().quantize(kernels, token);
+        }
+    }
+
+    private void addResidual(int token) {
+        int start = token * plan.hiddenSize();
+        kernels.add(buffers.hidden(), start, buffers.branch(), start, plan.hiddenSize());
+    }
+
+    private void projectGateUp(int part, Workspace workspace) {
+        layer.gateUp().run(kernels, part, buffers.normed(), tokens, workspace);
+    }
+
+    private void activate(int token, Workspace workspace) {
+        int from = token * layer.intermediateSize();
+        int to = from + layer.intermediateSize();
+        switch (layer.plan().feedForward().activation()) {
+            case SILU -> kernels.siluGate(buffers.gate().values(), buffers.up(), from, to);
+            case GELU_TANH -> kernels.geluGate(buffers.gate().values(), buffers.up(), from, to);
+        }
+        if (layer.down().isQuantized()) {
+            buffers.gate().quantize(kernels, token);
+        }
+    }
+
+    private void projectDown(int part, Workspace workspace) {
+        layer.down().run(kernels, part, buffers.gate(), tokens, workspace);
+    }
+
+    private void addFeedForward(int token, Workspace workspace) {
+        addResidual(token);
+        if (!kernels.isFinite(buffers.hidden(), token * plan.hiddenSize(), plan.hiddenSize())) {
+            sequence(batch, firstToken + token).markNonFinite();
+        }
+    }
+
+    private void normBeforeHead(int row, Workspace workspace) {
+        int token = batch.logitToken(firstRow + row) - firstToken;
+        norm(token, row, weights.finalNorm(), plan.finalNormEpsilon(), workspace);
+        if (weights.head().isQuantized()) {
+            buffers.normed().quantize(kernels, row);
+        }
+    }
+
+    private void projectHead(int part, Workspace workspace) {
+        weights.head().run(kernels, part, buffers.normed(), rows, workspace);
+    }
+
+    private void checkLogits(int row, Workspace workspace) {
+        int vocabulary = plan.vocabularySize();
+        if (!kernels.isFinite(batch.logits(), (firstRow + row) * vocabulary, vocabulary)) {
+            sequence(batch, batch.logitToken(firstRow + row)).markNonFinite();
+        }
+    }
+
+    private static PagedSequence sequence(Batch batch, int index) {
+        return (PagedSequence) batch.sequence(index);
+    }
+
+    @Override
+    public void close() {
+        team.close();
+        pages.close();
+    }
+}

@@ -1,0 +1,93 @@
+package dev.tokenlog.engine.transformer;
+
+import java.util.Arrays;
+
+/// Logits of whole token sequences, for measurements and comparisons.
+public final class Logits {
+
+    private static final int CHUNK = 32;
+
+    private Logits() {}
+
+    /// The logits that follow each token.
+    ///
+    /// @return `[ids.length][vocabularySize]`
+    public static float[][] of(Executor executor, int[] ids) {
+        float[][] result = new float[ids.length][];
+        Batch batch = executor.newBatch(CHUNK, CHUNK);
+        try (Sequence sequence = executor.newSequence()) {
+            sequence.reserve(ids.length);
+            for (int from = 0; from < ids.length; from += CHUNK) {
+                int to = Math.min(from + CHUNK, ids.length);
+                batch.clear();
+                for (int i = from; i < to; i++) {
+                    batch.add(sequence, ids[i], i, true);
+                }
+                executor.step(batch);
+                for (int i = from; i < to; i++) {
+                    result[i] = row(batch, i - from);
+                }
+            }
+        }
+        return result;
+    }
+
+    /// Continues a prompt with the likeliest token each time (of equals the one with the smaller
+    /// id).
+    ///
+    /// @param endIds tokens that end the continuation; they belong to it
+    /// @return at most `count` tokens
+    public static int[] greedy(Executor executor, int[] promptIds, int count, int... endIds) {
+        int[] result = new int[count];
+        int done = 0;
+        Batch batch = executor.newBatch(CHUNK, 1);
+        try (Sequence sequence = executor.newSequence()) {
+            sequence.reserve(promptIds.length + count);
+            int row = prefill(executor, batch, sequence, promptIds);
+            while (done < count) {
+                int token = likeliest(batch, row);
+                result[done++] = token;
+                if (contains(endIds, token) || done == count) {
+                    break;
+                }
+                batch.clear();
+                row = batch.add(sequence, token, sequence.length(), true);
+                executor.step(batch);
+            }
+        }
+        return Arrays.copyOf(result, done);
+    }
+
+    private static int prefill(Executor executor, Batch batch, Sequence sequence, int[] ids) {
+        int row = -1;
+        for (int from = 0; from < ids.length; from += CHUNK) {
+            int to = Math.min(from + CHUNK, ids.length);
+            batch.clear();
+            for (int i = from; i < to; i++) {
+                row = batch.add(sequence, ids[i], i, i == ids.length - 1);
+            }
+            executor.step(batch);
+        }
+        return row;
+    }
+
+    private static float[] row(Batch batch, int row) {
+        int size = batch.vocabularySize();
+        return Arrays.copyOfRange(batch.logits(), row * size, (row + 1) * size);
+    }
+
+    private static int likeliest(Batch batch, int row) {
+        int best = 0;
+        int start = row * batch.vocabularySize();
+        for (int id = 1; id < batch.vocabularySize(); id++) {
+            if (batch.logits()[start + id] > batch.logits()[start + best]) {
+                best = id;
+            }
+        }
+        return best;
+    }
+
+    private static boolean contains(int[] ids, int id) {
+        return Arrays.stream(ids).anyMatch(other -> other == id);
+    }
+}

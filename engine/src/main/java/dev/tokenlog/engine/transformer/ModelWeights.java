@@ -1,0 +1,174 @@
+package dev.tokenlog.engine.transformer;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.architecture.ModelPlan.Attention;
+import dev.tokenlog.engine.architecture.ModelPlan.FeedForward;
+import dev.tokenlog.engine.architecture.ModelPlan.LayerPlan;
+import dev.tokenlog.engine.artifact.Model;
+import dev.tokenlog.engine.compute.AttentionShape;
+import dev.tokenlog.engine.tensor.Matrix;
+import dev.tokenlog.engine.transformer.Projection.Linear;
+import dev.tokenlog.engine.transformer.Projection.Target;
+import java.util.ArrayList;
+import java.util.List;
+
+/// All weights of a model, found by the names of its plan, checked against the plan's shapes, and
+/// bound to the buffers that their products go to.
+///
+/// @param headTarget set before each product with the head, since logits go to the caller's batch
+record ModelWeights(
+        Matrix embedding,
+        List<Layer> layers,
+        float[] finalNorm,
+        Projection head,
+        Target headTarget) {
+
+    static ModelWeights load(Model model, StepBuffers buffers, int threads) {
+        ModelPlan plan = model.plan();
+        Loader loader = new Loader(model, buffers, threads);
+        List<Layer> layers = new ArrayList<>();
+        for (int index = 0; index < plan.layers().size(); index++) {
+            layers.add(loader.layer(index, plan.layers().get(index)));
+        }
+        int vocabulary = plan.vocabularySize();
+        Matrix embedding = loader.matrix(plan.embeddingTensor(), vocabulary, plan.hiddenSize());
+        Matrix head =
+                plan.tiedEmbeddings()
+                        ? embedding
+                        : loader.matrix(plan.headTensor(), vocabulary, plan.hiddenSize());
+        Target headTarget = new Target(new float[0], 0, vocabulary);
+        return new ModelWeights(
+                embedding,
+                List.copyOf(layers),
+                loader.vector(plan.finalNormTensor(), plan.hiddenSize()),
+                new Projection(threads, List.of(new Linear(head, Linear.NO_BIAS, headTarget))),
+                headTarget);
+    }
+
+    private record Loader(Model model, StepBuffers buffers, int threads) {
+
+        Layer layer(int index, LayerPlan plan) {
+            Attention attention = plan.attention();
+            FeedForward feedForward = plan.feedForward();
+            int hidden = model.plan().hiddenSize();
+            if (attention.heads() % attention.keyValueHeads() != 0) {
+                throw new EngineException(
+                        EngineException.Reason.UNSUPPORTED,
+                        "layer "
+                                + index
+                                + ": "
+                                + attention.heads()
+                                + " heads cannot share "
+                                + attention.keyValueHeads()
+                                + " key-value heads");
+            }
+            return new Layer(
+                    index,
+                    plan,
+                    new AttentionShape(
+                            index,
+                            attention.heads() / attention.keyValueHeads(),
+                            attention.headSize(),
+                            attention.scale(),
+                            attention.window()),
+                    vector(plan.inputNormTensor(), hidden),
+                    vector(plan.postAttentionNormTensor(), hidden),
+                    queryKeyValue(attention, hidden),
+                    attentionOutput(attention, hidden),
+                    gateUp(feedForward, hidden),
+                    down(feedForward, hidden));
+        }
+
+        private Projection queryKeyValue(Attention plan, int hidden) {
+            int queries = plan.heads() * plan.headSize();
+            int keys = plan.keyValueHeads() * plan.headSize();
+            boolean bias = plan.queryKeyValueBias();
+            return new Projection(
+                    threads,
+                    List.of(
+                            linear(plan.queryTensor(), queries, hidden, bias, buffers.queries()),
+                            linear(plan.keyTensor(), keys, hidden, bias, buffers.keys()),
+                            linear(plan.valueTensor(), keys, hidden, bias, buffers.values())));
+        }
+
+        private Projection attentionOutput(Attention plan, int hidden) {
+            int columns = plan.heads() * plan.headSize();
+            return new Projection(
+                    threads,
+                    List.of(
+                            linear(
+                                    plan.outputTensor(),
+                                    hidden,
+                                    columns,
+                                    plan.outputBias(),
+                                    buffers.branch())));
+        }
+
+        private Projection gateUp(FeedForward plan, int hidden) {
+            int rows = plan.intermediateSize();
+            boolean bias = plan.bias();
+            return new Projection(
+                    threads,
+                    List.of(
+                            linear(plan.gateTensor(), rows, hidden, bias, buffers.gate().values()),
+                            linear(plan.upTensor(), rows, hidden, bias, buffers.up())));
+        }
+
+        private Projection down(FeedForward plan, int hidden) {
+            return new Projection(
+                    threads,
+                    List.of(
+                            linear(
+                                    plan.downTensor(),
+                                    hidden,
+                                    plan.intermediateSize(),
+                                    plan.bias(),
+                                    buffers.branch())));
+        }
+
+        private Linear linear(String tensor, int rows, int columns, boolean bias, float[] out) {
+            Matrix matrix = matrix(tensor, rows, columns);
+            float[] biases = bias ? vector(biasOf(tensor), rows) : Linear.NO_BIAS;
+            return new Linear(matrix, biases, new Target(out, 0, rows));
+        }
+
+        private static String biasOf(String weight) {
+            String suffix = ".weight";
+            return weight.endsWith(suffix)
+                    ? weight.substring(0, weight.length() - suffix.length()) + ".bias"
+                    : weight + ".bias";
+        }
+
+        Matrix matrix(String tensor, int rows, int columns) {
+            Matrix matrix = model.matrix(tensor);
+            if (matrix.rows() != rows || matrix.columns() != columns) {
+                throw unexpected(
+                        tensor,
+                        "[" + rows + ", " + columns + "]",
+                        "[" + matrix.rows() + ", " + matrix.columns() + "]");
+            }
+            return matrix;
+        }
+
+        float[] vector(String tensor, int size) {
+            float[] vector = model.vector(tensor);
+            if (vector.length != size) {
+                throw unexpected(tensor, "[" + size + "]", "[" + vector.length + "]");
+            }
+            return vector;
+        }
+
+        private EngineException unexpected(String tensor, String expected, String found) {
+            return new EngineException(
+                    EngineException.Reason.MODEL_UNREADABLE,
+                    model.folder()
+                            + ": tensor "
+                            + tensor
+                            + ": expected shape "
+                            + expected
+                            + ", found "
+                            + found);
+        }
+    }
+}

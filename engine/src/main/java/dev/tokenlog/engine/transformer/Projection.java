@@ -1,0 +1,136 @@
+package dev.tokenlog.engine.transformer;
+
+import dev.tokenlog.engine.compute.Kernels;
+import dev.tokenlog.engine.compute.Workspace;
+import dev.tokenlog.engine.tensor.Matrix;
+import java.util.Arrays;
+import java.util.List;
+
+/// Weight matrices that are multiplied by the same activations, cut into ranges of rows for the
+/// worker threads.
+final class Projection {
+
+    /// Rows of one part are a multiple of this, so that threads do not write to one cache line.
+    private static final int ROW_UNIT = 32;
+
+    private static final int PARTS_PER_THREAD = 3;
+
+    /// Where a matrix puts its results: row `r` of token `t` at `offset + t * stride + r`.
+    static final class Target {
+        private float[] values;
+        private int offset;
+        private int stride;
+
+        Target(float[] values, int offset, int stride) {
+            set(values, offset, stride);
+        }
+
+        void set(float[] newValues, int newOffset, int newStride) {
+            values = newValues;
+            offset = newOffset;
+            stride = newStride;
+        }
+    }
+
+    /// @param bias one number per row, or none at all
+    record Linear(Matrix matrix, float[] bias, Target target) {
+
+        static final float[] NO_BIAS = {};
+
+        Linear {
+            if (bias.length != 0 && bias.length != matrix.rows()) {
+                throw new IllegalArgumentException(
+                        matrix.name()
+                                + ": "
+                                + matrix.rows()
+                                + " rows, but "
+                                + bias.length
+                                + " biases");
+            }
+        }
+    }
+
+    private final Linear[] linears;
+    private final int[] partStarts;
+    private final int[] partLinears;
+    private final int[] partEnds;
+    private final boolean quantized;
+
+    Projection(int threads, List<Linear> linears) {
+        this.linears = linears.toArray(Linear[]::new);
+        this.quantized = linears.stream().anyMatch(l -> l.matrix() instanceof Matrix.Quantized);
+        int rows = linears.stream().mapToInt(l -> l.matrix().rows()).sum();
+        int wanted = threads == 1 ? 1 : threads * PARTS_PER_THREAD;
+        int unit = Math.ceilDiv(Math.ceilDiv(rows, wanted), ROW_UNIT) * ROW_UNIT;
+        int parts = linears.stream().mapToInt(l -> Math.ceilDiv(l.matrix().rows(), unit)).sum();
+        partStarts = new int[parts];
+        partEnds = new int[parts];
+        partLinears = new int[parts];
+        int part = 0;
+        for (int index = 0; index < this.linears.length; index++) {
+            int matrixRows = this.linears[index].matrix().rows();
+            for (int from = 0; from < matrixRows; from += unit) {
+                partLinears[part] = index;
+                partStarts[part] = from;
+                partEnds[part++] = Math.min(from + unit, matrixRows);
+            }
+        }
+    }
+
+    int parts() {
+        return partStarts.length;
+    }
+
+    /// Whether the activations are needed quantized.
+    boolean isQuantized() {
+        return quantized;
+    }
+
+    /// Computes one part for the first `tokens` tokens.
+    void run(Kernels kernels, int part, Activations input, int tokens, Workspace workspace) {
+        Linear linear = linears[partLinears[part]];
+        int from = partStarts[part];
+        int to = partEnds[part];
+        Target target = linear.target();
+        switch (linear.matrix()) {
+            case Matrix.Quantized weights ->
+                    kernels.multiply(
+                            weights,
+                            from,
+                            to,
+                            input.codes(),
+                            tokens,
+                            target.values,
+                            target.offset,
+                            target.stride,
+                            workspace);
+            case Matrix.Float weights ->
+                    kernels.multiply(
+                            weights,
+                            from,
+                            to,
+                            input.values(),
+                            input.width(),
+                            tokens,
+                            target.values,
+                            target.offset,
+                            target.stride,
+                            workspace);
+        }
+        if (linear.bias().length > 0) {
+            for (int token = 0; token < tokens; token++) {
+                kernels.add(
+                        target.values,
+                        target.offset + token * target.stride + from,
+                        linear.bias(),
+                        from,
+                        to - from);
+            }
+        }
+    }
+
+    @Override
+    public String toString() {
+        return Arrays.stream(linears).map(l -> l.matrix().name()).toList().toString();
+    }
+}

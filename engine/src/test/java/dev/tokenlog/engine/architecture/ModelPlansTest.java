@@ -1,0 +1,252 @@
+package dev.tokenlog.engine.architecture;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.TestFiles;
+import dev.tokenlog.engine.architecture.PlannedTensor.Kind;
+import dev.tokenlog.engine.format.StrictJson;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ModelPlansTest {
+
+    private static final String LLAMA =
+            """
+            {"model_type": "llama", "vocab_size": 320, "hidden_size": 64, "intermediate_size": 160,
+             "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2}
+            """;
+
+    private static ObjectNode llama() {
+        try {
+            return (ObjectNode) StrictJson.MAPPER.readTree(LLAMA);
+        } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static ModelPlan planWith(String field, String json) {
+        ObjectNode config = llama();
+        try {
+            config.set(field, StrictJson.MAPPER.readTree(json));
+        } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+        return ModelPlans.of(config, "config.json");
+    }
+
+    @Test
+    void a_silent_configuration_gets_the_defaults_of_its_family() {
+        ModelPlan plan = ModelPlans.of(llama(), "config.json");
+
+        assertThat(plan.family()).isEqualTo("llama");
+        assertThat(plan.contextLength()).isEqualTo(2048);
+        assertThat(plan.finalNormEpsilon()).isEqualTo(1e-6f);
+        assertThat(plan.tiedEmbeddings()).isFalse();
+        assertThat(plan.headTensor()).isEqualTo("lm_head.weight");
+        assertThat(plan.layers()).hasSize(3);
+        assertThat(plan.layers().get(2).attention().headSize()).isEqualTo(16);
+        assertThat(plan.layers().get(2).attention().scale()).isEqualTo(0.25f);
+        assertThat(plan.layers().get(2).attention().queryTensor())
+                .isEqualTo("model.layers.2.self_attn.q_proj.weight");
+        assertThat(plan.rotary().inverseFrequencies()).hasSize(8).startsWith(1.0);
+        assertThat(plan.rotary().inverseFrequencies().get(4)).isCloseTo(0.01, within(1e-15));
+    }
+
+    @Test
+    void tiny_llama_has_22_times_7_and_2_matrices_and_45_norms() {
+        ObjectNode config = llama();
+        config.put("vocab_size", 32000).put("hidden_size", 2048).put("intermediate_size", 5632);
+        config.put("num_hidden_layers", 22).put("num_attention_heads", 32);
+        config.put("num_key_value_heads", 4);
+
+        List<PlannedTensor> tensors = PlannedTensor.of(ModelPlans.of(config, "config.json"));
+
+        assertThat(tensors).filteredOn(t -> t.kind().isMatrix()).hasSize(22 * 7 + 2);
+        assertThat(tensors).filteredOn(t -> t.kind() == Kind.NORM).hasSize(45);
+        assertThat(tensors.stream().mapToLong(PlannedTensor::elements).sum())
+                .isEqualTo(1_100_048_384L); // published size of TinyLlama-1.1B
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "Llama-2-7b-hf, 6738415616, 65",
+        "Llama-3.2-1B-Instruct, 1235814400, 33",
+        "TinyLlama-1.1B-Chat-v1.0, 1100048384, 45",
+        "SmolLM-135M, 134515008, 61",
+        "SmolLM2-135M, 134515008, 61",
+        "SmolLM2-135M-Instruct, 134515008, 61"
+    })
+    void published_configurations_give_the_published_sizes(
+            String name, long parameters, long norms) {
+        ModelPlan plan =
+                ModelPlans.read(TestFiles.shared("configs").resolve(name + ".config.json"));
+
+        List<PlannedTensor> tensors = PlannedTensor.of(plan);
+
+        assertThat(tensors.stream().mapToLong(PlannedTensor::elements).sum()).isEqualTo(parameters);
+        assertThat(tensors).filteredOn(t -> t.kind() == Kind.NORM).hasSize((int) norms);
+    }
+
+    @Test
+    void both_dialects_of_rotary_scaling_say_the_same() {
+        String inner =
+                "\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0,"
+                        + " \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 32";
+        ObjectNode older = llama();
+        older.put("rope_theta", 500000.0);
+        ObjectNode newer = llama();
+        try {
+            older.set("rope_scaling", StrictJson.MAPPER.readTree("{" + inner + "}"));
+            newer.set(
+                    "rope_parameters",
+                    StrictJson.MAPPER.readTree("{\"rope_theta\": 500000.0, " + inner + "}"));
+        } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+
+        ModelPlan plan = ModelPlans.of(newer, "config.json");
+
+        assertThat(ModelPlans.of(older, "config.json")).isEqualTo(plan);
+        List<Double> frequencies = plan.rotary().inverseFrequencies();
+        // by hand: wave 2π is shorter than 32/4; 2π/500000^(1/8) ≈ 32.4 is longer than 32
+        assertThat(frequencies.get(0)).isEqualTo(1.0);
+        assertThat(frequencies.get(1)).isCloseTo(Math.pow(500000, -0.125) / 8, within(1e-15));
+    }
+
+    @Test
+    void waves_between_the_bounds_are_blended() {
+        ModelPlan plan =
+                planWith(
+                        "rope_scaling",
+                        """
+                        {"rope_type": "llama3", "factor": 4, "low_freq_factor": 1,
+                         "high_freq_factor": 3, "original_max_position_embeddings": 40}
+                        """);
+
+        // theta 10000, 16 dimensions: pair 1 has frequency 10000^(-1/8), wave 19.87, between
+        // 40/3 and 40; smooth = (40/19.8692 - 1)/2 = 0.506585
+        double frequency = 0.31622776601683794;
+        double smooth = (40 * frequency / (2 * Math.PI) - 1) / 2;
+        assertThat(plan.rotary().inverseFrequencies().get(1))
+                .isCloseTo(frequency * (smooth + (1 - smooth) / 4), within(1e-15));
+    }
+
+    @Test
+    void linear_scaling_divides_every_frequency() {
+        ModelPlan plan = planWith("rope_scaling", "{\"type\": \"linear\", \"factor\": 2.0}");
+
+        assertThat(plan.rotary().inverseFrequencies().getFirst()).isEqualTo(0.5);
+    }
+
+    @Test
+    void biases_are_tensors_of_their_own() {
+        ObjectNode config = llama();
+        config.put("attention_bias", true).put("mlp_bias", true);
+
+        List<PlannedTensor> tensors = PlannedTensor.of(ModelPlans.of(config, "config.json"));
+
+        assertThat(tensors)
+                .contains(
+                        new PlannedTensor(
+                                "model.layers.1.self_attn.k_proj.bias", Kind.BIAS, 1, 32, 1))
+                .filteredOn(t -> t.kind() == Kind.BIAS)
+                .hasSize(3 * 7);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "model_type | \"mamba\"",
+                "architectures | [\"LlamaForSequenceClassification\"]",
+                "hidden_act | \"gelu\"",
+                "rope_scaling | {\"rope_type\": \"yarn\", \"factor\": 4.0}",
+                "rope_scaling | {\"rope_type\": \"linear\", \"factor\": 4.0, \"mscale\": 2.0}",
+                "rope_parameters | {\"full_attention\": {\"rope_theta\": 1.0}}",
+                "quantization_config | {\"quant_method\": \"gptq\"}",
+                "torch_dtype | \"float8_e4m3fn\"",
+                "sliding_window | 4096",
+                "attn_logit_softcapping | 50.0",
+                "residual_multiplier | 0.22",
+                "num_local_experts | 8",
+                "rope_interleaved | true",
+                "partial_rotary_factor | 0.5"
+            })
+    void what_the_engine_does_not_do_is_refused_by_the_name_of_the_field(
+            String field, String value) {
+        assertThatThrownBy(() -> planWith(field, value))
+                .isInstanceOfSatisfying(
+                        EngineException.class,
+                        e -> assertThat(e.reason()).isEqualTo(Reason.UNSUPPORTED))
+                .hasMessageContaining(field);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "vocab_size | \"many\"",
+                "vocab_size | 2147483648",
+                "num_hidden_layers | 1000000000",
+                "num_hidden_layers | 0",
+                "num_key_value_heads | 3",
+                "num_attention_heads | -4",
+                "head_dim | 15",
+                "hidden_size | 65",
+                "rms_norm_eps | -1.0",
+                "rope_theta | \"NaN\"",
+                "rope_scaling | 4",
+                "tie_word_embeddings | \"yes\""
+            })
+    void a_broken_field_is_named(String field, String value) {
+        assertThatThrownBy(() -> planWith(field, value))
+                .isInstanceOfSatisfying(
+                        EngineException.class,
+                        e -> assertThat(e.reason()).isEqualTo(Reason.SOURCE_UNREADABLE))
+                .hasMessageContaining(field);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "vocab_size",
+                "hidden_size",
+                "intermediate_size",
+                "num_hidden_layers",
+                "num_attention_heads",
+                "model_type"
+            })
+    void a_missing_field_is_named(String field) {
+        ObjectNode config = llama();
+        config.remove(field);
+
+        assertThatThrownBy(() -> ModelPlans.of(config, "config.json"))
+                .isInstanceOf(EngineException.class)
+                .hasMessageContaining("'" + field + "': is missing");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "attention_dropout | 0.1",
+                "rope_scaling | null",
+                "sliding_window | null",
+                "rope_interleaved | false",
+                "logits_scaling | 1.0",
+                "_attn_implementation | \"eager\"",
+                "initializer_range | 0.02",
+                "transformers.js_config | {\"kv_cache_dtype\": {\"fp16\": \"float16\"}}"
+            })
+    void notes_and_neutral_values_change_nothing(String field, String value) {
+        assertThat(planWith(field, value)).isEqualTo(ModelPlans.of(llama(), "config.json"));
+    }
+}

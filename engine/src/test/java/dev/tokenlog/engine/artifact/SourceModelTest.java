@@ -1,0 +1,150 @@
+package dev.tokenlog.engine.artifact;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.TestFiles;
+import dev.tokenlog.engine.tensor.DataType;
+import dev.tokenlog.engine.tensor.Matrix;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SourceModelTest {
+
+    @TempDir Path temp;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "llama-3.2", "llama-new-dialect"})
+    void a_folder_of_the_family_opens(String name) {
+        try (SourceModel model = SourceModel.open(TestFiles.golden(name))) {
+            assertThat(model.plan().layers()).hasSize(3);
+            assertThat(model.skippedTensors()).isEmpty();
+            assertThat(model.vector("model.norm.weight")).hasSize(64);
+            assertThat(model.digest()).isEmpty();
+        }
+    }
+
+    @Test
+    void the_bundled_model_is_read_as_it_was_saved() {
+        try (SourceModel model = SourceModel.open(TestFiles.demoModel())) {
+            Matrix matrix = model.matrix("model.layers.0.mlp.down_proj.weight");
+
+            assertThat(matrix).isInstanceOf(Matrix.Float.class);
+            assertThat(matrix.rows()).isEqualTo(256);
+            assertThat(matrix.columns()).isEqualTo(640);
+            assertThat(model.dataType()).isEqualTo(DataType.BF16);
+            assertThat(model.plan().headTensor()).isEqualTo("model.embed_tokens.weight");
+            assertThat(model.file("tokenizer.json")).isPresent();
+            assertThat(model.file("nothing.json")).isEmpty();
+        }
+    }
+
+    @Test
+    void a_missing_folder_is_named() {
+        assertRefused(temp.resolve("nowhere"), Reason.SOURCE_NOT_FOUND, "nowhere");
+    }
+
+    @Test
+    void a_missing_weight_file_is_named() throws IOException {
+        Path folder = TestFiles.copy(TestFiles.golden("llama"), temp.resolve("model"));
+        Files.delete(folder.resolve("model.safetensors"));
+
+        assertRefused(folder, Reason.SOURCE_NOT_FOUND, "model.safetensors");
+    }
+
+    @Test
+    void a_truncated_file_is_named_with_tensor_and_offset() throws IOException {
+        Path folder = TestFiles.copy(TestFiles.golden("llama"), temp.resolve("model"));
+        Path file = folder.resolve("model.safetensors");
+        long size = Files.size(file);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.truncate(size - 1);
+        }
+
+        assertRefused(
+                folder,
+                Reason.SOURCE_UNREADABLE,
+                "model.safetensors",
+                "tensor '",
+                "ends at offset " + size,
+                "truncated");
+    }
+
+    @Test
+    void a_missing_tensor_is_named() throws IOException {
+        Path folder = TestFiles.copy(TestFiles.golden("llama"), temp.resolve("model"));
+        replace(
+                folder.resolve("config.json"),
+                "\"num_hidden_layers\": 3",
+                "\"num_hidden_layers\": 4");
+
+        assertRefused(
+                folder,
+                Reason.SOURCE_UNREADABLE,
+                "'model.layers.3.input_layernorm.weight' [64] is missing");
+    }
+
+    @Test
+    void a_tensor_without_a_place_in_the_plan_is_refused_by_name() throws IOException {
+        Path folder = TestFiles.copy(TestFiles.golden("llama"), temp.resolve("model"));
+        replace(
+                folder.resolve("config.json"),
+                "\"num_hidden_layers\": 3",
+                "\"num_hidden_layers\": 2");
+
+        assertRefused(folder, Reason.UNSUPPORTED, "'model.layers.2.");
+    }
+
+    @Test
+    void a_tensor_of_another_shape_is_refused_by_name() throws IOException {
+        Path folder = TestFiles.copy(TestFiles.golden("llama"), temp.resolve("model"));
+        replace(
+                folder.resolve("config.json"),
+                "\"intermediate_size\": 160",
+                "\"intermediate_size\": 128");
+
+        assertRefused(folder, Reason.SOURCE_UNREADABLE, "gate_proj", "[160, 64]", "[128, 64]");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"../outside.safetensors", "/etc/passwd", "a/b.safetensors", "..", ""})
+    void an_index_does_not_lead_out_of_the_folder(String shard) throws IOException {
+        Path folder = TestFiles.copy(TestFiles.golden("llama-3.2"), temp.resolve("model"));
+        replace(
+                folder.resolve("model.safetensors.index.json"),
+                "model-00002-of-00002.safetensors",
+                shard);
+
+        assertRefused(folder, Reason.SOURCE_UNREADABLE, "index.json", "not the name of a file");
+    }
+
+    @Test
+    void a_missing_shard_is_named() throws IOException {
+        Path folder = TestFiles.copy(TestFiles.golden("llama-3.2"), temp.resolve("model"));
+        Files.delete(folder.resolve("model-00002-of-00002.safetensors"));
+
+        assertRefused(folder, Reason.SOURCE_NOT_FOUND, "model-00002-of-00002.safetensors");
+    }
+
+    private static void replace(Path file, String from, String to) throws IOException {
+        String text = Files.readString(file);
+        assertThat(text).contains(from);
+        Files.writeString(file, text.replace(from, to));
+    }
+
+    private static void assertRefused(Path folder, Reason reason, String... parts) {
+        assertThatThrownBy(() -> SourceModel.open(folder).close())
+                .isInstanceOfSatisfying(
+                        EngineException.class, e -> assertThat(e.reason()).isEqualTo(reason))
+                .hasMessageContainingAll(parts);
+    }
+}
