@@ -1,0 +1,77 @@
+package dev.tokenlog.client;
+
+import dev.tokenlog.client.TokenlogException.Kind;
+import dev.tokenlog.contracts.ErrorCode;
+import dev.tokenlog.contracts.TopicException;
+import java.time.Duration;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.errors.AuthenticationException;
+import org.apache.kafka.common.errors.AuthorizationException;
+import org.apache.kafka.common.errors.RecordTooLargeException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+
+/// Turns what the Kafka clients throw into what this client says.
+final class Failures {
+
+    private Failures() {}
+
+    static TokenlogException of(String doing, Throwable cause) {
+        return switch (cause) {
+            case TokenlogException already -> already;
+            case RecordTooLargeException large ->
+                    TokenlogException.refused(ErrorCode.TOO_LARGE, large.getMessage());
+            case AuthenticationException denied ->
+                    new TokenlogException(Kind.NOT_ALLOWED, doing + ": " + why(denied), denied);
+            case AuthorizationException denied ->
+                    new TokenlogException(Kind.NOT_ALLOWED, doing + ": " + why(denied), denied);
+            case UnknownTopicOrPartitionException missing ->
+                    new TokenlogException(
+                            Kind.TOPICS,
+                            doing + ": a topic is missing; `tokenlog topics` creates it",
+                            missing);
+            case org.apache.kafka.common.errors.TimeoutException late ->
+                    new TokenlogException(Kind.UNREACHABLE, doing + ": " + why(late), late);
+            case TimeoutException late ->
+                    new TokenlogException(
+                            Kind.UNREACHABLE, doing + ": no answer from the Kafka cluster", late);
+            case ConfigException wrong ->
+                    new TokenlogException(Kind.UNREACHABLE, doing + ": " + why(wrong), wrong);
+            case TopicException topics ->
+                    new TokenlogException(
+                            switch (topics.kind()) {
+                                case UNREACHABLE -> Kind.UNREACHABLE;
+                                case WRONG_TOPICS -> Kind.TOPICS;
+                                case REFUSED -> Kind.NOT_ALLOWED;
+                            },
+                            topics.getMessage(),
+                            topics);
+            default -> new TokenlogException(Kind.FAILED, doing + ": " + why(cause), cause);
+        };
+    }
+
+    /// Waits for an answer of the cluster.
+    static <T> T await(String doing, Future<T> future, Duration timeout) {
+        try {
+            return future.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (ExecutionException e) {
+            throw of(doing, e.getCause());
+        } catch (TimeoutException e) {
+            throw of(doing, e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new TokenlogException(Kind.CLOSED, doing + ": interrupted", e);
+        }
+    }
+
+    private static String why(Throwable e) {
+        Throwable inner = e.getCause();
+        String message = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        return inner == null || inner.getMessage() == null
+                ? message
+                : message + ": " + inner.getMessage();
+    }
+}

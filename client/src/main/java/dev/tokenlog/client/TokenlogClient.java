@@ -1,0 +1,203 @@
+package dev.tokenlog.client;
+
+import dev.tokenlog.contracts.AccuracyEvent;
+import dev.tokenlog.contracts.ConversionEvent;
+import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
+import dev.tokenlog.contracts.DeadLetter;
+import dev.tokenlog.contracts.ModelServing;
+import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
+import dev.tokenlog.contracts.RegistryCommand;
+import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
+import dev.tokenlog.contracts.WorkerState;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/// The platform, seen from outside: prompts, token streams, conversions, models and the audit
+/// trail, all of it over the topics and nothing else. Thread-safe; the streams that it gives are
+/// for one thread each.
+///
+/// Every call throws [TokenlogException] where the cluster does not answer in time, does not allow
+/// it, or lacks what was asked for.
+public final class TokenlogClient implements AutoCloseable {
+
+    private final Cluster cluster;
+    private final Generations generations;
+    private final Conversions conversions;
+    private final Models models;
+    private final Audit audit;
+
+    private TokenlogClient(Cluster cluster) {
+        this.cluster = cluster;
+        this.generations = new Generations(cluster);
+        this.conversions = new Conversions(cluster);
+        this.models = new Models(cluster);
+        this.audit = new Audit(cluster);
+    }
+
+    /// Connects, and finds the topics.
+    ///
+    /// @param kafka settings of the Kafka clients; `bootstrap.servers` at least
+    /// @throws TokenlogException `UNREACHABLE`, `NOT_ALLOWED`, or `TOPICS` where they are missing
+    public static TokenlogClient connect(Map<String, Object> kafka, String topicPrefix) {
+        return connect(ClientOptions.of(kafka, topicPrefix));
+    }
+
+    public static TokenlogClient connect(ClientOptions options) {
+        return new TokenlogClient(Cluster.connect(options));
+    }
+
+    // Generations
+
+    /// Sends a prompt, and returns when it is durable. Where it has no generation id, it gets a new
+    /// one. One that has an id and was sent before, with the same body, is the same generation as
+    /// before, if it has the same `conversation_id`.
+    ///
+    /// @throws TokenlogException `REFUSED` with [ErrorCode#TOO_LARGE] or [ErrorCode#INVALID_ID];
+    ///   nothing is sent then
+    public GenerationHandle submit(PromptSubmitted prompt) {
+        return submit(prompt, Map.of());
+    }
+
+    /// @param headers of the record: `traceparent`, and the caller's own, which are passed to the
+    ///   token events where they begin with `x-`
+    public GenerationHandle submit(PromptSubmitted prompt, Map<String, String> headers) {
+        return generations.submit(prompt, headers);
+    }
+
+    /// Reads a generation from its beginning, as often as wanted.
+    public GenerationStream stream(GenerationHandle handle) {
+        return generations.stream(handle);
+    }
+
+    /// Submits and streams.
+    public GenerationStream generate(PromptSubmitted prompt) {
+        return generate(prompt, Map.of());
+    }
+
+    public GenerationStream generate(PromptSubmitted prompt, Map<String, String> headers) {
+        return generations.generate(prompt, headers);
+    }
+
+    /// Where a generation is that somebody asked for; empty if the log holds neither its prompt nor
+    /// its beginning. Reads all of `tokens`, and of `prompts` where it has not begun.
+    public Optional<GenerationHandle> find(String generationId) {
+        return generations.find(generationId);
+    }
+
+    /// Reads any generation from its first token, from any machine, by its id alone.
+    ///
+    /// @throws TokenlogException `NOT_FOUND`
+    public GenerationStream attach(String generationId) {
+        return stream(
+                find(generationId)
+                        .orElseThrow(() ->
+                                new TokenlogException(
+                                        TokenlogException.Kind.NOT_FOUND,
+                                        "the log holds no generation " + generationId)));
+    }
+
+    /// Asks for the end of a generation, whether it has begun or not; harmless after its end.
+    public void cancel(String generationId, String reason) {
+        generations.cancel(generationId, reason);
+    }
+
+    // Conversions
+
+    /// Asks for a conversion and follows it to its end. Where the request has no id, or no
+    /// requester, they are filled in; the id is the stream's.
+    public EventStream<ConversionEvent> convert(ConversionRequested request) {
+        return conversions.convert(request);
+    }
+
+    /// Follows a conversion from its first event.
+    public EventStream<ConversionEvent> followConversion(String conversionId) {
+        return conversions.follow(conversionId);
+    }
+
+    public void cancelConversion(String conversionId) {
+        conversions.cancel(conversionId);
+    }
+
+    // Models
+
+    /// Every model id that has a manifest or an entry in the registry, in alphabetical order.
+    public List<ModelEntry> models() {
+        return models.list();
+    }
+
+    public Optional<ModelEntry> model(String modelId) {
+        return models().stream().filter(entry -> entry.modelId().equals(modelId)).findFirst();
+    }
+
+    /// Tells the registry what is to be served.
+    public void command(RegistryCommand command) {
+        models.command(command);
+    }
+
+    /// Follows what the registry says about a model id, up to where exactly this digest is served.
+    public EventStream<ModelServing> followServing(String modelId, String modelDigest) {
+        return models.followServing(modelId, modelDigest);
+    }
+
+    /// Follows what is measured about a digest, from the first measurement to the first verdict.
+    public EventStream<AccuracyEvent> followAccuracy(String modelDigest) {
+        return models.followAccuracy(modelDigest);
+    }
+
+    /// Asks for a validation and follows it to its verdict.
+    public EventStream<AccuracyEvent> validate(ValidationRequested request) {
+        return models.validate(request);
+    }
+
+    // The platform
+
+    /// The workers that have said what they are and have not said goodbye, by worker id.
+    public List<WorkerState> workers() {
+        Map<String, WorkerState> workers = new TreeMap<>();
+        cluster.scan(
+                List.of(Topic.WORKER_EVENTS),
+                record -> {
+                    if (record.tombstone()) {
+                        record.key().ifPresent(workers::remove);
+                    }
+                    record.event(WorkerState.class)
+                            .ifPresent(worker -> workers.put(worker.workerId(), worker));
+                });
+        return List.copyOf(workers.values());
+    }
+
+    /// Everything that was given up, oldest first.
+    public List<DeadLetterEntry> deadLetters() {
+        List<DeadLetterEntry> letters = new ArrayList<>();
+        cluster.scan(
+                List.of(Topic.DEAD_LETTERS),
+                record ->
+                        DeadLetter.of(record.raw().headers())
+                                .ifPresent(letter ->
+                                        letters.add(
+                                                new DeadLetterEntry(
+                                                        record.partition(),
+                                                        record.offset(),
+                                                        record.timestamp(),
+                                                        letter,
+                                                        record.raw().key(),
+                                                        record.raw().value()))));
+        return letters;
+    }
+
+    /// Everything that the log holds about a generation id, a conversion id, a model id or a model
+    /// digest; empty if it holds nothing.
+    public Optional<Timeline> audit(String id) {
+        return audit.timeline(id);
+    }
+
+    /// Ends the client; its streams fail with `CLOSED`.
+    @Override
+    public void close() {
+        cluster.close();
+    }
+}
