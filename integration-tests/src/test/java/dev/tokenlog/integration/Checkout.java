@@ -21,7 +21,8 @@ final class Checkout {
     /// A file or folder of `../shared`; skips the test, visibly, where there is none.
     static Path shared(String path) {
         Path found = root().resolveSibling("shared").resolve(path);
-        assumeTrue(Files.exists(found), "needs ../shared/" + path + ", which a clone alone has not");
+        assumeTrue(
+                Files.exists(found), "needs ../shared/" + path + ", which a clone alone has not");
         return found;
     }
 

@@ -50,8 +50,7 @@ final class CommandLine {
                 process.descendants().forEach(ProcessHandle::destroyForcibly);
                 process.destroyForcibly();
             }
-            Result result =
-                    new Result(ended ? process.exitValue() : -1, read(out), read(err));
+            Result result = new Result(ended ? process.exitValue() : -1, read(out), read(err));
             Files.delete(out);
             Files.delete(err);
             if (!ended) {
@@ -67,11 +66,7 @@ final class CommandLine {
     }
 
     static Process start(
-            Path folder,
-            Map<String, String> environment,
-            List<String> command,
-            Path out,
-            Path err)
+            Path folder, Map<String, String> environment, List<String> command, Path out, Path err)
             throws IOException {
         ProcessBuilder builder =
                 new ProcessBuilder(command)

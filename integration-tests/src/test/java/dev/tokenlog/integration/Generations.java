@@ -12,8 +12,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// What a reader that knows only docs/events.md makes of a dump of the token topic. Written apart from the classes
-/// under test, so that both would have to be wrong in the same way.
+/// What a reader that knows only docs/events.md makes of a dump of the token topic. Written apart
+/// from the classes under test, so that both would have to be wrong in the same way.
 final class Generations {
 
     /// One generation after the last record of a dump.
@@ -84,7 +84,8 @@ final class Generations {
     Generation get(String id) {
         Generation found = byId.get(id);
         if (found == null) {
-            throw new AssertionError("the token topic holds nothing of " + id + ", only " + byId.keySet());
+            throw new AssertionError(
+                    "the token topic holds nothing of " + id + ", only " + byId.keySet());
         }
         return found;
     }
