@@ -3,6 +3,7 @@ package dev.tokenlog.engine.architecture;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -116,7 +117,7 @@ final class ConfigFields {
     /// Fields that nobody has asked for, in the order of the file.
     Iterable<String> unread() {
         return object.properties().stream()
-                .map(java.util.Map.Entry::getKey)
+                .map(Map.Entry::getKey)
                 .filter(name -> !read.contains(name))
                 .toList();
     }

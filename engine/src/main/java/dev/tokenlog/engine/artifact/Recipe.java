@@ -19,7 +19,7 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
 
     private static final Pattern CANONICAL =
             Pattern.compile(
-                    "(?<code>[a-z0-9]+)(-(?<group>g[0-9]{1,6}|row))?(-(?<scales>[a-z]+))?"
+                    "(?<code>[a-z0-9]+)(-(?<group>g[1-9][0-9]{0,5}|row))?(-(?<scales>[a-z]+))?"
                             + "(,embedding=(?<embedding>[a-z0-9]+))?");
 
     /// How the scale of a group is found.

@@ -14,9 +14,11 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -110,7 +112,7 @@ public final class SourceModel implements Model {
                 list.add(new Manifest.SkippedTensor(name, reason));
             }
         }
-        list.sort(java.util.Comparator.comparing(Manifest.SkippedTensor::name));
+        list.sort(Comparator.comparing(Manifest.SkippedTensor::name));
         return List.copyOf(list);
     }
 
@@ -132,6 +134,10 @@ public final class SourceModel implements Model {
         return weights.tensor(name).orElseThrow();
     }
 
+    Tensor skipped(Manifest.SkippedTensor skipped) {
+        return weights.tensor(skipped.name()).orElseThrow();
+    }
+
     /// The files that hold the weights, and their index if there is one.
     public List<Path> weightFiles() {
         return weights.files();
@@ -143,7 +149,7 @@ public final class SourceModel implements Model {
                 .collect(
                         Collectors.groupingBy(
                                 tensor -> tensor(tensor.name()).type(),
-                                java.util.TreeMap::new,
+                                TreeMap::new,
                                 Collectors.summingLong(PlannedTensor::elements)))
                 .entrySet()
                 .stream()

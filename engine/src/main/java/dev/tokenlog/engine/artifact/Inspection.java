@@ -1,0 +1,196 @@
+package dev.tokenlog.engine.artifact;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.npy.NpyArray;
+import dev.tokenlog.engine.format.safetensors.SafetensorsFile;
+import dev.tokenlog.engine.tensor.Tensor;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// What is in a file or folder, as facts for whoever shows them. Everything is validated, and every
+/// byte of the tensors is read.
+///
+/// @param facts name and value, in the order in which people want to read them
+/// @param tensors in the order of the file or the layer plan
+public record Inspection(
+        Kind kind, Path path, Map<String, String> facts, List<TensorFacts> tensors) {
+
+    public enum Kind {
+        /// A safetensors file.
+        SAFETENSORS,
+        /// A numpy array.
+        NPY,
+        /// A Hugging Face folder in float.
+        SOURCE,
+        /// A converted model.
+        ARTIFACT
+    }
+
+    /// @param quantization `int4-g32`, … in an artifact; `skipped: why` for a tensor of a source
+    ///   that is no weight; otherwise null
+    /// @param sha256 over the tensor's bytes as stored
+    /// @param relativeError L2, against the source; null where there is none
+    public record TensorFacts(
+            String name,
+            String dtype,
+            List<Long> shape,
+            String quantization,
+            long bytes,
+            String sha256,
+            Double relativeError) {}
+
+    public Inspection {
+        facts = new LinkedHashMap<>(facts);
+        tensors = List.copyOf(tensors);
+    }
+
+    /// Looks into a safetensors file, a numpy array, a manifest.json or its folder, a Hugging Face
+    /// folder.
+    ///
+    /// @throws EngineException naming what is broken or not supported
+    public static Inspection of(Path path) {
+        if (Files.isDirectory(path)) {
+            return Files.exists(path.resolve(ModelFiles.MANIFEST)) ? artifact(path) : source(path);
+        }
+        if (!Files.isRegularFile(path)) {
+            throw new EngineException(
+                    Reason.SOURCE_NOT_FOUND, path + ": there is no such file or folder");
+        }
+        String name = path.getFileName().toString();
+        Path folder = path.toAbsolutePath().getParent();
+        if (name.equals(ModelFiles.MANIFEST)) {
+            return artifact(folder);
+        }
+        if (name.equals(ModelFiles.CONFIG) || name.endsWith(".safetensors.index.json")) {
+            return source(folder);
+        }
+        String start = start(path);
+        if (start.startsWith("\u0093NUMPY")) {
+            return npy(path);
+        }
+        for (String later : List.of("GGUF", "PK\u0003\u0004")) {
+            if (start.startsWith(later)) {
+                throw new EngineException(
+                        Reason.UNSUPPORTED,
+                        path + ": " + (later.equals("GGUF") ? "GGUF" : "NPZ") + " is not read yet");
+            }
+        }
+        return safetensors(path);
+    }
+
+    private static String start(Path path) {
+        try (InputStream in = Files.newInputStream(path)) {
+            return new String(in.readNBytes(8), StandardCharsets.ISO_8859_1);
+        } catch (IOException e) {
+            throw new EngineException(
+                    Reason.SOURCE_UNREADABLE, path + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    private static Inspection safetensors(Path path) {
+        try (Arena arena = Arena.ofConfined()) {
+            SafetensorsFile file = SafetensorsFile.open(path, arena);
+            Map<String, String> facts = new LinkedHashMap<>();
+            file.header().metadata().forEach((key, value) -> facts.put("metadata." + key, value));
+            return new Inspection(
+                    Kind.SAFETENSORS,
+                    path,
+                    facts,
+                    file.tensors().stream().map(tensor -> stored(tensor, null)).toList());
+        }
+    }
+
+    private static TensorFacts stored(Tensor tensor, String quantization) {
+        return new TensorFacts(
+                tensor.name(),
+                tensor.type().name(),
+                tensor.shape(),
+                quantization,
+                tensor.data().byteSize(),
+                Digests.of(tensor.data()),
+                null);
+    }
+
+    private static Inspection npy(Path path) {
+        NpyArray array = NpyArray.read(path);
+        Manifest.FileEntry file = Digests.file(path);
+        TensorFacts tensor =
+                new TensorFacts(
+                        path.getFileName().toString(),
+                        "F32",
+                        array.shape(),
+                        null,
+                        4L * array.values().length,
+                        file.sha256(),
+                        null);
+        return new Inspection(Kind.NPY, path, Map.of(), List.of(tensor));
+    }
+
+    private static Inspection source(Path path) {
+        try (SourceModel model = SourceModel.open(path)) {
+            Map<String, String> facts = new LinkedHashMap<>();
+            facts.put("family", model.plan().family());
+            facts.put("layers", Integer.toString(model.plan().layers().size()));
+            facts.put("context_length", Integer.toString(model.plan().contextLength()));
+            facts.put("dtype", model.dataType().name());
+            facts.put("tensors", Integer.toString(model.plannedTensors().size()));
+            List<TensorFacts> tensors = new ArrayList<>();
+            model.plannedTensors().forEach(t -> tensors.add(stored(model.tensor(t.name()), null)));
+            model.skippedTensors().forEach(t -> tensors.add(skipped(model.skipped(t), t)));
+            return new Inspection(Kind.SOURCE, path, facts, tensors);
+        }
+    }
+
+    private static TensorFacts skipped(Tensor tensor, Manifest.SkippedTensor why) {
+        return stored(tensor, "skipped: " + why.reason());
+    }
+
+    private static Inspection artifact(Path path) {
+        try (Artifact artifact = Artifact.open(path, true)) {
+            Manifest manifest = artifact.manifest();
+            Map<String, String> facts = new LinkedHashMap<>();
+            facts.put("model_digest", manifest.modelDigest());
+            facts.put("weights_digest", manifest.weightsDigest());
+            facts.put("manifest_sha256", artifact.manifestSha256());
+            facts.put("family", artifact.plan().family());
+            facts.put("tensors", Integer.toString(manifest.weights().size()));
+            if (manifest.recipe() != null) {
+                facts.put("recipe", manifest.recipe().canonical());
+                facts.put("encoder_version", manifest.recipe().encoderVersion());
+            }
+            if (manifest.statistics() != null) {
+                Manifest.Statistics statistics = manifest.statistics();
+                facts.put("parameters", Long.toString(statistics.parameters()));
+                facts.put("bytes", Long.toString(statistics.bytes()));
+                facts.put("bits_per_weight", Double.toString(statistics.bitsPerWeight()));
+                facts.put("ratio_to_fp32", Double.toString(statistics.ratioToFp32()));
+                facts.put("ratio_to_source", Double.toString(statistics.ratioToSource()));
+            }
+            return new Inspection(
+                    Kind.ARTIFACT,
+                    path,
+                    facts,
+                    manifest.weights().stream().map(Inspection::converted).toList());
+        }
+    }
+
+    private static TensorFacts converted(Manifest.Weight weight) {
+        return new TensorFacts(
+                weight.name(),
+                weight.dtype(),
+                weight.shape(),
+                weight.quantization(),
+                weight.bytes(),
+                weight.sha256(),
+                weight.errors() == null ? null : weight.errors().relativeL2());
+    }
+}

@@ -1,0 +1,55 @@
+package dev.tokenlog.engine.artifact;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.tensor.NumberCode;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class RecipeTest {
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "int4 | int4-g32-absmax",
+                "int8 | int8-g32-absmax",
+                "int4-g128 | int4-g128-absmax",
+                "int8-row | int8-row-absmax",
+                "int4-g64-absmax,embedding=int4 | int4-g64-absmax,embedding=int4",
+                "int4,embedding=int8 | int4-g32-absmax",
+                "int8,embedding=int4 | int8-g32-absmax,embedding=int4"
+            })
+    void every_recipe_has_one_line(String text, String canonical) {
+        Recipe recipe = Recipe.parse(text);
+
+        assertThat(recipe.canonical()).isEqualTo(canonical);
+        assertThat(Recipe.parse(canonical)).isEqualTo(recipe);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "int3",
+                "int4-g33",
+                "int4-g0",
+                "int4-g999999",
+                "int4-g32-gptq",
+                "int4 ",
+                "g32",
+                "int4,embedding=none"
+            })
+    void what_the_encoder_does_not_do_is_refused(String text) {
+        assertThatThrownBy(() -> Recipe.parse(text)).isInstanceOf(EngineException.class);
+    }
+
+    @Test
+    void at_four_bits_embedding_and_head_have_eight() {
+        assertThat(Recipe.of(NumberCode.INT4).embeddingCode()).isEqualTo(NumberCode.INT8);
+    }
+}
