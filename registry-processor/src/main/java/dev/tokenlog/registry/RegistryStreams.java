@@ -1,0 +1,168 @@
+package dev.tokenlog.registry;
+
+import dev.tokenlog.contracts.Topic;
+import io.quarkus.runtime.ShutdownEvent;
+import io.quarkus.runtime.StartupEvent;
+import io.smallrye.common.annotation.Identifier;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import jakarta.inject.Inject;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Runs the topology from the application's start to its end: waits for the cluster and its topics,
+/// starts Kafka Streams, and starts it again after a failure. What went wrong last stands in
+/// [#status()] until it is over.
+@ApplicationScoped
+public class RegistryStreams {
+
+    private static final Logger LOG = LoggerFactory.getLogger(RegistryStreams.class);
+
+    private static final Duration CLUSTER_TIMEOUT = Duration.ofSeconds(5);
+    private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
+
+    /// @param running whether records are being processed
+    /// @param detail state of Streams, or why there is none
+    public record Status(boolean running, String detail) {}
+
+    private final RegistrySettings settings;
+    private final ScheduledExecutorService starter =
+            Executors.newSingleThreadScheduledExecutor(
+                    Thread.ofPlatform().daemon().name("registry-starter").factory());
+
+    private volatile KafkaStreams streams;
+    private volatile String problem = "not started";
+
+    @Inject
+    RegistryStreams(
+            @Identifier("default-kafka-broker") Map<String, Object> kafka,
+            @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
+            @ConfigProperty(name = "tokenlog.data", defaultValue = "data") Path data,
+            RegistryConfig config) {
+        this(new RegistrySettings(kafka, prefix.orElse(""), data, config));
+    }
+
+    RegistryStreams(RegistrySettings settings) {
+        this.settings = settings;
+    }
+
+    void onStart(@Observes StartupEvent event) {
+        start();
+    }
+
+    void onStop(@Observes ShutdownEvent event) {
+        stop();
+    }
+
+    /// Returns at once.
+    void start() {
+        starter.execute(this::attempt);
+    }
+
+    void stop() {
+        starter.shutdownNow();
+        closeStreams();
+        problem = "stopped";
+    }
+
+    public Status status() {
+        KafkaStreams present = streams;
+        if (present == null) {
+            return new Status(false, problem);
+        }
+        KafkaStreams.State state = present.state();
+        return new Status(state == KafkaStreams.State.RUNNING, state.name());
+    }
+
+    private void attempt() {
+        closeStreams();
+        try (Admin admin = Admin.create(settings.clientSettings())) {
+            String clusterId =
+                    admin.describeCluster()
+                            .clusterId()
+                            .get(CLUSTER_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+            admin.describeTopics(topics())
+                    .allTopicNames()
+                    .get(CLUSTER_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+            run(clusterId);
+        } catch (ExecutionException | KafkaException e) {
+            Throwable cause = e instanceof ExecutionException ? e.getCause() : e;
+            again(
+                    cause instanceof UnknownTopicOrPartitionException
+                            ? "topics are missing (create them with `tokenlog topics`): "
+                                    + cause.getMessage()
+                            : cause.toString());
+        } catch (TimeoutException e) {
+            again("no answer from the Kafka cluster within " + CLUSTER_TIMEOUT.toSeconds() + " s");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private List<String> topics() {
+        return Stream.concat(
+                        RegistryTopology.INPUTS.stream(),
+                        Stream.of(Topic.MODEL_REGISTRY, Topic.DEAD_LETTERS))
+                .map(topic -> topic.name(settings.prefix()))
+                .toList();
+    }
+
+    private void run(String clusterId) {
+        KafkaStreams next =
+                new KafkaStreams(
+                        RegistryTopology.build(settings.prefix()), settings.streams(clusterId));
+        next.setUncaughtExceptionHandler(failure -> {
+            LOG.error("registry failed", failure);
+            return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
+        });
+        next.setStateListener((now, before) -> {
+            LOG.info("registry state={} before={}", now, before);
+            if (now == KafkaStreams.State.ERROR) {
+                again("Kafka Streams stopped after a failure; see the log");
+            }
+        });
+        streams = next;
+        next.start();
+    }
+
+    private void again(String why) {
+        if (!why.equals(problem)) {
+            LOG.warn("registry waits reason={}", why);
+        }
+        problem = why;
+        try {
+            starter.schedule(
+                    this::attempt,
+                    settings.config().retryInterval().toMillis(),
+                    TimeUnit.MILLISECONDS);
+        } catch (RejectedExecutionException e) {
+            LOG.debug("registry is being stopped", e);
+        }
+    }
+
+    private synchronized void closeStreams() {
+        KafkaStreams present = streams;
+        streams = null;
+        if (present != null) {
+            present.close(CLOSE_TIMEOUT);
+        }
+    }
+}
