@@ -124,7 +124,7 @@ public final class EventJson {
         E event;
         try {
             requireObject(value);
-            event = MAPPER.readValue(value, payload);
+            event = parse(value, payload);
         } catch (IOException e) {
             throw refusal(e, payload);
         }
@@ -135,6 +135,18 @@ public final class EventJson {
                     event.type() + " lacks the required field " + missing.get());
         }
         return event;
+    }
+
+    /// A missing `type` on `prompts` is that of the one thing that people type by hand.
+    private static <E extends Event> E parse(byte[] value, Class<E> payload) throws IOException {
+        try {
+            return MAPPER.readValue(value, payload);
+        } catch (InvalidTypeIdException e) {
+            if (e.getTypeId() == null && payload == PromptEvent.class) {
+                return payload.cast(MAPPER.readValue(value, PromptEvent.PromptSubmitted.class));
+            }
+            throw e;
+        }
     }
 
     /// The same, held against the record's headers where they are present: a `schema-version` from

@@ -2,6 +2,7 @@ package dev.tokenlog.contracts;
 
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import com.fasterxml.jackson.annotation.OptBoolean;
 import java.util.List;
 
 /// Topic `prompts`. A prompt can be typed into a console producer: only `model_id` and one of
@@ -9,7 +10,7 @@ import java.util.List;
 @JsonTypeInfo(
         use = JsonTypeInfo.Id.NAME,
         property = "type",
-        defaultImpl = PromptEvent.PromptSubmitted.class)
+        requireTypeIdForSubtypes = OptBoolean.FALSE)
 @JsonSubTypes(
         @JsonSubTypes.Type(value = PromptEvent.PromptSubmitted.class, name = "PromptSubmitted"))
 public sealed interface PromptEvent extends Event {

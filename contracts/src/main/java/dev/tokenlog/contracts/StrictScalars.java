@@ -22,6 +22,7 @@ final class StrictScalars extends SimpleModule {
         addDeserializer(String.class, new WholeText());
         addDeserializer(Double.class, new FiniteNumber(false));
         addDeserializer(double.class, new FiniteNumber(true));
+        addSerializer(String.class, new WholeTextWriter());
         addSerializer(Double.class, new FiniteNumberWriter());
         addSerializer(double.class, new FiniteNumberWriter());
     }
@@ -64,6 +65,24 @@ final class StrictScalars extends SimpleModule {
                 throw JsonMappingException.from(parser, "the text holds half a surrogate pair");
             }
             return text;
+        }
+    }
+
+    private static final class WholeTextWriter extends StdScalarSerializer<String> {
+
+        private static final long serialVersionUID = 1L;
+
+        WholeTextWriter() {
+            super(String.class);
+        }
+
+        @Override
+        public void serialize(String text, JsonGenerator out, SerializerProvider provider)
+                throws IOException {
+            if (!isWhole(text)) {
+                throw JsonMappingException.from(out, "the text holds half a surrogate pair");
+            }
+            out.writeString(text);
         }
     }
 
