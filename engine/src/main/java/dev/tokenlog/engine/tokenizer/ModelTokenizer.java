@@ -1,59 +1,148 @@
 package dev.tokenlog.engine.tokenizer;
 
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.SortedSet;
 
-/// A model's `tokenizer.json`. Safe for use by several threads at once.
+/// A model's `tokenizer.json`, run by the library of its authors. Safe for use by several threads
+/// at once; whoever opened it closes it after its last use.
 public final class ModelTokenizer implements AutoCloseable {
 
-    private ModelTokenizer() {}
+    /// Nothing is cut and nothing is padded, whatever the file says: a prompt that is too long is
+    /// refused by whoever knows the context, never shortened.
+    private static final Map<String, String> OPTIONS =
+            Map.of("truncation", "do_not_truncate", "padding", "do_not_pad");
+
+    static {
+        // Read by the library when it is first used: without these it may look for a GPU flavour to
+        // download, or tell its authors that it is in use.
+        setUnlessGiven("ai.djl.offline", "true");
+        setUnlessGiven("RUST_FLAVOR", "cpu");
+        setUnlessGiven("OPT_OUT_TRACKING", "true");
+    }
+
+    private final HuggingFaceTokenizer library;
+    private final TokenizerFile file;
+    private final SortedSet<Integer> endOfSequence;
+
+    private ModelTokenizer(
+            HuggingFaceTokenizer library, TokenizerFile file, SortedSet<Integer> endOfSequence) {
+        this.library = library;
+        this.file = file;
+        this.endOfSequence = Collections.unmodifiableSortedSet(endOfSequence);
+    }
+
+    private static void setUnlessGiven(String property, String value) {
+        if (System.getProperty(property) == null) {
+            System.setProperty(property, value);
+        }
+    }
 
     /// Opens the tokenizer of a model folder: `tokenizer.json`, and beside it, where they exist,
-    /// `tokenizer_config.json`, `generation_config.json` and `config.json` for the special tokens.
+    /// `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json` and
+    /// `config.json` for the special tokens.
+    ///
+    /// @throws EngineException `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE` or `UNSUPPORTED`, naming the
+    ///   file
     public static ModelTokenizer open(Path folder) {
-        throw new UnsupportedOperationException(folder.toString());
+        Path path = folder.resolve("tokenizer.json");
+        byte[] content = ModelFiles.read(path, TokenizerFile.MAX_BYTES);
+        TokenizerFile file = TokenizerFile.parse(path, content);
+        SortedSet<Integer> ends = SpecialTokens.endOfSequence(folder, file.ids());
+        return new ModelTokenizer(load(path, content), file, ends);
+    }
+
+    private static HuggingFaceTokenizer load(Path path, byte[] content) {
+        try {
+            return HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(content), OPTIONS);
+        } catch (LinkageError e) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    "the tokenizer library does not load on this machine: " + e.getMessage(),
+                    e);
+        } catch (ai.djl.engine.EngineException e) {
+            throw new EngineException(
+                    Reason.STORAGE_FAILED,
+                    "the tokenizer library cannot be unpacked (set DJL_CACHE_DIR to a folder that"
+                            + " can be written): "
+                            + e.getMessage(),
+                    e);
+        } catch (IOException | RuntimeException e) {
+            throw new EngineException(
+                    Reason.SOURCE_UNREADABLE,
+                    path + ": is no tokenizer that the library reads: " + e.getMessage(),
+                    e);
+        }
     }
 
     /// @param addSpecial whether the tokenizer adds what it adds by itself (for instance a
     ///   beginning of sequence); false for text that a chat template made
     public int[] encode(String text, boolean addSpecial) {
-        throw new UnsupportedOperationException();
+        long[] ids = library.encode(wellFormed(text), addSpecial, false).getIds();
+        return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
     }
 
+    /// Half of a surrogate pair is no character; UTF-8 cannot carry it.
+    private static String wellFormed(String text) {
+        boolean pairs = text.chars().anyMatch(c -> Character.isSurrogate((char) c));
+        return pairs
+                ? new String(
+                        text.codePoints()
+                                .map(c -> c >= 0xd800 && c <= 0xdfff ? 0xfffd : c)
+                                .toArray(),
+                        0,
+                        text.codePointCount(0, text.length()))
+                : text;
+    }
+
+    /// The text of ids, an unfinished character at the end included, as U+FFFD.
     public String decode(int[] ids, boolean skipSpecial) {
-        throw new UnsupportedOperationException();
+        return library.decode(Arrays.stream(ids).asLongStream().toArray(), skipSpecial);
     }
 
     /// One more than the highest token id.
     public int vocabularySize() {
-        throw new UnsupportedOperationException();
+        return file.tokens().length;
     }
 
     public Optional<String> token(int id) {
-        throw new UnsupportedOperationException();
+        return id < 0 || id >= file.tokens().length
+                ? Optional.empty()
+                : Optional.ofNullable(file.tokens()[id]);
     }
 
     public OptionalInt id(String token) {
-        throw new UnsupportedOperationException();
+        Integer id = file.ids().get(token);
+        return id == null ? OptionalInt.empty() : OptionalInt.of(id);
     }
 
-    /// Whether a token stands for something other than text.
+    /// Whether a token has no text: it is marked special, or it ends a sequence.
     public boolean isSpecial(int id) {
-        throw new UnsupportedOperationException();
+        return id >= 0 && (file.special().get(id) || endOfSequence.contains(id));
     }
 
-    /// The ids that end a generation.
+    /// The ids that end a generation, ascending.
     public Set<Integer> endOfSequence() {
-        throw new UnsupportedOperationException();
+        return endOfSequence;
     }
 
     /// A detokenizer for one generation.
     public StreamingDetokenizer detokenizer() {
-        throw new UnsupportedOperationException();
+        return new StreamingDetokenizer(this, file.tokenText());
     }
 
     @Override
-    public void close() {}
+    public void close() {
+        library.close();
+    }
 }

@@ -1,0 +1,352 @@
+package dev.tokenlog.engine.tokenizer.jinja;
+
+import dev.tokenlog.engine.tokenizer.jinja.Values.Namespace;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Tuple;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Undefined;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/// Python's operators on template values.
+final class Operations {
+
+    private final Budget budget;
+    private final PythonText text;
+
+    Operations(Budget budget) {
+        this.budget = budget;
+        this.text = new PythonText(budget);
+    }
+
+    static boolean isTrue(Object value) {
+        return switch (value) {
+            case null -> false;
+            case Boolean truth -> truth;
+            case Long number -> number != 0;
+            case Double number -> number != 0;
+            case String string -> !string.isEmpty();
+            case List<?> list -> !list.isEmpty();
+            case Map<?, ?> map -> !map.isEmpty();
+            case Undefined _ -> false;
+            default -> true;
+        };
+    }
+
+    String str(Object value) {
+        return text.str(value);
+    }
+
+    boolean equal(Object left, Object right) {
+        budget.step();
+        if (left instanceof Undefined || right instanceof Undefined) {
+            return left instanceof Undefined && right instanceof Undefined;
+        }
+        if (isNumber(left) && isNumber(right)) {
+            return compareNumbers(left, right) == 0;
+        }
+        if (left instanceof String a && right instanceof String b) {
+            budget.text(Math.min(a.length(), b.length()));
+            return a.equals(b);
+        }
+        budget.enter();
+        boolean same =
+                switch (left) {
+                    case List<?> a when right instanceof List<?> b ->
+                            (a instanceof Tuple) == (b instanceof Tuple) && equalLists(a, b);
+                    case Map<?, ?> a when right instanceof Map<?, ?> b -> equalMaps(a, b);
+                    case Namespace _ -> left == right;
+                    case null, default -> Objects.equals(left, right);
+                };
+        budget.leave();
+        return same;
+    }
+
+    private boolean equalLists(List<?> a, List<?> b) {
+        if (a.size() != b.size()) {
+            return false;
+        }
+        for (int i = 0; i < a.size(); i++) {
+            if (!equal(a.get(i), b.get(i))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean equalMaps(Map<?, ?> a, Map<?, ?> b) {
+        if (a.size() != b.size()) {
+            return false;
+        }
+        for (Map.Entry<?, ?> entry : a.entrySet()) {
+            if (!b.containsKey(entry.getKey()) || !equal(entry.getValue(), b.get(entry.getKey()))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    static boolean isNumber(Object value) {
+        return value instanceof Long
+                || value instanceof Double
+                || value instanceof Boolean
+                || value instanceof BigInteger;
+    }
+
+    private static int compareNumbers(Object left, Object right) {
+        if (left instanceof Double || right instanceof Double) {
+            return Double.compare(real(left) + 0.0, real(right) + 0.0);
+        }
+        return whole(left).compareTo(whole(right));
+    }
+
+    private static double real(Object number) {
+        return number instanceof Double d ? d : whole(number).doubleValue();
+    }
+
+    private static BigInteger whole(Object number) {
+        return switch (number) {
+            case Boolean truth -> truth ? BigInteger.ONE : BigInteger.ZERO;
+            case Long value -> BigInteger.valueOf(value);
+            case BigInteger value -> value;
+            default -> throw new TemplateException("expected an integer");
+        };
+    }
+
+    /// Python's order of strings is that of code points, not of UTF-16 units.
+    static int compareTexts(String left, String right) {
+        return Arrays.compare(left.codePoints().toArray(), right.codePoints().toArray());
+    }
+
+    int compare(Object left, Object right) {
+        budget.step();
+        if (isNumber(left) && isNumber(right)) {
+            return compareNumbers(left, right);
+        }
+        if (left instanceof String a && right instanceof String b) {
+            budget.text(a.length() + b.length());
+            return compareTexts(a, b);
+        }
+        if (left instanceof List<?> a && right instanceof List<?> b) {
+            budget.enter();
+            int order = 0;
+            for (int i = 0; i < Math.min(a.size(), b.size()) && order == 0; i++) {
+                order = compare(a.get(i), b.get(i));
+            }
+            budget.leave();
+            return order != 0 ? order : Integer.compare(a.size(), b.size());
+        }
+        throw refused("<", left, right);
+    }
+
+    boolean contains(Object container, Object item) {
+        return switch (container) {
+            case String string when item instanceof String part -> {
+                budget.text(string.length());
+                yield string.contains(part);
+            }
+            case List<?> list -> {
+                for (Object element : list) {
+                    if (equal(element, item)) {
+                        yield true;
+                    }
+                }
+                yield false;
+            }
+            case Map<?, ?> map -> map.containsKey(item);
+            case Undefined _ -> false;
+            case null, default -> throw refused("in", item, container);
+        };
+    }
+
+    Object arithmetic(String operator, Object left, Object right) {
+        if (operator.equals("~")) {
+            String a = str(left);
+            String b = str(right);
+            budget.text((long) a.length() + b.length());
+            return a + b;
+        }
+        if (left instanceof Undefined undefined) {
+            throw undefined.refused();
+        }
+        if (right instanceof Undefined undefined) {
+            throw undefined.refused();
+        }
+        if (isNumber(left) && isNumber(right)) {
+            return Numbers.apply(operator, left, right);
+        }
+        if (operator.equals("+")) {
+            if (left instanceof String a && right instanceof String b) {
+                budget.text((long) a.length() + b.length());
+                return a + b;
+            }
+            if (left instanceof List<?> a
+                    && right instanceof List<?> b
+                    && (a instanceof Tuple) == (b instanceof Tuple)) {
+                budget.elements((long) a.size() + b.size());
+                List<Object> joined = new ArrayList<>(a);
+                joined.addAll(b);
+                return a instanceof Tuple ? new Tuple(joined) : joined;
+            }
+        }
+        if (operator.equals("*") && left instanceof String a && right instanceof Long times) {
+            long count = Math.max(0, times);
+            budget.text(a.isEmpty() ? 0 : saturatedProduct(a.length(), count));
+            return a.isEmpty() ? "" : a.repeat((int) count);
+        }
+        throw refused(operator, left, right);
+    }
+
+    private static long saturatedProduct(long a, long b) {
+        return Math.multiplyHigh(a, b) == 0 && a * b >= 0 ? a * b : Long.MAX_VALUE;
+    }
+
+    static TemplateException refused(String operator, Object left, Object right) {
+        return new TemplateException(
+                "cannot compute " + typeName(left) + " " + operator + " " + typeName(right));
+    }
+
+    static String typeName(Object value) {
+        return switch (value) {
+            case null -> "None";
+            case Boolean _ -> "bool";
+            case Long _ -> "int";
+            case BigInteger _ -> "int";
+            case Double _ -> "float";
+            case String _ -> "str";
+            case Tuple _ -> "tuple";
+            case List<?> _ -> "list";
+            case Map<?, ?> _ -> "dict";
+            case Namespace _ -> "namespace";
+            case Undefined undefined -> "undefined " + undefined.what();
+            default -> "function";
+        };
+    }
+
+    /// The elements of a list, the keys of a map, the characters of a string.
+    List<?> iterate(Object value) {
+        return switch (value) {
+            case List<?> list -> {
+                budget.step();
+                yield list;
+            }
+            case Map<?, ?> map -> {
+                budget.elements(map.size());
+                yield new ArrayList<>(map.keySet());
+            }
+            case String string -> {
+                budget.elements(string.length());
+                yield string.codePoints().mapToObj(Character::toString).toList();
+            }
+            case Undefined _ -> List.of();
+            case null, default ->
+                    throw new TemplateException("cannot iterate over " + typeName(value));
+        };
+    }
+
+    long length(Object value) {
+        return switch (value) {
+            case String string -> {
+                budget.text(string.length());
+                yield string.codePointCount(0, string.length());
+            }
+            case List<?> list -> list.size();
+            case Map<?, ?> map -> map.size();
+            case Undefined _ -> 0;
+            case null, default -> throw new TemplateException(typeName(value) + " has no length");
+        };
+    }
+
+    /// `target[index]`, or null in an array of one where there is such an element with value None;
+    /// Undefined where there is none.
+    Object item(Object target, Object index) {
+        Object missing = new Undefined("element " + describe(index));
+        return switch (target) {
+            case Map<?, ?> map -> map.containsKey(index) ? map.get(index) : missing;
+            case List<?> list when index instanceof Long position -> {
+                long at = position < 0 ? position + list.size() : position;
+                yield at >= 0 && at < list.size() ? list.get((int) at) : missing;
+            }
+            case String string when index instanceof Long position -> {
+                long size = length(string);
+                long at = position < 0 ? position + size : position;
+                yield at >= 0 && at < size
+                        ? Character.toString(
+                                string.codePointAt(string.offsetByCodePoints(0, (int) at)))
+                        : missing;
+            }
+            case Undefined undefined -> throw undefined.refused();
+            case null, default -> missing;
+        };
+    }
+
+    private static String describe(Object index) {
+        return switch (index) {
+            case String name -> "'" + name + "'";
+            case Long number -> number.toString();
+            case null, default -> typeName(index);
+        };
+    }
+
+    Object slice(Object target, Object start, Object stop, Object step) {
+        if (target instanceof Undefined undefined) {
+            throw undefined.refused();
+        }
+        long stride = step == null ? 1 : bound(step);
+        if (stride == 0) {
+            throw new TemplateException("a slice's step is 0");
+        }
+        if (!(target instanceof String) && !(target instanceof List<?>)) {
+            throw new TemplateException("cannot slice " + typeName(target));
+        }
+        List<?> elements = iterate(target);
+        budget.elements(elements.size());
+        int size = elements.size();
+        long least = stride > 0 ? 0 : -1;
+        long most = stride > 0 ? size : size - 1;
+        long from = start == null ? (stride > 0 ? least : most) : clamp(start, size, least, most);
+        long to = stop == null ? (stride > 0 ? most : least) : clamp(stop, size, least, most);
+        List<Object> chosen = new ArrayList<>();
+        for (long i = from; stride > 0 ? i < to : i > to; i += stride) {
+            chosen.add(elements.get((int) i));
+            if (stride > size || stride < -size) {
+                break;
+            }
+        }
+        if (target instanceof String) {
+            StringBuilder joined = new StringBuilder();
+            chosen.forEach(joined::append);
+            return joined.toString();
+        }
+        return target instanceof Tuple ? new Tuple(chosen) : chosen;
+    }
+
+    private static long clamp(Object index, int size, long least, long most) {
+        long value = bound(index);
+        return Math.clamp(value < 0 ? value + size : value, least, most);
+    }
+
+    private static long bound(Object index) {
+        return switch (index) {
+            case Long number -> Math.clamp(number, Integer.MIN_VALUE, Integer.MAX_VALUE);
+            case Boolean truth -> truth ? 1 : 0;
+            case null, default ->
+                    throw new TemplateException("a slice needs integers, not " + typeName(index));
+        };
+    }
+
+    /// The value of a key; only what Python can hash.
+    static Object key(Object value) {
+        if (value == null || value instanceof String || isNumber(value)) {
+            return value;
+        }
+        throw new TemplateException(typeName(value) + " cannot be a key");
+    }
+
+    Iterator<?> iterator(Object value) {
+        return iterate(value).iterator();
+    }
+}

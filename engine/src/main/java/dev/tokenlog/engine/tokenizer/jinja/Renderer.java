@@ -1,0 +1,231 @@
+package dev.tokenlog.engine.tokenizer.jinja;
+
+import dev.tokenlog.engine.tokenizer.jinja.Values.Arguments;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Callable;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Namespace;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Scope;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Undefined;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/// Runs statements and writes their text.
+final class Renderer {
+
+    private enum Flow {
+        ON,
+        BREAK,
+        CONTINUE
+    }
+
+    private final Budget budget;
+    private final Evaluator evaluator;
+    private StringBuilder out = new StringBuilder();
+
+    Renderer(Budget budget) {
+        this.budget = budget;
+        this.evaluator = new Evaluator(budget);
+    }
+
+    String render(List<Statement> statements, Scope scope) {
+        run(statements, scope);
+        return out.toString();
+    }
+
+    private Flow run(List<Statement> statements, Scope scope) {
+        budget.enter();
+        for (Statement statement : statements) {
+            budget.step();
+            Flow flow;
+            try {
+                flow = run(statement, scope);
+            } catch (TemplateException e) {
+                throw e.atLine(statement.line());
+            }
+            if (flow != Flow.ON) {
+                budget.leave();
+                return flow;
+            }
+        }
+        budget.leave();
+        return Flow.ON;
+    }
+
+    private Flow run(Statement statement, Scope scope) {
+        switch (statement) {
+            case Statement.Text text -> write(text.text());
+            case Statement.Output output ->
+                    write(evaluator.operations().str(evaluator.evaluate(output.value(), scope)));
+            case Statement.Assign assign ->
+                    assign(assign.targets(), evaluator.evaluate(assign.value(), scope), scope);
+            case Statement.AssignAttribute assign -> {
+                if (!(scope.get(assign.namespace()) instanceof Namespace namespace)) {
+                    throw new TemplateException(
+                            "'" + assign.namespace() + "' is no namespace: it cannot be changed");
+                }
+                namespace
+                        .attributes()
+                        .put(assign.attribute(), evaluator.evaluate(assign.value(), scope));
+            }
+            case Statement.Capture capture -> capture(capture, scope);
+            case Statement.Macro macro ->
+                    scope.set(
+                            macro.name(),
+                            (Callable) a -> call(macro.parameters(), macro.body(), scope, a, true));
+            case Statement.CallBlock block -> callBlock(block, scope);
+            case Statement.If choice -> {
+                for (Statement.Branch branch : choice.branches()) {
+                    if (evaluator.isTrue(branch.condition(), scope)) {
+                        return run(branch.body(), scope);
+                    }
+                }
+                return run(choice.otherwise(), scope);
+            }
+            case Statement.For loop -> {
+                return loop(loop, scope);
+            }
+            case Statement.With with -> {
+                Scope inner = new Scope(scope);
+                for (int i = 0; i < with.names().size(); i++) {
+                    inner.set(with.names().get(i), evaluator.evaluate(with.values().get(i), scope));
+                }
+                return run(with.body(), inner);
+            }
+            case Statement.Generation generation -> {
+                return run(generation.body(), new Scope(scope));
+            }
+            case Statement.Break _ -> {
+                return Flow.BREAK;
+            }
+            case Statement.Continue _ -> {
+                return Flow.CONTINUE;
+            }
+        }
+        return Flow.ON;
+    }
+
+    private void write(String text) {
+        budget.text(
+                (long) out.length() + text.length() > Budget.MAX_TEXT
+                        ? Long.MAX_VALUE
+                        : text.length());
+        out.append(text);
+    }
+
+    private void assign(List<String> targets, Object value, Scope scope) {
+        if (targets.size() == 1) {
+            scope.set(targets.getFirst(), value);
+            return;
+        }
+        List<?> values = evaluator.operations().iterate(value);
+        if (values.size() != targets.size()) {
+            throw new TemplateException(
+                    "cannot unpack " + values.size() + " values to " + targets.size());
+        }
+        for (int i = 0; i < targets.size(); i++) {
+            scope.set(targets.get(i), values.get(i));
+        }
+    }
+
+    /// The text that a body writes.
+    private String captured(List<Statement> body, Scope scope) {
+        StringBuilder outer = out;
+        out = new StringBuilder();
+        run(body, scope);
+        String text = out.toString();
+        out = outer;
+        return text;
+    }
+
+    private void capture(Statement.Capture capture, Scope scope) {
+        Scope inner = new Scope(scope);
+        inner.set(Statement.CAPTURED, captured(capture.body(), new Scope(scope)));
+        Object value = evaluator.evaluate(capture.value(), inner);
+        if (capture.target() == null) {
+            write(evaluator.operations().str(value));
+        } else {
+            scope.set(capture.target(), value);
+        }
+    }
+
+    private void callBlock(Statement.CallBlock block, Scope scope) {
+        Scope inner = new Scope(scope);
+        Expression.Call call = block.call();
+        Arguments arguments = evaluator.arguments(call.positional(), call.named(), scope);
+        Object target = evaluator.evaluate(call.target(), scope);
+        if (!(target instanceof Callable callable)) {
+            throw new TemplateException("call expects a macro");
+        }
+        Callable caller = a -> call(block.parameters(), block.body(), inner, a, false);
+        arguments =
+                new Arguments(
+                        arguments.positional(), new java.util.LinkedHashMap<>(arguments.named()));
+        arguments.named().put("caller", caller);
+        write(evaluator.operations().str(callable.call(arguments)));
+    }
+
+    /// A macro or the body of a call block, as a function that returns its text.
+    private String call(
+            List<Statement.Parameter> parameters,
+            List<Statement> body,
+            Scope definition,
+            Arguments arguments,
+            boolean takesCaller) {
+        Scope scope = new Scope(definition);
+        Set<String> known = new HashSet<>();
+        for (int i = 0; i < parameters.size(); i++) {
+            Statement.Parameter parameter = parameters.get(i);
+            Object value;
+            if (arguments.has(i, parameter.name())) {
+                value = arguments.get(i, parameter.name(), null);
+            } else if (parameter.fallback() != null) {
+                value = evaluator.evaluate(parameter.fallback(), scope);
+            } else {
+                value = new Undefined("parameter '" + parameter.name() + "'");
+            }
+            scope.set(parameter.name(), value);
+            known.add(parameter.name());
+        }
+        if (takesCaller && arguments.named().containsKey("caller")) {
+            scope.set("caller", arguments.named().get("caller"));
+            known.add("caller");
+        }
+        if (arguments.positional().size() > parameters.size()
+                || !known.containsAll(arguments.named().keySet())) {
+            throw new TemplateException(
+                    "a macro takes " + parameters.size() + " parameters and was given others");
+        }
+        return captured(body, scope);
+    }
+
+    private Flow loop(Statement.For loop, Scope scope) {
+        List<?> items = evaluator.operations().iterate(evaluator.evaluate(loop.items(), scope));
+        if (loop.filter() != null) {
+            List<Object> chosen = new ArrayList<>();
+            for (Object item : items) {
+                budget.elements(1);
+                Scope tested = new Scope(scope);
+                assign(loop.targets(), item, tested);
+                if (evaluator.isTrue(loop.filter(), tested)) {
+                    chosen.add(item);
+                }
+            }
+            items = chosen;
+        }
+        if (items.isEmpty()) {
+            return run(loop.otherwise(), new Scope(scope));
+        }
+        LoopState state = new LoopState(items, scope.get("loop"), evaluator.operations());
+        for (int i = 0; i < items.size(); i++) {
+            state.moveTo(i);
+            Scope inner = new Scope(scope);
+            inner.set("loop", state);
+            assign(loop.targets(), items.get(i), inner);
+            if (run(loop.body(), inner) == Flow.BREAK) {
+                break;
+            }
+        }
+        return Flow.ON;
+    }
+}
