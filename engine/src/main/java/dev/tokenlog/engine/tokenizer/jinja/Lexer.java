@@ -126,7 +126,7 @@ final class Lexer {
             return false;
         }
         int startLine = line;
-        closeTag(begin.end() - 2, signOf(begin.group(2)), true);
+        closeTag(begin.end() - 2, signOf(begin.group(2)), false);
         Matcher end = END_RAW.matcher(source);
         if (!end.find(at)) {
             throw new TemplateException(startLine, "a raw block is not closed");

@@ -8,14 +8,12 @@ import java.util.List;
 final class LoopState {
 
     private final List<?> items;
-    private final long depth;
     private final Operations operations;
     private int index;
     private List<Object> lastChanged;
 
-    LoopState(List<?> items, Object outer, Operations operations) {
+    LoopState(List<?> items, Operations operations) {
         this.items = items;
-        this.depth = outer instanceof LoopState loop ? loop.depth + 1 : 1;
         this.operations = operations;
     }
 
@@ -32,8 +30,8 @@ final class LoopState {
             case "first" -> index == 0;
             case "last" -> index == items.size() - 1;
             case "length" -> (long) items.size();
-            case "depth" -> depth;
-            case "depth0" -> depth - 1;
+            case "depth" -> 1L; // more only in recursive loops, which are not supported
+            case "depth0" -> 0L;
             case "previtem" -> neighbour(index - 1);
             case "nextitem" -> neighbour(index + 1);
             case "cycle" ->

@@ -7,6 +7,7 @@ import dev.tokenlog.engine.tokenizer.jinja.Values.Scope;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Set;
 
@@ -158,9 +159,7 @@ final class Renderer {
             throw new TemplateException("call expects a macro");
         }
         Callable caller = a -> call(block.parameters(), block.body(), inner, a, false);
-        arguments =
-                new Arguments(
-                        arguments.positional(), new java.util.LinkedHashMap<>(arguments.named()));
+        arguments = new Arguments(arguments.positional(), new LinkedHashMap<>(arguments.named()));
         arguments.named().put("caller", caller);
         write(evaluator.operations().str(callable.call(arguments)));
     }
@@ -216,7 +215,7 @@ final class Renderer {
         if (items.isEmpty()) {
             return run(loop.otherwise(), new Scope(scope));
         }
-        LoopState state = new LoopState(items, scope.get("loop"), evaluator.operations());
+        LoopState state = new LoopState(items, evaluator.operations());
         for (int i = 0; i < items.size(); i++) {
             state.moveTo(i);
             Scope inner = new Scope(scope);
