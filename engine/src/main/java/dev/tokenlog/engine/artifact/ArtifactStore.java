@@ -2,12 +2,15 @@ package dev.tokenlog.engine.artifact;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.io.IOException;
-import java.nio.ByteBuffer;
+import java.io.InputStream;
+import java.nio.channels.Channels;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileStore;
+import java.nio.file.FileSystemException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -98,21 +101,29 @@ public final class ArtifactStore {
     Path publish(WorkFolder work, String digest) {
         Path target = root.resolve(digest);
         try {
-            if (Files.exists(target)) {
-                if (isWhole(target)) {
-                    delete(work.path());
-                    return target;
-                }
-                Path aside = work.path().resolve("broken");
-                Files.move(target, aside, StandardCopyOption.ATOMIC_MOVE);
-            }
             syncFolder(work.artifact());
-            Files.move(work.artifact(), target, StandardCopyOption.ATOMIC_MOVE);
-            syncFolder(root);
+            if (Files.exists(target) && !isWhole(target)) {
+                Files.move(target, work.path().resolve("broken"), StandardCopyOption.ATOMIC_MOVE);
+            }
+            if (!Files.exists(target)) {
+                rename(work.artifact(), target);
+                syncFolder(root);
+            }
             delete(work.path());
             return target;
         } catch (IOException e) {
             throw failed(target, e);
+        }
+    }
+
+    private static void rename(Path from, Path target) throws IOException {
+        try {
+            Files.move(from, target, StandardCopyOption.ATOMIC_MOVE);
+        } catch (FileSystemException e) {
+            boolean publishedMeanwhile = Files.isRegularFile(target.resolve(ModelFiles.MANIFEST));
+            if (!publishedMeanwhile) {
+                throw e;
+            }
         }
     }
 
@@ -157,6 +168,20 @@ public final class ArtifactStore {
 
     /// Writes a small file so that it is there whole or not at all, even after a power failure.
     static void writeDurably(Path file, byte[] bytes) {
+        durably(file, new ByteArrayInputStream(bytes));
+    }
+
+    /// Copies a file so that it is there whole or not at all, even after a power failure.
+    static void copyDurably(Path from, Path to) {
+        try (InputStream in = Files.newInputStream(from)) {
+            durably(to, in);
+        } catch (IOException e) {
+            throw new EngineException(
+                    Reason.SOURCE_UNREADABLE, from + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    private static void durably(Path file, InputStream content) {
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
         try {
             try (FileChannel channel =
@@ -165,10 +190,7 @@ public final class ArtifactStore {
                             StandardOpenOption.CREATE,
                             StandardOpenOption.TRUNCATE_EXISTING,
                             StandardOpenOption.WRITE)) {
-                ByteBuffer buffer = ByteBuffer.wrap(bytes);
-                while (buffer.hasRemaining()) {
-                    channel.write(buffer);
-                }
+                content.transferTo(Channels.newOutputStream(channel));
                 channel.force(true);
             }
             Files.move(

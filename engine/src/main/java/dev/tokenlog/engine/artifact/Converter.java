@@ -4,8 +4,6 @@ import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.tensor.Tensor;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -235,21 +233,13 @@ public final class Converter {
 
         void copyTo(Path target) {
             for (Manifest.FileEntry entry : small) {
-                byte[] bytes;
-                try {
-                    bytes = Files.readAllBytes(folder.resolve(entry.path()));
-                } catch (IOException e) {
+                Path from = folder.resolve(entry.path());
+                Path to = target.resolve(entry.path());
+                ArtifactStore.copyDurably(from, to);
+                if (!Digests.file(to).sha256().equals(entry.sha256())) {
                     throw new EngineException(
-                            Reason.SOURCE_UNREADABLE,
-                            folder.resolve(entry.path()) + ": cannot be read: " + e.getMessage(),
-                            e);
+                            Reason.SOURCE_UNREADABLE, from + ": changed during the conversion");
                 }
-                if (!Digests.of(bytes).equals(entry.sha256())) {
-                    throw new EngineException(
-                            Reason.SOURCE_UNREADABLE,
-                            folder.resolve(entry.path()) + ": changed during the conversion");
-                }
-                ArtifactStore.writeDurably(target.resolve(entry.path()), bytes);
             }
         }
     }

@@ -3,6 +3,7 @@ package dev.tokenlog.engine.artifact;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 
 /// `manifest.json` of an artifact: everything about the model except its numbers. Two conversions
@@ -16,10 +17,12 @@ import java.util.Objects;
 /// @param weightsDigest SHA-256, hex: see [Digests]
 /// @param planSha256 of the canonical layer plan
 /// @param modelDigest `sha256-` and 64 hex digits: the name of the artifact
+/// @param metadata notes that mean nothing to a reader
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Manifest(
         String formatVersion,
         Model model,
+        Architecture architecture,
         Quantization quantization,
         List<Weight> weights,
         List<SkippedTensor> skipped,
@@ -29,7 +32,8 @@ public record Manifest(
         Statistics statistics,
         String weightsDigest,
         @JsonProperty("plan_sha256") String planSha256,
-        String modelDigest) {
+        String modelDigest,
+        Map<String, String> metadata) {
 
     public Manifest {
         Objects.requireNonNull(weightsDigest, "weights_digest");
@@ -52,6 +56,29 @@ public record Manifest(
             int intermediateSize,
             int vocabSize,
             boolean tiedEmbeddings) {}
+
+    /// What the model computes, in the words of a reader who does not know our layer plan.
+    ///
+    /// @param norm `rmsnorm`
+    public record Architecture(
+            List<String> families,
+            int contextLength,
+            int hiddenSize,
+            int intermediateSize,
+            int numLayers,
+            int vocabSize,
+            AttentionShape attention,
+            String activation,
+            String norm,
+            double normEpsilon) {}
+
+    /// @param variant `mha`, `gqa` or `mqa`: every head has keys of its own, groups share them, all
+    ///   do
+    /// @param kvGroups heads of keys and values
+    /// @param windowSize positions that a token sees; missing: all
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record AttentionShape(
+            String variant, int numHeads, int kvGroups, int headDim, Integer windowSize) {}
 
     /// @param scheme the number code of the layers' matrices
     /// @param granularity `per_group` or `per_row`

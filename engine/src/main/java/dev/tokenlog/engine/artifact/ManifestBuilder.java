@@ -2,9 +2,12 @@ package dev.tokenlog.engine.artifact;
 
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlan.Attention;
+import dev.tokenlog.engine.architecture.ModelPlan.FeedForward;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.quantize.GroupCode;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 
 /// Puts a manifest together when all tensors are done.
 final class ManifestBuilder {
@@ -22,6 +25,7 @@ final class ManifestBuilder {
         return new Manifest(
                 ManifestFile.FORMAT_VERSION,
                 model(origin.name(), source.plan()),
+                architecture(source.plan()),
                 quantization(recipe),
                 weights,
                 source.skippedTensors(),
@@ -42,7 +46,8 @@ final class ManifestBuilder {
                 statistics(source, weights),
                 weightsDigest,
                 planSha256,
-                Digests.model(weightsDigest, planSha256, files.small()));
+                Digests.model(weightsDigest, planSha256, files.small()),
+                Map.of("producer", "tokenlog"));
     }
 
     private static Manifest.Model model(String name, ModelPlan plan) {
@@ -59,6 +64,29 @@ final class ManifestBuilder {
                 plan.layers().getFirst().feedForward().intermediateSize(),
                 plan.vocabularySize(),
                 plan.tiedEmbeddings());
+    }
+
+    private static Manifest.Architecture architecture(ModelPlan plan) {
+        Attention attention = plan.layers().getFirst().attention();
+        FeedForward feedForward = plan.layers().getFirst().feedForward();
+        int groups = attention.keyValueHeads();
+        String variant = groups == attention.heads() ? "mha" : groups == 1 ? "mqa" : "gqa";
+        return new Manifest.Architecture(
+                List.of(plan.family()),
+                plan.contextLength(),
+                plan.hiddenSize(),
+                feedForward.intermediateSize(),
+                plan.layers().size(),
+                plan.vocabularySize(),
+                new Manifest.AttentionShape(
+                        variant,
+                        attention.heads(),
+                        groups,
+                        attention.headSize(),
+                        attention.window() == 0 ? null : attention.window()),
+                feedForward.activation().name().toLowerCase(Locale.ROOT),
+                "rmsnorm",
+                Double.parseDouble(Float.toString(plan.finalNormEpsilon())));
     }
 
     private static Manifest.Quantization quantization(Recipe recipe) {

@@ -10,8 +10,15 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.architecture.PlannedTensor.Kind;
 import dev.tokenlog.engine.format.StrictJson;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -231,6 +238,31 @@ class ModelPlansTest {
         assertThatThrownBy(() -> ModelPlans.of(config, "config.json"))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("'" + field + "': is missing");
+    }
+
+    @Test
+    void spoiled_configurations_never_break_the_reader(@TempDir Path temp) throws IOException {
+        byte[] good = Files.readAllBytes(TestFiles.golden("llama-3.2").resolve("config.json"));
+        Random random = new Random(21);
+        Assertions.assertTimeout(
+                Duration.ofSeconds(30),
+                () -> {
+                    for (int round = 0; round < 2000; round++) {
+                        byte[] bad = good.clone();
+                        for (int edits = random.nextInt(1, 4); edits > 0; edits--) {
+                            bad[random.nextInt(bad.length)] =
+                                    (byte)
+                                            "0123456789{}[],:\"-.eEn\u0000\u00ff"
+                                                    .charAt(random.nextInt(24));
+                        }
+                        Path file = Files.write(temp.resolve("config.json"), bad);
+                        try {
+                            assertThat(ModelPlans.read(file).layers()).isNotEmpty();
+                        } catch (EngineException e) {
+                            assertThat(e).hasMessageContaining("config.json");
+                        }
+                    }
+                });
     }
 
     @ParameterizedTest
