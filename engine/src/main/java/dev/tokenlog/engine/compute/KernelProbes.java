@@ -31,7 +31,7 @@ final class KernelProbes {
                     "the module " + VECTOR_MODULE + " is not there",
                     "start Java with --add-modules=" + VECTOR_MODULE);
         }
-        return new KernelProbe.Unusable("vector", "not built", "");
+        return probe("vector", VectorKernels::new);
     }
 
     /// A probe is usable if it multiplies a small known matrix correctly.
@@ -52,8 +52,8 @@ final class KernelProbes {
         }
     }
 
-    /// Columns 0..39: weights `c % 7 - 3` with scale 1/2, activations `127 - c` (so that the first
-    /// block has scale 1 and the second 95/127): `(Σ₀ + Σ₁·95/127)/2`, by hand below.
+    /// 40 columns: weights `c % 3 - 1` with scale 1/2; activations `c`, but 127 in columns 0 and
+    /// 32.
     private static float knownProduct(Kernels kernels) {
         byte[] codes = new byte[KNOWN_COLUMNS];
         float[] x = new float[KNOWN_COLUMNS];
@@ -71,7 +71,7 @@ final class KernelProbes {
                         KNOWN_COLUMNS,
                         MemorySegment.ofArray(codes),
                         MemorySegment.ofArray(half));
-        QuantizedActivations quantized = new QuantizedActivations(2 * QuantizedActivations.BLOCK);
+        QuantizedActivations quantized = new QuantizedActivations(1, KNOWN_COLUMNS);
         quantized.reshape(1, KNOWN_COLUMNS);
         kernels.quantize(x, 0, quantized, 0);
         float[] out = new float[1];

@@ -10,13 +10,23 @@ public final class QuantizedActivations {
 
     private final short[] codes;
     private final float[] scales;
+    private final short[] transposedCodes;
+    private final float[] transposedScales;
     private int columns;
+    private int tokens;
     private int blocks;
 
-    /// @param capacity tokens times columns, columns rounded up to a multiple of 32
-    public QuantizedActivations(int capacity) {
+    /// Tokens that a kernel may keep side by side.
+    static final int MAX_TILE = 32;
+
+    public QuantizedActivations(int maxTokens, int maxColumns) {
+        int padded = paddedColumns(maxColumns);
+        int capacity = Math.multiplyExact(maxTokens, padded);
+        int tiles = Math.multiplyExact(Math.ceilDiv(maxTokens, MAX_TILE) * MAX_TILE, padded);
         this.codes = new short[capacity];
         this.scales = new float[capacity / BLOCK];
+        this.transposedCodes = new short[tiles];
+        this.transposedScales = new float[tiles / BLOCK];
     }
 
     /// Elements that one token of this many columns takes.
@@ -31,8 +41,13 @@ public final class QuantizedActivations {
             throw new IllegalArgumentException(
                     tokens + " x " + columns + " does not fit in " + codes.length);
         }
+        this.tokens = tokens;
         this.columns = columns;
         this.blocks = blocks;
+    }
+
+    public int tokens() {
+        return tokens;
     }
 
     public int columns() {
@@ -52,5 +67,16 @@ public final class QuantizedActivations {
     /// All scales; token `t` begins at `t * blocks()`.
     public float[] scales() {
         return scales;
+    }
+
+    /// Room for a kernel that wants tokens side by side: as many codes as [#codes], rounded up to
+    /// whole tiles of tokens. Its layout is that kernel's business.
+    short[] transposedCodes() {
+        return transposedCodes;
+    }
+
+    /// Likewise for scales.
+    float[] transposedScales() {
+        return transposedScales;
     }
 }

@@ -80,22 +80,26 @@ public final class ScalarKernels implements Kernels {
     @Override
     public void quantize(float[] x, int xOffset, QuantizedActivations out, int token) {
         for (int block = 0; block < out.blocks(); block++) {
-            int from = block * BLOCK;
-            int to = Math.min(from + BLOCK, out.columns());
-            float maximum = 0f;
-            for (int column = from; column < to; column++) {
-                maximum = Math.max(maximum, Math.abs(x[xOffset + column]));
-            }
-            boolean tiny = maximum < SMALLEST_MAXIMUM;
-            float inverse = 127f / maximum;
-            int codes = (token * out.blocks() + block) * BLOCK;
-            for (int column = from; column < from + BLOCK; column++) {
-                boolean zero = tiny || column >= to;
-                out.codes()[codes + column - from] =
-                        zero ? 0 : (short) Math.rint(x[xOffset + column] * inverse);
-            }
-            out.scales()[token * out.blocks() + block] = tiny ? 0f : maximum / 127f;
+            quantizeBlock(x, xOffset, out, token, block);
         }
+    }
+
+    void quantizeBlock(float[] x, int xOffset, QuantizedActivations out, int token, int block) {
+        int from = block * BLOCK;
+        int to = Math.min(from + BLOCK, out.columns());
+        float maximum = 0f;
+        for (int column = from; column < to; column++) {
+            maximum = Math.max(maximum, Math.abs(x[xOffset + column]));
+        }
+        boolean tiny = maximum < SMALLEST_MAXIMUM;
+        float inverse = 127f / maximum;
+        int codes = (token * out.blocks() + block) * BLOCK;
+        for (int column = from; column < from + BLOCK; column++) {
+            boolean zero = tiny || column >= to;
+            out.codes()[codes + column - from] =
+                    zero ? 0 : (short) Math.rint(x[xOffset + column] * inverse);
+        }
+        out.scales()[token * out.blocks() + block] = tiny ? 0f : maximum / 127f;
     }
 
     /// `acc = fma((float) Σ q_w · q_x, s_w · s_x, acc)` over the blocks in ascending order, from

@@ -10,6 +10,9 @@ public final class Workspace {
     static final int WEIGHT_ROWS = 4;
 
     final short[] codes;
+    final float[] scales;
+    final float[] tile = new float[WEIGHT_ROWS * QuantizedActivations.MAX_TILE];
+    final short[] halves;
     final float[] weights;
     final float[] keys;
     final float[] values;
@@ -24,9 +27,11 @@ public final class Workspace {
     public Workspace(int columns, int group, int headSize) {
         int padded = QuantizedActivations.paddedColumns(columns);
         this.codes = new short[WEIGHT_ROWS * padded];
+        this.scales = new float[WEIGHT_ROWS * padded / QuantizedActivations.BLOCK];
         this.weights = new float[WEIGHT_ROWS * padded];
         this.keys = new float[KvLayout.PAGE_POSITIONS * headSize];
         this.values = new float[KvLayout.PAGE_POSITIONS * headSize];
+        this.halves = new short[Math.max(padded, KvLayout.PAGE_POSITIONS * headSize)];
         this.queries = ATTENTION_TOKENS * group;
     }
 

@@ -12,9 +12,7 @@ final class Activations {
 
     Activations(int tokens, int maxWidth) {
         this.values = new float[Math.multiplyExact(tokens, maxWidth)];
-        this.codes =
-                new QuantizedActivations(
-                        Math.multiplyExact(tokens, QuantizedActivations.paddedColumns(maxWidth)));
+        this.codes = new QuantizedActivations(tokens, maxWidth);
     }
 
     /// Sets the width of the rows; forgets what was there.

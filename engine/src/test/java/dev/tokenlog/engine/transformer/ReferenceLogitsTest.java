@@ -129,7 +129,7 @@ class ReferenceLogitsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"scalar"})
+    @ValueSource(strings = {"scalar", "vector"})
     void bundledModel(String compute) throws IOException {
         JsonNode reference = read(TestFiles.root().resolve("demo-model/reference.json"));
         try (Model model = SourceModel.open(TestFiles.demoModel());

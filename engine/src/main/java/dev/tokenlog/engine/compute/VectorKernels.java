@@ -1,0 +1,282 @@
+package dev.tokenlog.engine.compute;
+
+import static dev.tokenlog.engine.compute.QuantizedActivations.BLOCK;
+import static dev.tokenlog.engine.compute.VectorShapes.FLOATS;
+import static dev.tokenlog.engine.compute.VectorShapes.FLOAT_LANES;
+import static dev.tokenlog.engine.compute.VectorShapes.HALF_SHORTS;
+import static dev.tokenlog.engine.compute.VectorShapes.INTS;
+import static dev.tokenlog.engine.compute.VectorShapes.SHORT_LANES;
+
+import dev.tokenlog.engine.tensor.Matrix;
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+
+/// Kernels in the JDK's Vector API. Same bits as [ScalarKernels], on vectors of any width.
+public final class VectorKernels implements Kernels {
+
+    private final ScalarKernels scalar = new ScalarKernels();
+
+    @Override
+    public String name() {
+        return "vector";
+    }
+
+    @Override
+    public String description() {
+        return "vector " + VectorShapes.BITS + " bit";
+    }
+
+    /// One row per token: not worth vectors.
+    @Override
+    public void embed(Matrix matrix, int row, float[] out, int outOffset) {
+        scalar.embed(matrix, row, out, outOffset);
+    }
+
+    @Override
+    public void scale(float factor, float[] x, int offset, int count) {
+        scalar.scale(factor, x, offset, count);
+    }
+
+    @Override
+    public void rmsNorm(
+            float[] x,
+            int xOffset,
+            float[] weight,
+            float epsilon,
+            float[] out,
+            int outOffset,
+            Workspace workspace) {
+        int n = weight.length;
+        float squares = VectorFloatProduct.dot(x, xOffset, x, xOffset, n, workspace);
+        float r = 1f / (float) Math.sqrt(squares / n + epsilon);
+        int k = 0;
+        for (; k + FLOAT_LANES <= n; k += FLOAT_LANES) {
+            FloatVector.fromArray(FLOATS, x, xOffset + k)
+                    .mul(r)
+                    .mul(FloatVector.fromArray(FLOATS, weight, k))
+                    .intoArray(out, outOffset + k);
+        }
+        for (; k < n; k++) {
+            out[outOffset + k] = (x[xOffset + k] * r) * weight[k];
+        }
+    }
+
+    @Override
+    public void quantize(float[] x, int xOffset, QuantizedActivations out, int token) {
+        int whole = out.columns() / BLOCK;
+        for (int block = 0; block < whole; block++) {
+            quantizeBlock(x, xOffset + block * BLOCK, out, token * out.blocks() + block);
+        }
+        if (whole < out.blocks()) {
+            scalar.quantizeBlock(x, xOffset, out, token, whole);
+        }
+        if (out.tokens() >= VectorQuantizedProduct.MANY_TOKENS) {
+            transpose(out, token);
+        }
+    }
+
+    private static void quantizeBlock(float[] x, int from, QuantizedActivations out, int block) {
+        FloatVector largest = FloatVector.zero(FLOATS);
+        for (int i = 0; i < BLOCK; i += FLOAT_LANES) {
+            largest = largest.max(FloatVector.fromArray(FLOATS, x, from + i).abs());
+        }
+        float maximum = largest.reduceLanes(VectorOperators.MAX);
+        boolean tiny = maximum < ScalarKernels.SMALLEST_MAXIMUM;
+        float inverse = tiny ? 0f : 127f / maximum;
+        for (int i = 0; i < BLOCK; i += FLOAT_LANES) {
+            // Adding and subtracting 1.5 · 2²³ rounds to an integer, ties to even.
+            FloatVector rounded =
+                    FloatVector.fromArray(FLOATS, x, from + i)
+                            .mul(inverse)
+                            .add(ElementaryFunctions.ROUNDING)
+                            .sub(ElementaryFunctions.ROUNDING);
+            rounded.convert(VectorOperators.F2I, 0)
+                    .convertShape(VectorOperators.I2S, HALF_SHORTS, 0)
+                    .reinterpretAsShorts()
+                    .intoArray(out.codes(), block * BLOCK + i);
+        }
+        out.scales()[block] = tiny ? 0f : maximum / 127f;
+    }
+
+    /// Puts one token beside the others of its tile: codes `[tile][column][token]`, scales
+    /// `[tile][block][token]` with even tokens before odd ones.
+    private static void transpose(QuantizedActivations out, int token) {
+        int blocks = out.blocks();
+        int columns = blocks * BLOCK;
+        int tile = token / SHORT_LANES;
+        int inTile = token % SHORT_LANES;
+        short[] codes = out.codes();
+        short[] transposed = out.transposedCodes();
+        for (int column = 0; column < columns; column++) {
+            transposed[(tile * columns + column) * SHORT_LANES + inTile] =
+                    codes[token * columns + column];
+        }
+        int lane = VectorQuantizedProduct.lane(inTile);
+        for (int block = 0; block < blocks; block++) {
+            out.transposedScales()[(tile * blocks + block) * SHORT_LANES + lane] =
+                    out.scales()[token * blocks + block];
+        }
+    }
+
+    @Override
+    public void multiply(
+            Matrix.Quantized weights,
+            int fromRow,
+            int toRow,
+            QuantizedActivations x,
+            int tokens,
+            float[] out,
+            int outOffset,
+            int outStride,
+            Workspace workspace) {
+        VectorQuantizedProduct.multiply(
+                weights, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
+    }
+
+    @Override
+    public void multiply(
+            Matrix.Float weights,
+            int fromRow,
+            int toRow,
+            float[] x,
+            int xStride,
+            int tokens,
+            float[] out,
+            int outOffset,
+            int outStride,
+            Workspace workspace) {
+        VectorFloatProduct.multiply(
+                weights, fromRow, toRow, x, xStride, tokens, out, outOffset, outStride, workspace);
+    }
+
+    @Override
+    public void rotate(
+            float[] values,
+            int offset,
+            int heads,
+            int headSize,
+            int pairs,
+            float[] cos,
+            float[] sin,
+            int tableOffset) {
+        int whole = pairs / FLOAT_LANES * FLOAT_LANES;
+        for (int head = 0; head < heads; head++) {
+            int start = offset + head * headSize;
+            for (int pair = 0; pair < whole; pair += FLOAT_LANES) {
+                FloatVector x = FloatVector.fromArray(FLOATS, values, start + pair);
+                FloatVector y = FloatVector.fromArray(FLOATS, values, start + pair + pairs);
+                FloatVector c = FloatVector.fromArray(FLOATS, cos, tableOffset + pair);
+                FloatVector s = FloatVector.fromArray(FLOATS, sin, tableOffset + pair);
+                x.fma(c, y.mul(s).neg()).intoArray(values, start + pair);
+                y.fma(c, x.mul(s)).intoArray(values, start + pair + pairs);
+            }
+            for (int pair = whole; pair < pairs; pair++) {
+                float x = values[start + pair];
+                float y = values[start + pair + pairs];
+                float c = cos[tableOffset + pair];
+                float s = sin[tableOffset + pair];
+                values[start + pair] = Math.fma(x, c, -(y * s));
+                values[start + pair + pairs] = Math.fma(y, c, x * s);
+            }
+        }
+    }
+
+    /// Keys go to strided places: not worth vectors.
+    @Override
+    public boolean store(
+            KvLayout layout,
+            MemorySegment page,
+            int layer,
+            int slot,
+            float[] keys,
+            int keyOffset,
+            float[] values,
+            int valueOffset) {
+        return scalar.store(layout, page, layer, slot, keys, keyOffset, values, valueOffset);
+    }
+
+    @Override
+    public void attend(
+            KvCache cache,
+            AttentionShape shape,
+            int keyValueHead,
+            int firstPosition,
+            int tokens,
+            float[] queries,
+            float[] out,
+            int offset,
+            int stride,
+            Workspace workspace) {
+        VectorAttention.attend(
+                cache,
+                shape,
+                keyValueHead,
+                firstPosition,
+                tokens,
+                queries,
+                out,
+                offset,
+                stride,
+                workspace);
+    }
+
+    @Override
+    public void siluGate(float[] gate, float[] up, int from, int to) {
+        int i = from;
+        for (; i + FLOAT_LANES <= to; i += FLOAT_LANES) {
+            VectorFunctions.silu(FloatVector.fromArray(FLOATS, gate, i))
+                    .mul(FloatVector.fromArray(FLOATS, up, i))
+                    .intoArray(gate, i);
+        }
+        scalar.siluGate(gate, up, i, to);
+    }
+
+    @Override
+    public void geluGate(float[] gate, float[] up, int from, int to) {
+        int i = from;
+        for (; i + FLOAT_LANES <= to; i += FLOAT_LANES) {
+            VectorFunctions.geluTanh(FloatVector.fromArray(FLOATS, gate, i))
+                    .mul(FloatVector.fromArray(FLOATS, up, i))
+                    .intoArray(gate, i);
+        }
+        scalar.geluGate(gate, up, i, to);
+    }
+
+    @Override
+    public void add(float[] x, int xOffset, float[] y, int yOffset, int count) {
+        int i = 0;
+        for (; i + FLOAT_LANES <= count; i += FLOAT_LANES) {
+            FloatVector.fromArray(FLOATS, x, xOffset + i)
+                    .add(FloatVector.fromArray(FLOATS, y, yOffset + i))
+                    .intoArray(x, xOffset + i);
+        }
+        scalar.add(x, xOffset + i, y, yOffset + i, count - i);
+    }
+
+    @Override
+    public boolean isFinite(float[] x, int offset, int count) {
+        IntVector largest = IntVector.zero(INTS);
+        int i = 0;
+        for (; i + FLOAT_LANES <= count; i += FLOAT_LANES) {
+            largest =
+                    largest.max(
+                            FloatVector.fromArray(FLOATS, x, offset + i)
+                                    .reinterpretAsInts()
+                                    .and(Integer.MAX_VALUE));
+        }
+        int infinity = Float.floatToRawIntBits(Float.POSITIVE_INFINITY);
+        return largest.reduceLanes(VectorOperators.MAX) < infinity
+                && scalar.isFinite(x, offset + i, count - i);
+    }
+
+    @Override
+    public void apply(ElementaryFunction function, float[] x, int from, int to) {
+        int i = from;
+        for (; i + FLOAT_LANES <= to; i += FLOAT_LANES) {
+            VectorFunctions.apply(function, FloatVector.fromArray(FLOATS, x, i)).intoArray(x, i);
+        }
+        scalar.apply(function, x, i, to);
+    }
+}
