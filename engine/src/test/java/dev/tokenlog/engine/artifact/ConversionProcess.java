@@ -1,11 +1,12 @@
 package dev.tokenlog.engine.artifact;
 
+import dev.tokenlog.engine.EngineException;
 import java.io.IOException;
 import java.nio.file.Path;
 
 /// A process of its own for [ConversionProcessTest]: converts a folder to 4 bits into a store, says
-/// `done N` for each tensor and `digest …` at the end. After as many tensors as it is told to
-/// finish it waits to be killed.
+/// `done N` for each tensor and `digest …` or `failed …` at the end. After as many tensors as it is
+/// told to finish it waits to be killed.
 final class ConversionProcess {
 
     private ConversionProcess() {}
@@ -28,6 +29,8 @@ final class ConversionProcess {
                 Artifact artifact =
                         new Converter(2).convert(source, Recipe.parse("int4"), store, listener)) {
             System.out.println("digest " + artifact.digest().orElseThrow());
+        } catch (EngineException e) {
+            System.out.println("failed " + e.reason() + " " + e.getMessage());
         }
     }
 

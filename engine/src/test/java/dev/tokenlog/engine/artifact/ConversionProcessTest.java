@@ -1,6 +1,7 @@
 package dev.tokenlog.engine.artifact;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.format.safetensors.SafetensorsLayout;
@@ -39,18 +40,24 @@ class ConversionProcessTest {
 
     private BufferedReader start(String heap, Path folder, Path store, int waitAfter)
             throws IOException {
+        return start(command(heap, folder, store, waitAfter));
+    }
+
+    private static List<String> command(String heap, Path folder, Path store, int waitAfter) {
+        return List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx" + heap,
+                "-cp",
+                System.getProperty("java.class.path"),
+                ConversionProcess.class.getName(),
+                folder.toString(),
+                store.toString(),
+                Integer.toString(waitAfter));
+    }
+
+    private BufferedReader start(List<String> command) throws IOException {
         process =
-                new ProcessBuilder(
-                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                                "-Xmx" + heap,
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                ConversionProcess.class.getName(),
-                                folder.toString(),
-                                store.toString(),
-                                Integer.toString(waitAfter))
-                        .redirectError(ProcessBuilder.Redirect.INHERIT)
-                        .start();
+                new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
         return process.inputReader();
     }
 
@@ -87,6 +94,33 @@ class ConversionProcessTest {
             assertThat(resumed).containsExactly(25);
             assertThat(again.digest()).isEqualTo(undisturbed.digest());
             assertThat(again.manifestSha256()).isEqualTo(undisturbed.manifestSha256());
+        }
+    }
+
+    /// The system refuses to let any file grow beyond 2 MiB, as a full disk would.
+    @Test
+    void a_disk_that_takes_no_more_is_a_named_failure_and_the_next_attempt_succeeds()
+            throws Exception {
+        Path shell = Path.of("/bin/sh");
+        assumeTrue(Files.isExecutable(shell), "skipped: no /bin/sh that could set a limit");
+        ArtifactStore store = new ArtifactStore(temp.resolve("store"));
+        List<String> command = new ArrayList<>();
+        command.addAll(List.of(shell.toString(), "-c", "ulimit -f 4096; exec \"$@\"", "sh"));
+        command.addAll(command("64m", TestFiles.demoModel(), store.root(), 0));
+
+        String last = start(command).lines().toList().getLast();
+
+        assertThat(last).startsWith("failed STORAGE_FAILED").contains("weights-00001.safetensors");
+        assertThat(store.list()).isEmpty();
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel());
+                Artifact artifact =
+                        new Converter(2)
+                                .convert(
+                                        source,
+                                        Recipe.parse("int4"),
+                                        store,
+                                        new ConversionListener() {})) {
+            assertThat(store.list()).containsExactly(artifact.digest().orElseThrow());
         }
     }
 

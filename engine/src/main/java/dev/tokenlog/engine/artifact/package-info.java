@@ -1,0 +1,4 @@
+/// Models in folders. A [SourceModel] is a Hugging Face folder in float; a [Converter] turns it by
+/// a [Recipe] into an [Artifact], which an [ArtifactStore] keeps under its digest. [Digests] says
+/// what is hashed; [Manifest] what is written down; [Inspection] shows any of it.
+package dev.tokenlog.engine.artifact;
