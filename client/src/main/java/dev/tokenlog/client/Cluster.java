@@ -20,6 +20,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ListOffsetsOptions;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.CloseOptions;
@@ -29,6 +30,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -39,6 +41,9 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 final class Cluster implements AutoCloseable {
 
     private static final AtomicInteger NUMBER = new AtomicInteger();
+
+    private static final ListOffsetsOptions COMMITTED =
+            new ListOffsetsOptions(IsolationLevel.READ_COMMITTED);
 
     private final ClientOptions options;
     private final Admin admin;
@@ -137,6 +142,8 @@ final class Cluster implements AutoCloseable {
         settings.put("value.deserializer", ByteArrayDeserializer.class);
         settings.put("enable.auto.commit", false);
         settings.put("auto.offset.reset", "none");
+        // The registry writes in transactions; elsewhere there are none, and this costs nothing.
+        settings.put("isolation.level", "read_committed");
         settings.put("default.api.timeout.ms", milliseconds(options));
         settings.put("request.timeout.ms", Math.min(milliseconds(options), 30_000));
         // A partition that is added waits for the fetch that is under way at the same broker, which
@@ -225,7 +232,7 @@ final class Cluster implements AutoCloseable {
         Map<TopicPartition, Long> offsets = new HashMap<>();
         Failures.await(
                         "looking up offsets",
-                        admin.listOffsets(request).all(),
+                        admin.listOffsets(request, COMMITTED).all(),
                         options.timeout().plusSeconds(1))
                 .forEach((partition, info) -> offsets.put(partition, info.offset()));
         return offsets;
