@@ -1,0 +1,176 @@
+package dev.tokenlog.benchmarks;
+
+import dev.tokenlog.engine.artifact.Artifact;
+import dev.tokenlog.engine.artifact.ArtifactStore;
+import dev.tokenlog.engine.artifact.ConversionListener;
+import dev.tokenlog.engine.artifact.Converter;
+import dev.tokenlog.engine.artifact.Model;
+import dev.tokenlog.engine.artifact.Recipe;
+import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.transformer.Batch;
+import dev.tokenlog.engine.transformer.CpuExecutor;
+import dev.tokenlog.engine.transformer.CpuOptions;
+import dev.tokenlog.engine.transformer.Executor;
+import dev.tokenlog.engine.transformer.Sequence;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/// The engine alone: tokens per second of prompt processing, and of decoding for several numbers of
+/// sequences, without sampling.
+///
+/// `EngineBenchmark --model FOLDER [--recipe int4] [--prompt 256] [--decode 64] [--batch 1,4,8]
+/// [--compute auto] [--threads 2] [--rounds 5]`
+///
+/// The folder is a source or an artifact; with a recipe, a source is converted first, to a temporary
+/// folder.
+public final class EngineBenchmark {
+
+    private static final int CHUNK = 64;
+
+    private final Executor executor;
+    private final int prompt;
+    private final int decode;
+    private final int rounds;
+
+    private EngineBenchmark(Executor executor, Map<String, String> options) {
+        this.executor = executor;
+        this.prompt = Integer.parseInt(options.getOrDefault("prompt", "256"));
+        this.decode = Integer.parseInt(options.getOrDefault("decode", "64"));
+        this.rounds = Integer.parseInt(options.getOrDefault("rounds", "5"));
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        Map<String, String> options = options(arguments);
+        Path folder = Path.of(options.get("model"));
+        CpuOptions cpu =
+                new CpuOptions(
+                        options.getOrDefault("compute", "auto"),
+                        Integer.parseInt(options.getOrDefault("threads", "2")),
+                        Optional.empty());
+        try (Model model = open(folder, Optional.ofNullable(options.get("recipe")));
+                Executor executor = CpuExecutor.open(model, cpu)) {
+            System.out.printf(
+                    "%s %s: %s, %s%n",
+                    folder,
+                    options.getOrDefault("recipe", ""),
+                    executor.numericsId(),
+                    executor.description());
+            EngineBenchmark benchmark = new EngineBenchmark(executor, options);
+            benchmark.prompt();
+            for (String batch : options.getOrDefault("batch", "1,4,8").split(",")) {
+                benchmark.decode(Integer.parseInt(batch));
+            }
+        }
+    }
+
+    private static Map<String, String> options(String[] arguments) {
+        Map<String, String> options = new HashMap<>();
+        for (int i = 0; i + 1 < arguments.length; i += 2) {
+            options.put(arguments[i].replaceFirst("^--", ""), arguments[i + 1]);
+        }
+        if (!options.containsKey("model")) {
+            throw new IllegalArgumentException("--model FOLDER is missing");
+        }
+        return options;
+    }
+
+    private static Model open(Path folder, Optional<String> recipe) throws IOException {
+        if (Files.exists(folder.resolve("manifest.json"))) {
+            return Artifact.open(folder, false);
+        }
+        SourceModel source = SourceModel.open(folder);
+        if (recipe.isEmpty()) {
+            return source;
+        }
+        try (source) {
+            Path store = Files.createTempDirectory("engine-benchmark");
+            return new Converter()
+                    .convert(
+                            source,
+                            Recipe.parse(recipe.get()),
+                            new ArtifactStore(store),
+                            new ConversionListener() {});
+        }
+    }
+
+    private void prompt() {
+        double[] rates = new double[rounds];
+        for (int round = -2; round < rounds; round++) {
+            try (Sequence sequence = executor.newSequence()) {
+                sequence.reserve(prompt);
+                Batch batch = executor.newBatch(CHUNK, 1);
+                long begin = System.nanoTime();
+                prefill(batch, sequence);
+                record(rates, round, prompt, System.nanoTime() - begin);
+            }
+        }
+        print("prompt of " + prompt + " tokens", rates);
+    }
+
+    private void decode(int sequences) {
+        double[] rates = new double[rounds];
+        List<Sequence> all = new ArrayList<>();
+        Batch batch = executor.newBatch(CHUNK, sequences);
+        for (int i = 0; i < sequences; i++) {
+            all.add(executor.newSequence());
+            all.getLast().reserve(prompt + decode);
+            prefill(batch, all.getLast());
+        }
+        for (int round = -2; round < rounds; round++) {
+            all.forEach(sequence -> sequence.truncate(prompt));
+            long begin = System.nanoTime();
+            for (int i = 0; i < decode; i++) {
+                batch.clear();
+                for (Sequence sequence : all) {
+                    batch.add(sequence, token(i), prompt + i, true);
+                }
+                executor.step(batch);
+            }
+            record(rates, round, decode * sequences, System.nanoTime() - begin);
+        }
+        all.forEach(Sequence::close);
+        print("decode after " + prompt + " tokens, batch " + sequences, rates);
+    }
+
+    private void prefill(Batch batch, Sequence sequence) {
+        for (int from = 0; from < prompt; from += CHUNK) {
+            int to = Math.min(from + CHUNK, prompt);
+            batch.clear();
+            for (int i = from; i < to; i++) {
+                batch.add(sequence, token(i), i, i == prompt - 1);
+            }
+            executor.step(batch);
+        }
+    }
+
+    private int token(int index) {
+        return index * 7919 % executor.plan().vocabularySize();
+    }
+
+    /// Rounds before the first are for the compilers.
+    private static void record(double[] rates, int round, int tokens, long nanos) {
+        if (round >= 0) {
+            rates[round] = tokens / (nanos / 1e9);
+        }
+    }
+
+    private static void print(String what, double[] rates) {
+        Arrays.sort(rates);
+        System.out.printf(
+                Locale.ROOT,
+                "%s: %.0f tokens/s (median of %d; %.0f to %.0f)%n",
+                what,
+                rates[rates.length / 2],
+                rates.length,
+                rates[0],
+                rates[rates.length - 1]);
+    }
+}

@@ -1,0 +1,270 @@
+package dev.tokenlog.engine.transformer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.tensor.Matrix;
+import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class CpuExecutorTest {
+
+    private static final int SEQUENCES = 5;
+
+    /// Whatever shares a step with a token, however prompts are cut, however many threads compute:
+    /// its logits are those of a lone scalar run, to the bit.
+    @ParameterizedTest
+    @CsvSource({"scalar, 1", "scalar, 3", "vector, 1", "vector, 2", "vector, 4"})
+    void anyMixGivesTheBitsOfALoneScalarRun(String compute, int threads) {
+        Random random = new Random();
+        long seed = random.nextLong();
+        random.setSeed(seed);
+        MemoryModel model = RandomModel.create();
+        List<int[]> texts = texts(random);
+        List<float[][]> expected = new ArrayList<>();
+        try (Executor lone =
+                CpuExecutor.open(model, new CpuOptions("scalar", 1, Optional.empty()))) {
+            for (int[] text : texts) {
+                expected.add(oneByOne(lone, text));
+            }
+        }
+        CpuOptions options = new CpuOptions(compute, threads, Optional.empty(), 24);
+        try (Executor executor = CpuExecutor.open(model, options)) {
+            assertThat(executor.numericsId()).isEqualTo("cpu-1/kv16");
+            List<Sequence> sequences = new ArrayList<>();
+            for (int[] text : texts) {
+                sequences.add(executor.newSequence());
+                sequences.getLast().reserve(text.length);
+            }
+            Batch batch = executor.newBatch(61, 61);
+            while (anyLeft(sequences, texts)) {
+                fill(batch, sequences, texts, random);
+                executor.step(batch);
+                for (int i = 0; i < batch.size(); i++) {
+                    if (batch.logitRow(i) >= 0) {
+                        int which = sequences.indexOf(batch.sequence(i));
+                        assertThat(row(batch, batch.logitRow(i)))
+                                .describedAs(
+                                        "seed %d, sequence %d, position %d",
+                                        seed, which, batch.position(i))
+                                .isEqualTo(expected.get(which)[batch.position(i)]);
+                    }
+                }
+            }
+            assertThat(sequences).noneMatch(Sequence::isNonFinite);
+            sequences.forEach(Sequence::close);
+        }
+    }
+
+    @Test
+    void truncatedSequenceGoesOnAsIfNothingHadFollowed() {
+        int[] text = {3, 1, 4, 1, 5, 9, 2, 6};
+        try (Executor executor = open("vector")) {
+            float[] expected = oneByOne(executor, text)[7];
+            try (Sequence sequence = executor.newSequence()) {
+                sequence.reserve(12);
+                Batch batch = executor.newBatch(12, 1);
+                for (int i = 0; i < 12; i++) {
+                    batch.add(sequence, i < 5 ? text[i] : 80, i, false);
+                }
+                executor.step(batch);
+
+                sequence.truncate(5);
+                batch.clear();
+                for (int i = 5; i < 8; i++) {
+                    batch.add(sequence, text[i], i, i == 7);
+                }
+                executor.step(batch);
+
+                assertThat(row(batch, 0)).isEqualTo(expected);
+                assertThat(sequence.length()).isEqualTo(8);
+            }
+        }
+    }
+
+    @Test
+    void usedPagesAreGivenOutAgainAndChangeNothing() {
+        int[] text = {7, 7, 3, 20, 5};
+        try (Executor executor = open("vector")) {
+            float[][] first = oneByOne(executor, text);
+            oneByOne(executor, new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9});
+            assertThat(oneByOne(executor, text)).isEqualTo(first);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"scalar", "vector"})
+    void aNonFiniteSequenceLeavesItsNeighboursAlone(String compute) {
+        MemoryModel model = RandomModel.create();
+        // Token 7 has an infinite embedding.
+        Matrix.Quantized embedding = (Matrix.Quantized) model.matrix("embedding");
+        long scale = 2L * 7 * embedding.groupsPerRow();
+        try (Executor executor = CpuExecutor.open(model, options(compute))) {
+            float[] expected = oneByOne(executor, new int[] {5, 6})[1];
+            embedding
+                    .scales()
+                    .set(
+                            ValueLayout.JAVA_SHORT_UNALIGNED,
+                            scale,
+                            Float.floatToFloat16(Float.POSITIVE_INFINITY));
+            try (Sequence good = executor.newSequence();
+                    Sequence bad = executor.newSequence()) {
+                good.reserve(2);
+                bad.reserve(2);
+                Batch batch = executor.newBatch(4, 2);
+                batch.add(bad, 5, 0, false);
+                batch.add(bad, 7, 1, true);
+                batch.add(good, 5, 0, false);
+                int row = batch.add(good, 6, 1, true);
+                executor.step(batch);
+
+                assertThat(bad.isNonFinite()).isTrue();
+                assertThat(good.isNonFinite()).isFalse();
+                assertThat(row(batch, row)).isEqualTo(expected);
+            }
+        }
+    }
+
+    @Test
+    void badCallsAreRefusedBeforeAnythingIsComputed() {
+        try (Executor executor = open("vector");
+                Executor other = open("vector")) {
+            Batch batch = executor.newBatch(2, 1);
+            try (Sequence sequence = executor.newSequence();
+                    Sequence foreign = other.newSequence()) {
+                sequence.reserve(1);
+                batch.add(sequence, RandomModel.VOCABULARY, 0, false);
+                assertThatIllegalArgumentException()
+                        .isThrownBy(() -> executor.step(batch))
+                        .withMessageContaining("vocabulary of 83");
+                batch.clear();
+                batch.add(sequence, 1, 1, false);
+                assertThatIllegalArgumentException()
+                        .isThrownBy(() -> executor.step(batch))
+                        .withMessageContaining("position 1 where 0 comes next");
+                batch.clear();
+                batch.add(foreign, 1, 0, false);
+                assertThatIllegalArgumentException()
+                        .isThrownBy(() -> executor.step(batch))
+                        .withMessageContaining("another executor");
+                batch.clear();
+                Sequence unreserved = executor.newSequence();
+                batch.add(unreserved, 1, 0, false);
+                assertThatThrownBy(() -> executor.step(batch))
+                        .isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("has not been reserved");
+                assertThat(sequence.length()).isZero();
+                assertThatThrownBy(() -> sequence.reserve(RandomModel.CONTEXT + 1))
+                        .isInstanceOf(EngineException.class)
+                        .hasMessage("201 tokens in a context of 200");
+            }
+        }
+    }
+
+    @Test
+    void aTensorOfAnotherShapeIsNamed() {
+        MemoryModel model = RandomModel.create();
+        model.put("final_norm", new float[3]);
+        assertThatThrownBy(() -> CpuExecutor.open(model, options("scalar")))
+                .isInstanceOf(EngineException.class)
+                .hasMessageContaining("tensor final_norm: expected shape [76], found [3]");
+    }
+
+    @Test
+    void aStepAllocatesNothing() {
+        var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+        try (Executor executor = CpuExecutor.open(RandomModel.create(), options("vector"));
+                Sequence sequence = executor.newSequence()) {
+            sequence.reserve(RandomModel.CONTEXT);
+            Batch batch = executor.newBatch(1, 1);
+            long least = Long.MAX_VALUE;
+            // Until the compilers have seen it, vectors are objects; the best of many steps counts.
+            for (int i = 0; i < 20_000 && least > 0; i++) {
+                sequence.truncate(0);
+                batch.clear();
+                batch.add(sequence, i % RandomModel.VOCABULARY, 0, true);
+                long before = threads.getCurrentThreadAllocatedBytes();
+                executor.step(batch);
+                least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+            }
+            assertThat(least).isZero();
+        }
+    }
+
+    private static Executor open(String compute) {
+        return CpuExecutor.open(RandomModel.create(), options(compute));
+    }
+
+    private static CpuOptions options(String compute) {
+        return new CpuOptions(compute, 2, Optional.empty());
+    }
+
+    private static List<int[]> texts(Random random) {
+        List<int[]> texts = new ArrayList<>();
+        for (int i = 0; i < SEQUENCES; i++) {
+            texts.add(random.ints(1 + random.nextInt(90), 0, RandomModel.VOCABULARY).toArray());
+        }
+        return texts;
+    }
+
+    private static float[][] oneByOne(Executor executor, int[] text) {
+        float[][] logits = new float[text.length][];
+        Batch batch = executor.newBatch(1, 1);
+        try (Sequence sequence = executor.newSequence()) {
+            sequence.reserve(text.length);
+            for (int i = 0; i < text.length; i++) {
+                batch.clear();
+                batch.add(sequence, text[i], i, true);
+                executor.step(batch);
+                logits[i] = row(batch, 0);
+            }
+        }
+        return logits;
+    }
+
+    private static boolean anyLeft(List<Sequence> sequences, List<int[]> texts) {
+        for (int i = 0; i < sequences.size(); i++) {
+            if (sequences.get(i).length() < texts.get(i).length) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// Some of the sequences, in any order, with one or many of their next tokens each.
+    private static void fill(
+            Batch batch, List<Sequence> sequences, List<int[]> texts, Random random) {
+        batch.clear();
+        int start = random.nextInt(SEQUENCES);
+        for (int k = 0; k < SEQUENCES; k++) {
+            int which = (start + k) % SEQUENCES;
+            int at = sequences.get(which).length();
+            int left = texts.get(which).length - at;
+            int wanted =
+                    switch (random.nextInt(4)) {
+                        case 0 -> 0;
+                        case 1 -> 1;
+                        case 2 -> random.nextInt(8);
+                        default -> random.nextInt(60);
+                    };
+            int count = Math.min(Math.min(left, wanted), batch.maxTokens() - batch.size());
+            for (int i = at; i < at + count; i++) {
+                batch.add(sequences.get(which), texts.get(which)[i], i, random.nextBoolean());
+            }
+        }
+    }
+
+    private static float[] row(Batch batch, int row) {
+        int size = batch.vocabularySize();
+        return java.util.Arrays.copyOfRange(batch.logits(), row * size, (row + 1) * size);
+    }
+}
