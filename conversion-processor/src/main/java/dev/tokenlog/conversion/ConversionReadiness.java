@@ -1,0 +1,26 @@
+package dev.tokenlog.conversion;
+
+import jakarta.enterprise.context.ApplicationScoped;
+import org.eclipse.microprofile.health.HealthCheck;
+import org.eclipse.microprofile.health.HealthCheckResponse;
+import org.eclipse.microprofile.health.Readiness;
+
+/// Ready while the desk takes requests. Whether the channel is connected is told by the channel's
+/// own check.
+@Readiness
+@ApplicationScoped
+public class ConversionReadiness implements HealthCheck {
+
+    private final ConversionRequests requests;
+
+    ConversionReadiness(ConversionRequests requests) {
+        this.requests = requests;
+    }
+
+    @Override
+    public HealthCheckResponse call() {
+        return HealthCheckResponse.named("conversion-processor")
+                .status(requests.isWorking())
+                .build();
+    }
+}

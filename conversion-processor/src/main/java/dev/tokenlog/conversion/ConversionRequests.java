@@ -1,0 +1,74 @@
+package dev.tokenlog.conversion;
+
+import dev.tokenlog.engine.artifact.ArtifactStore;
+import dev.tokenlog.engine.artifact.Converter;
+import io.quarkus.runtime.ShutdownEvent;
+import io.quarkus.runtime.StartupEvent;
+import io.smallrye.common.annotation.Identifier;
+import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
+import jakarta.annotation.Priority;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import jakarta.inject.Inject;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletionStage;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.eclipse.microprofile.reactive.messaging.Acknowledgment;
+import org.eclipse.microprofile.reactive.messaging.Incoming;
+
+/// Hands the records of `conversion-requests` to the desk, which acknowledges them.
+@ApplicationScoped
+public class ConversionRequests {
+
+    static final String CHANNEL = "conversion-requests-in";
+
+    private final ConversionDesk desk;
+
+    @Inject
+    ConversionRequests(
+            @Identifier("default-kafka-broker") Map<String, Object> kafka,
+            @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
+            @ConfigProperty(name = "tokenlog.artifacts") Path artifacts,
+            ConversionConfig config) {
+        Converter converter =
+                config.threads().isPresent()
+                        ? new Converter(config.threads().getAsInt())
+                        : new Converter();
+        this.desk =
+                new ConversionDesk(
+                        new ConversionRun.Workshop(
+                                new ArtifactStore(artifacts),
+                                converter,
+                                "conversion-" + UUID.randomUUID()),
+                        () -> new KafkaConversionLog(kafka, prefix.orElse("")),
+                        config.backlog(),
+                        config.retryInterval());
+    }
+
+    void onStart(@Observes @Priority(1) StartupEvent event) {
+        desk.start();
+    }
+
+    void onStop(@Observes ShutdownEvent event) {
+        desk.close();
+    }
+
+    @Incoming(CHANNEL)
+    @Acknowledgment(Acknowledgment.Strategy.MANUAL)
+    CompletionStage<Void> receive(IncomingKafkaRecord<byte[], byte[]> message) {
+        return desk.submit(message.unwrap(ConsumerRecord.class), message::ack);
+    }
+
+    boolean isWorking() {
+        return desk.isAlive();
+    }
+
+    /// The partition has gone elsewhere.
+    void abandon() {
+        desk.abandon();
+    }
+}

@@ -1,0 +1,301 @@
+package dev.tokenlog.conversion;
+
+import dev.tokenlog.contracts.ConversionEvent.ArtifactWritten;
+import dev.tokenlog.contracts.ConversionEvent.ConversionAccepted;
+import dev.tokenlog.contracts.ConversionEvent.ConversionCancelled;
+import dev.tokenlog.contracts.ConversionEvent.ConversionFailed;
+import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
+import dev.tokenlog.contracts.ConversionEvent.ConversionResumed;
+import dev.tokenlog.contracts.ConversionEvent.FileDigest;
+import dev.tokenlog.contracts.ConversionEvent.ManifestPublished;
+import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
+import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
+import dev.tokenlog.contracts.ConversionRequest;
+import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
+import dev.tokenlog.contracts.ErrorCode;
+import dev.tokenlog.contracts.ModelManifest;
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.artifact.Artifact;
+import dev.tokenlog.engine.artifact.ArtifactStore;
+import dev.tokenlog.engine.artifact.ConversionListener;
+import dev.tokenlog.engine.artifact.Converter;
+import dev.tokenlog.engine.artifact.Manifest;
+import dev.tokenlog.engine.artifact.Recipe;
+import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.tensor.NumberCode;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.concurrent.CancellationException;
+import org.apache.kafka.common.header.Headers;
+
+/// One attempt at one conversion: the engine's progress as events. What the log already holds of
+/// earlier attempts is not said again.
+final class ConversionRun implements ConversionListener {
+
+    /// What a run needs beside its request.
+    ///
+    /// @param workerId new at every start of the process
+    record Workshop(ArtifactStore store, Converter converter, String workerId) {}
+
+    private final ConversionRequested request;
+    private final Headers headers;
+    private final Workshop workshop;
+    private final ConversionLog log;
+    private final StopSign stop;
+    private final long startedAt = System.nanoTime();
+    private Progress before = Progress.NONE;
+
+    ConversionRun(
+            ConversionRequested request,
+            Headers headers,
+            Workshop workshop,
+            ConversionLog log,
+            StopSign stop) {
+        this.request = request;
+        this.headers = headers;
+        this.workshop = workshop;
+        this.log = log;
+        this.stop = stop;
+    }
+
+    /// Brings the conversion to its end and returns when the terminal event is durable; returns at
+    /// once if the log holds one already.
+    ///
+    /// @return false if the run was abandoned: nothing has ended, and somebody else goes on
+    /// @throws ConversionLog.UnavailableException if it has to be tried again
+    boolean complete() {
+        before = log.progress(id());
+        if (before.ended()) {
+            return true;
+        }
+        try {
+            convert();
+        } catch (EngineException e) {
+            log.append(
+                    new ConversionFailed(
+                            id(), ErrorCode.valueOf(e.reason().name()), e.getMessage()),
+                    headers);
+        } catch (ConversionLog.TooLargeException e) {
+            log.append(
+                    new ConversionFailed(id(), ErrorCode.RECORD_TOO_LARGE, e.getMessage()),
+                    headers);
+        } catch (CancellationException e) {
+            if (stop.isAbandoned()) {
+                return false;
+            }
+            log.append(new ConversionCancelled(id(), stop.cancelledBy()), headers);
+        }
+        log.flush();
+        return true;
+    }
+
+    /// For a defect of ours: the conversion ends with it, and the next one has its turn.
+    void fail(RuntimeException defect) {
+        log.append(new ConversionFailed(id(), ErrorCode.INTERNAL, defect.toString()), headers);
+        log.flush();
+    }
+
+    private String id() {
+        return request.conversionId();
+    }
+
+    private void convert() {
+        requireGoOn();
+        announce();
+        Path folder = folder();
+        String modelId = modelId(folder);
+        Recipe recipe = recipe();
+        try (SourceModel source = SourceModel.open(folder)) {
+            Converter.Origin origin =
+                    new Converter.Origin(
+                            modelId, source.folder().getFileName().toString(), request.revision());
+            try (Artifact artifact =
+                    workshop.converter().convert(source, recipe, workshop.store(), origin, this)) {
+                requireGoOn();
+                publish(artifact, modelId, source.folder());
+            }
+        }
+    }
+
+    private void announce() {
+        log.append(
+                before.accepted()
+                        ? new ConversionResumed(id(), before.tensors().size(), workshop.workerId())
+                        : new ConversionAccepted(
+                                id(),
+                                request.modelId(),
+                                request.source(),
+                                filled(request.recipe()),
+                                request.requestedBy(),
+                                workshop.workerId(),
+                                Converter.ENCODER_VERSION),
+                headers);
+    }
+
+    private static ConversionRequest.Recipe filled(ConversionRequest.Recipe asked) {
+        return new ConversionRequest.Recipe(
+                asked == null ? NumberCode.INT4.label() : asked.code(),
+                asked == null || asked.groupSize() == null
+                        ? Integer.valueOf(32)
+                        : asked.groupSize(),
+                asked == null || asked.scales() == null
+                        ? Recipe.Scales.ABSMAX.label()
+                        : asked.scales());
+    }
+
+    private Path folder() {
+        try {
+            return Path.of(request.source()).toAbsolutePath().normalize();
+        } catch (InvalidPathException e) {
+            throw new EngineException(
+                    EngineException.Reason.SOURCE_NOT_FOUND,
+                    request.source() + ": no path of this machine: " + e.getReason(),
+                    e);
+        }
+    }
+
+    private String modelId(Path folder) {
+        if (request.modelId() == null) {
+            return ModelIds.of(folder)
+                    .orElseThrow(() ->
+                            new EngineException(
+                                    EngineException.Reason.PARAMETER_OUT_OF_RANGE,
+                                    folder
+                                            + ": no model id can be made of the folder's"
+                                            + " name; give one (model_id)"));
+        }
+        if (!ModelIds.isValid(request.modelId())) {
+            throw new EngineException(
+                    EngineException.Reason.PARAMETER_OUT_OF_RANGE,
+                    "model_id: expected letters, digits, '.', '_' and '-', at most 128, beginning"
+                            + " with a letter or digit");
+        }
+        return request.modelId();
+    }
+
+    private Recipe recipe() {
+        ConversionRequest.Recipe filled = filled(request.recipe());
+        if (!filled.scales().equals(Recipe.Scales.ABSMAX.label())) {
+            throw new EngineException(
+                    EngineException.Reason.UNSUPPORTED,
+                    "recipe.scales '" + filled.scales() + "': expected absmax");
+        }
+        return Recipe.of(Recipe.codeOf(filled.code()), filled.groupSize());
+    }
+
+    private void requireGoOn() {
+        if (isCancelled()) {
+            throw new CancellationException("the conversion was stopped");
+        }
+    }
+
+    @Override
+    public boolean isCancelled() {
+        return stop.isGiven();
+    }
+
+    @Override
+    public void sourceFound(SourceFound source) {
+        if (before.sourceResolved()) {
+            return;
+        }
+        log.append(
+                new SourceResolved(
+                        id(),
+                        folder().toString(),
+                        source.family(),
+                        source.tensors(),
+                        source.parameters(),
+                        source.bytes(),
+                        source.dtype(),
+                        source.files().stream()
+                                .map(f -> new FileDigest(f.path(), f.bytes(), f.sha256()))
+                                .toList()),
+                headers);
+    }
+
+    @Override
+    public void tensorDone(TensorDone done) {
+        Manifest.Weight weight = done.weight();
+        if (weight.sha256().equals(before.tensors().get(weight.name()))) {
+            return;
+        }
+        Manifest.Errors errors = weight.errors();
+        log.append(
+                new TensorConverted(
+                        id(),
+                        done.number(),
+                        done.of(),
+                        weight.name(),
+                        weight.shape(),
+                        weight.quantization(),
+                        weight.sha256(),
+                        weight.bytes(),
+                        errors == null ? 0 : errors.relativeL2(),
+                        errors == null ? 0 : errors.max(),
+                        errors == null ? 1 : errors.cosine(),
+                        done.bytesDone(),
+                        done.bytesTotal()),
+                headers);
+    }
+
+    /// The manifest is durable before the conversion says that it is, and both before its end.
+    private void publish(Artifact artifact, String modelId, Path source) {
+        Manifest manifest = artifact.manifest();
+        Manifest.Statistics statistics = manifest.statistics();
+        log.append(
+                new ArtifactWritten(
+                        id(),
+                        manifest.modelDigest(),
+                        manifest.weightsDigest(),
+                        artifact.manifestSha256(),
+                        artifact.folder().toString(),
+                        statistics.bytes(),
+                        statistics.bitsPerWeight()),
+                headers);
+        log.append(summary(artifact, modelId, source), headers);
+        log.flush();
+        log.append(
+                new ManifestPublished(
+                        id(), modelId, manifest.modelDigest(), artifact.manifestSha256()),
+                headers);
+        log.append(
+                new ConversionFinished(
+                        id(),
+                        modelId,
+                        manifest.modelDigest(),
+                        statistics.parameters(),
+                        statistics.bytes(),
+                        statistics.bitsPerWeight(),
+                        statistics.ratioToFp32(),
+                        statistics.ratioToSource(),
+                        (System.nanoTime() - startedAt) / 1_000_000),
+                headers);
+    }
+
+    private ModelManifest summary(Artifact artifact, String modelId, Path source) {
+        Manifest manifest = artifact.manifest();
+        Manifest.Quantization quantization = manifest.quantization();
+        String granularity =
+                quantization.granularity().equals("per_row")
+                        ? "row"
+                        : "g" + quantization.groupSize();
+        return new ModelManifest(
+                modelId,
+                manifest.modelDigest(),
+                manifest.weightsDigest(),
+                artifact.manifestSha256(),
+                artifact.folder().toString(),
+                source.toString(),
+                manifest.model().family(),
+                quantization.scheme() + "-" + granularity,
+                quantization.bits(),
+                manifest.statistics().bitsPerWeight(),
+                manifest.statistics().parameters(),
+                manifest.statistics().bytes(),
+                manifest.weights().size(),
+                manifest.model().contextLength(),
+                id(),
+                Converter.ENCODER_VERSION);
+    }
+}
