@@ -6,6 +6,7 @@ import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.runtime.StartupEvent;
 import io.smallrye.common.annotation.Identifier;
 import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
+import io.smallrye.reactive.messaging.kafka.api.IncomingKafkaRecordMetadata;
 import jakarta.annotation.Priority;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
@@ -60,7 +61,15 @@ public class ConversionRequests {
     @Incoming(CHANNEL)
     @Acknowledgment(Acknowledgment.Strategy.MANUAL)
     CompletionStage<Void> receive(IncomingKafkaRecord<byte[], byte[]> message) {
-        return desk.submit(message.unwrap(ConsumerRecord.class), message::ack);
+        return desk.submit(recordOf(message), message::ack);
+    }
+
+    @SuppressWarnings("unchecked")
+    private static ConsumerRecord<byte[], byte[]> recordOf(
+            IncomingKafkaRecord<byte[], byte[]> message) {
+        return message.getMetadata(IncomingKafkaRecordMetadata.class)
+                .orElseThrow(() -> new IllegalStateException("a record without metadata"))
+                .getRecord();
     }
 
     boolean isWorking() {

@@ -94,10 +94,7 @@ class ConversionDeskTest {
         assertThat(tensors).hasSize(6 * 9 + 2);
         assertThat(tensors.getLast().of()).isEqualTo(tensors.size());
         assertThat(tensors.getLast().bytesDone()).isEqualTo(tensors.getLast().bytesTotal());
-        assertThat(tensors)
-                .extracting(TensorConverted::number)
-                .isSorted()
-                .doesNotHaveDuplicates();
+        assertThat(tensors).extracting(TensorConverted::number).isSorted().doesNotHaveDuplicates();
         assertThat(tensors).extracting(TensorConverted::bytesDone).isSorted();
 
         ArtifactWritten written = log.all(ArtifactWritten.class).getFirst();
