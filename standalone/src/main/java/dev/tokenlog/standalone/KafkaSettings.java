@@ -25,7 +25,8 @@ record KafkaSettings(Map<String, Object> client) {
                         "the Kafka settings %s cannot be read: %s".formatted(file, e.getMessage()),
                         e);
             }
-            properties.stringPropertyNames()
+            properties
+                    .stringPropertyNames()
                     .forEach(name -> client.put(name, properties.getProperty(name)));
         }
         client.put("bootstrap.servers", bootstrapServers);
@@ -36,15 +37,14 @@ record KafkaSettings(Map<String, Object> client) {
         return client.get("bootstrap.servers").toString();
     }
 
-    /// The same settings under the names by which Quarkus's messaging and its Kafka Streams look for
-    /// them.
+    /// The same settings under the names by which Quarkus's messaging and its Kafka Streams look
+    /// for them.
     Map<String, String> configuration() {
         Map<String, String> configuration = new HashMap<>();
-        client.forEach(
-                (name, value) -> {
-                    configuration.put("kafka." + name, value.toString());
-                    configuration.put("kafka-streams." + name, value.toString());
-                });
+        client.forEach((name, value) -> {
+            configuration.put("kafka." + name, value.toString());
+            configuration.put("kafka-streams." + name, value.toString());
+        });
         configuration.put("quarkus.kafka-streams.bootstrap-servers", bootstrapServers());
         return configuration;
     }

@@ -29,17 +29,14 @@ final class PlatformEnd implements Runnable {
     void closeLast(EmbeddedKafka kafka) {
         broker = kafka;
         kafka.onExit()
-                .thenAccept(
-                        status -> {
-                            if (!ending) {
-                                System.err.println(
-                                        "tokenlog: the broker ended with status %d; its log is %s"
-                                                .formatted(
-                                                        status,
-                                                        data.resolve("kafka/broker.log")));
-                                Quarkus.asyncExit(1);
-                            }
-                        });
+                .thenAccept(status -> {
+                    if (!ending) {
+                        System.err.println(
+                                "tokenlog: the broker ended with status %d; its log is %s"
+                                        .formatted(status, data.resolve("kafka/broker.log")));
+                        Quarkus.asyncExit(1);
+                    }
+                });
     }
 
     void processorsStarted() {

@@ -8,8 +8,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /// Everything that a platform keeps: `kafka/` the log, `artifacts/` the models, `streams/` what can
-/// be made again from the log, `tokenlog.log`, and `platform.properties` while it runs. One platform
-/// at a time.
+/// be made again from the log, `tokenlog.log`, and `platform.properties` while it runs. One
+/// platform at a time.
 final class PlatformFolder implements AutoCloseable {
 
     private final Path root;

@@ -10,8 +10,7 @@ final class PlatformOptions {
     @Option(
             names = "--data",
             paramLabel = "DIR",
-            description =
-                    "Data folder (default: $$TOKENLOG_HOME, else the XDG data folder).")
+            description = "Data folder (default: $$TOKENLOG_HOME, else the XDG data folder).")
     Path data;
 
     @Option(

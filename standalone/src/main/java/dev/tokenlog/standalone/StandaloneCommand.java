@@ -66,8 +66,7 @@ final class StandaloneCommand implements Callable<Integer> {
             return KafkaSettings.of(options.bootstrap, options.properties);
         }
         EmbeddedKafka broker =
-                EmbeddedKafka.start(
-                        EmbeddedKafkaOptions.in(folder.kafka()).withPort(options.port));
+                EmbeddedKafka.start(EmbeddedKafkaOptions.in(folder.kafka()).withPort(options.port));
         end.closeLast(broker);
         return KafkaSettings.of(broker.bootstrapServers(), null);
     }
@@ -86,7 +85,8 @@ final class StandaloneCommand implements Callable<Integer> {
         Map<String, String> configuration = new HashMap<>(kafka.configuration());
         configuration.put("tokenlog.data", folder.root().toString());
         configuration.put("tokenlog.artifacts", folder.artifacts().toString());
-        // An empty value counts as a missing one, and a missing one as an error where it is asked for.
+        // An empty value counts as a missing one, and a missing one as an error where it is asked
+        // for.
         if (!options.topicPrefix.isEmpty()) {
             configuration.put("tokenlog.topic-prefix", options.topicPrefix);
         }
@@ -108,22 +108,22 @@ final class StandaloneCommand implements Callable<Integer> {
                 String.valueOf(root.getMessage()).lines().findFirst().orElse(""), folder.log());
     }
 
-    /// The life line of a child process: whatever becomes of the parent, its end of the pipe closes.
+    /// The life line of a child process: whatever becomes of the parent, its end of the pipe
+    /// closes.
     private static void endWithInput() {
         Thread.ofPlatform()
                 .daemon()
                 .name("life-line")
-                .start(
-                        () -> {
-                            byte[] ignored = new byte[64];
-                            try {
-                                while (System.in.read(ignored) >= 0) {
-                                    // nothing is said this way but goodbye
-                                }
-                            } catch (IOException e) {
-                                System.err.println("tokenlog: standard input: " + e.getMessage());
-                            }
-                            System.exit(0);
-                        });
+                .start(() -> {
+                    byte[] ignored = new byte[64];
+                    try {
+                        while (System.in.read(ignored) >= 0) {
+                            // nothing is said this way but goodbye
+                        }
+                    } catch (IOException e) {
+                        System.err.println("tokenlog: standard input: " + e.getMessage());
+                    }
+                    System.exit(0);
+                });
     }
 }
