@@ -7,14 +7,14 @@ import java.util.List;
 import java.util.function.Supplier;
 
 /// Finds out which kernels this machine can run.
-final class KernelProbes {
+public final class KernelProbes {
 
     private static final String VECTOR_MODULE = "jdk.incubator.vector";
 
     private KernelProbes() {}
 
     /// All kinds, the fastest first.
-    static List<KernelProbe> all() {
+    public static List<KernelProbe> all() {
         return List.of(vector(), scalar());
     }
 

@@ -1,0 +1,34 @@
+package dev.tokenlog.cli;
+
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/// What every command has: help, and the terminal that it writes to.
+final class CommonOptions {
+
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec command;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Show this help.")
+    private boolean help;
+
+    Terminal terminal() {
+        return ((TokenlogCommand) command.root().userObject()).terminal();
+    }
+
+    BufferedReader input() {
+        return new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    }
+
+    /// The command, for its usage.
+    CommandSpec command() {
+        return command;
+    }
+}

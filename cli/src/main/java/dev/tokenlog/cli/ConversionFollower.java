@@ -1,0 +1,161 @@
+package dev.tokenlog.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.client.EventStream;
+import dev.tokenlog.client.LogEvent;
+import dev.tokenlog.client.TokenlogClient;
+import dev.tokenlog.contracts.AccuracyEvent;
+import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
+import dev.tokenlog.contracts.AccuracyEvent.ReplayDiverged;
+import dev.tokenlog.contracts.AccuracyEvent.ReplayVerified;
+import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
+import dev.tokenlog.contracts.ConversionEvent;
+import dev.tokenlog.contracts.ConversionEvent.ArtifactWritten;
+import dev.tokenlog.contracts.ConversionEvent.ConversionAccepted;
+import dev.tokenlog.contracts.ConversionEvent.ConversionCancelled;
+import dev.tokenlog.contracts.ConversionEvent.ConversionFailed;
+import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
+import dev.tokenlog.contracts.ConversionEvent.ConversionResumed;
+import dev.tokenlog.contracts.ConversionEvent.ManifestPublished;
+import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
+import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
+import dev.tokenlog.contracts.Event;
+import java.time.Duration;
+import java.util.Optional;
+
+/// Shows a conversion and its validation as their events come, in five stages: fetch, quantize,
+/// export, validate, report.
+final class ConversionFollower {
+
+    /// How a conversion ended well.
+    record Converted(String modelId, String modelDigest) {}
+
+    private final Terminal terminal;
+    private final boolean json;
+
+    ConversionFollower(Terminal terminal, boolean json) {
+        this.terminal = terminal;
+        this.json = json;
+    }
+
+    void requested(String conversionId) {
+        if (json) {
+            terminal.line(Json.text(Json.object().put("conversion_id", conversionId)));
+        } else {
+            terminal.line("conversion " + conversionId);
+        }
+    }
+
+    /// @return empty if it failed or was cancelled; that has been said
+    Optional<Converted> follow(EventStream<ConversionEvent> stream, Duration silence) {
+        try (Progress progress = new Progress(terminal, "  quantize")) {
+            ConversionEvent end = stream.forEach(silence, event -> show(event, progress));
+            return switch (end) {
+                case ConversionFinished finished ->
+                        Optional.of(new Converted(finished.modelId(), finished.modelDigest()));
+                case ConversionFailed failed -> {
+                    terminal.err(
+                            "tokenlog: %s: %s"
+                                    .formatted(failed.code(), Terminal.oneLine(failed.message())));
+                    yield Optional.empty();
+                }
+                case ConversionCancelled _ -> {
+                    terminal.err("tokenlog: the conversion was cancelled");
+                    yield Optional.empty();
+                }
+                case ConversionAccepted _,
+                        SourceResolved _,
+                        TensorConverted _,
+                        ArtifactWritten _,
+                        ManifestPublished _,
+                        ConversionResumed _ ->
+                        throw new IllegalStateException(end.type() + " ends no conversion");
+            };
+        }
+    }
+
+    private void show(LogEvent<ConversionEvent> entry, Progress progress) {
+        ConversionEvent event = entry.event();
+        if (event instanceof TensorConverted tensor) {
+            progress.show(tensor.bytesDone(), tensor.bytesTotal(), tensor.name());
+        }
+        if (json) {
+            terminal.line(Json.text(placed(entry)));
+            return;
+        }
+        switch (event) {
+            case ConversionAccepted e -> terminal.line("  accepted by worker " + e.workerId());
+            case SourceResolved e ->
+                    terminal.line(
+                            "  fetch     %s: %s, %d tensors, %,d parameters, %s"
+                                    .formatted(
+                                            e.location(),
+                                            e.family(),
+                                            e.tensors(),
+                                            e.parameters(),
+                                            e.dtype()));
+            case ConversionResumed e ->
+                    terminal.line("  resumed   %d tensors were done".formatted(e.tensorsDone()));
+            case ArtifactWritten e -> {
+                progress.close();
+                terminal.line(
+                        "  export    %s, %,d bytes, %.2f bits per weight"
+                                .formatted(e.modelDigest(), e.bytes(), e.bitsPerWeight()));
+            }
+            case ConversionFinished e ->
+                    terminal.line(
+                            "  published %s: %.2fx smaller than FP32, %.2fx than the source, %d ms"
+                                    .formatted(
+                                            e.modelId(),
+                                            e.ratioToFp32(),
+                                            e.ratioToSource(),
+                                            e.totalMs()));
+            case TensorConverted _,
+                    ManifestPublished _,
+                    ConversionFailed _,
+                    ConversionCancelled _ -> {}
+        }
+    }
+
+    /// The first verdict on this digest.
+    ValidationFinished awaitVerdict(TokenlogClient client, String digest, Duration silence) {
+        if (!json) {
+            terminal.line("  validate  against the FP32 source ...");
+        }
+        try (EventStream<AccuracyEvent> stream = client.followAccuracy(digest)) {
+            AccuracyEvent end = stream.forEach(silence, this::show);
+            return switch (end) {
+                case ValidationFinished finished -> finished;
+                case AccuracyMeasured _, ReplayVerified _, ReplayDiverged _ ->
+                        throw new IllegalStateException(end.type() + " is no verdict");
+            };
+        }
+    }
+
+    /// Checks by tensor are in the audit; here only those that speak of the whole model.
+    void show(LogEvent<AccuracyEvent> entry) {
+        if (json) {
+            terminal.line(Json.text(placed(entry)));
+            return;
+        }
+        switch (entry.event()) {
+            case AccuracyMeasured measured when measured.subject() == null ->
+                    terminal.line("            " + EventSummary.details(measured));
+            case ValidationFinished finished -> {
+                String line = "  report    " + EventSummary.details(finished);
+                terminal.line(
+                        finished.verdict() == AccuracyEvent.Verdict.PASS
+                                ? terminal.green(line)
+                                : terminal.red(line));
+            }
+            case AccuracyMeasured _, ReplayVerified _, ReplayDiverged _ -> {}
+        }
+    }
+
+    private static ObjectNode placed(LogEvent<? extends Event> entry) {
+        return ((ObjectNode) Json.of(entry.event()))
+                .put("topic", entry.topic().baseName())
+                .put("partition", entry.partition())
+                .put("offset", entry.offset());
+    }
+}

@@ -1,0 +1,123 @@
+package dev.tokenlog.cli;
+
+import dev.tokenlog.client.EventStream;
+import dev.tokenlog.client.TokenlogClient;
+import dev.tokenlog.client.TokenlogException;
+import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
+import dev.tokenlog.contracts.AccuracyEvent.Verdict;
+import dev.tokenlog.contracts.ConversionEvent;
+import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
+import dev.tokenlog.engine.artifact.Recipe;
+import java.io.IOException;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "convert",
+        description =
+                "Asks, on a topic, for a conversion, and follows it: fetch, quantize, export, validate,"
+                        + " report. Exit status 1 if it fails or the verdict is FAIL.")
+final class ConvertCommand implements Callable<Integer> {
+
+    @Mixin private CommonOptions common;
+    @Mixin private OutputOptions output;
+    @Mixin private ConnectionOptions connection;
+    @Mixin private RecipeOptions recipe;
+
+    @Parameters(
+            paramLabel = "MODEL",
+            description = "A Hugging Face folder, as the worker sees it; or 'demo'.")
+    private String model;
+
+    @Option(
+            names = "--name",
+            paramLabel = "ID",
+            description = "The model id to register it under (default: the folder's name).")
+    private String name;
+
+    @Option(names = "--no-wait", description = "Do not wait for the verdict.")
+    private boolean noWait;
+
+    @Override
+    public Integer call() throws IOException {
+        ConversionRequested request =
+                new ConversionRequested(
+                        null,
+                        name != null ? name : model.equals("demo") ? "demo" : null,
+                        ModelFolders.resolve(model).toString(),
+                        null,
+                        requested(recipe.recipe()),
+                        null);
+        ConversionFollower follower = new ConversionFollower(common.terminal(), output.json);
+        try (Interruption interruption = new Interruption();
+                TokenlogClient client = connection.connect();
+                EventStream<ConversionEvent> stream = client.convert(request)) {
+            follower.requested(stream.id());
+            Optional<ConversionFollower.Converted> converted =
+                    follow(client, stream, follower, interruption);
+            if (converted.isEmpty()) {
+                return interruption.asked() ? ExitStatus.INTERRUPTED : ExitStatus.NO;
+            }
+            if (noWait) {
+                return ExitStatus.DONE;
+            }
+            ValidationFinished verdict =
+                    follower.awaitVerdict(
+                            client, converted.get().modelDigest(), connection.timeout());
+            return verdict.verdict() == Verdict.PASS ? ExitStatus.DONE : ExitStatus.NO;
+        }
+    }
+
+    private static dev.tokenlog.contracts.ConversionRequest.Recipe requested(Recipe recipe) {
+        return new dev.tokenlog.contracts.ConversionRequest.Recipe(
+                recipe.code().label(), recipe.groupSize(), recipe.scales().label());
+    }
+
+    /// To the conversion's end, over interruptions that turn out not to be meant.
+    private Optional<ConversionFollower.Converted> follow(
+            TokenlogClient client,
+            EventStream<ConversionEvent> stream,
+            ConversionFollower follower,
+            Interruption interruption)
+            throws IOException {
+        while (true) {
+            try {
+                return follower.follow(stream, connection.timeout());
+            } catch (TokenlogException e) {
+                if (!interruption.asked()) {
+                    throw e;
+                }
+                if (!goesOn(client, stream.id(), interruption)) {
+                    return Optional.empty();
+                }
+            }
+        }
+    }
+
+    /// @return whether to go on following
+    private boolean goesOn(TokenlogClient client, String id, Interruption interruption)
+            throws IOException {
+        Terminal terminal = common.terminal();
+        if (!terminal.errIsTerminal()) {
+            terminal.err(
+                    "tokenlog: interrupted; the conversion goes on: 'tokenlog cancel %s' ends it"
+                            .formatted(id));
+            return false;
+        }
+        interruption.acknowledge();
+        terminal.errRaw("\nCancel the conversion? [y/N/w] (w: leave it running) ");
+        String answer = common.input().readLine();
+        if (answer == null || answer.strip().equalsIgnoreCase("w")) {
+            terminal.err("it goes on: 'tokenlog audit %s' shows how far it is".formatted(id));
+            return false;
+        }
+        if (answer.strip().equalsIgnoreCase("y")) {
+            client.cancelConversion(id);
+        }
+        return true;
+    }
+}

@@ -1,0 +1,50 @@
+package dev.tokenlog.cli;
+
+import dev.tokenlog.engine.artifact.Inspection;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "inspect",
+        description =
+                "Tensors, types, shapes and digests of a safetensors file, a numpy array, a manifest or a"
+                        + " model's folder; refuses what is broken, by name. Without a broker.")
+final class InspectCommand implements Callable<Integer> {
+
+    @Mixin private CommonOptions common;
+    @Mixin private OutputOptions output;
+
+    @Parameters(paramLabel = "FILE", description = "A file or a model's folder; or 'demo'.")
+    private String file;
+
+    @Override
+    public Integer call() {
+        Path path = ModelFolders.resolve(file);
+        Inspection found = Inspection.of(path);
+        Terminal terminal = common.terminal();
+        if (output.json) {
+            terminal.line(Json.text(Json.of(found)));
+            return ExitStatus.DONE;
+        }
+        terminal.line("%s  %s".formatted(terminal.bold(found.kind().name()), found.path()));
+        found.facts().forEach((name, value) -> terminal.line("%-18s %s".formatted(name, value)));
+        Table table =
+                new Table("tensor", "type", "shape", "quantization", "bytes", "error", "sha256");
+        for (Inspection.TensorFacts each : found.tensors()) {
+            table.row(
+                    each.name(),
+                    each.dtype(),
+                    each.shape().stream().map(Object::toString).collect(Collectors.joining("x")),
+                    each.quantization() == null ? "" : each.quantization(),
+                    "%,d".formatted(each.bytes()),
+                    each.relativeError() == null ? "" : EventSummary.percent(each.relativeError()),
+                    each.sha256().substring(0, 16));
+        }
+        table.print(terminal);
+        return ExitStatus.DONE;
+    }
+}

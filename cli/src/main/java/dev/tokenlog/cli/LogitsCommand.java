@@ -1,0 +1,154 @@
+package dev.tokenlog.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.engine.artifact.Model;
+import dev.tokenlog.engine.format.npy.NpyWriter;
+import dev.tokenlog.engine.tokenizer.ModelTokenizer;
+import dev.tokenlog.engine.transformer.CpuExecutor;
+import dev.tokenlog.engine.transformer.CpuOptions;
+import dev.tokenlog.engine.transformer.Logits;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "logits",
+        description =
+                "Writes the logits that follow each token: of a source folder in float arithmetic, of an"
+                        + " artifact in its own. Without a broker.")
+final class LogitsCommand implements Callable<Integer> {
+
+    @Mixin private CommonOptions common;
+    @Mixin private OutputOptions output;
+
+    @Parameters(paramLabel = "MODEL", description = "A folder: a source or an artifact; or 'demo'.")
+    private String model;
+
+    @ArgGroup(multiplicity = "1")
+    private Ids ids;
+
+    private static final class Ids {
+        @Option(names = "--ids", split = ",", paramLabel = "N", description = "Token ids: 1,2,3.")
+        private List<Integer> list;
+
+        @Option(
+                names = "--ids-file",
+                paramLabel = "FILE",
+                description = "JSON with the list input_ids.")
+        private Path file;
+    }
+
+    @Option(
+            names = "--out",
+            paramLabel = "FILE.npy",
+            description = "Where the float32 logits [tokens, vocabulary] go.")
+    private Path out;
+
+    @Option(
+            names = "--greedy",
+            paramLabel = "N",
+            description = "Print the next N token ids, the likeliest each time, as JSON.")
+    private Integer greedy;
+
+    @Option(
+            names = "--compute",
+            defaultValue = "auto",
+            description = "Kernels: auto, vector, scalar (default: auto).")
+    private String compute;
+
+    @Option(names = "--threads", description = "Threads that compute (default: all).")
+    private Integer threads;
+
+    @Override
+    public Integer call() throws IOException {
+        if (out == null && greedy == null) {
+            throw CommandFailure.usage("nothing to do: give --out FILE.npy, --greedy N or both");
+        }
+        int[] tokens = tokens();
+        Path folder = ModelFolders.resolve(model);
+        CpuOptions options = CpuOptions.automatic().withCompute(compute);
+        if (threads != null) {
+            options = options.withThreads(threads);
+        }
+        try (Model opened = ModelFolders.open(model);
+                CpuExecutor executor = CpuExecutor.open(opened, options)) {
+            common.terminal().err(executor.description());
+            int vocabulary = executor.plan().vocabularySize();
+            for (int token : tokens) {
+                if (token < 0 || token >= vocabulary) {
+                    throw CommandFailure.usage(
+                            "token id %d is not in the vocabulary of %d"
+                                    .formatted(token, vocabulary));
+                }
+            }
+            if (out != null) {
+                write(Logits.of(executor, tokens), vocabulary);
+            }
+            ObjectNode answer = Json.object().put("numerics_id", executor.numericsId());
+            if (greedy != null) {
+                int[] next = Logits.greedy(executor, tokens, greedy, endOfSequence(folder));
+                answer.set("token_ids", Json.of(next));
+                if (!output.json) {
+                    common.terminal().line(Json.text(Json.of(next)));
+                }
+            }
+            if (output.json) {
+                answer.put("tokens", tokens.length).put("vocabulary", vocabulary);
+                if (out != null) {
+                    answer.put("out", out.toString());
+                }
+                common.terminal().line(Json.text(answer));
+            }
+        }
+        return ExitStatus.DONE;
+    }
+
+    private int[] tokens() throws IOException {
+        List<Integer> list = ids.list;
+        if (list == null) {
+            JsonNode read = Json.read(Files.readString(ids.file), ids.file.toString());
+            JsonNode found = read.isArray() ? read : read.path("input_ids");
+            if (!found.isArray()) {
+                throw CommandFailure.usage("%s has no list input_ids".formatted(ids.file));
+            }
+            list = new java.util.ArrayList<>();
+            for (JsonNode each : found) {
+                if (!each.isInt()) {
+                    throw CommandFailure.usage(
+                            "%s: input_ids holds %s, expected whole numbers"
+                                    .formatted(ids.file, each));
+                }
+                list.add(each.intValue());
+            }
+        }
+        if (list.isEmpty()) {
+            throw CommandFailure.usage("no token ids were given");
+        }
+        return list.stream().mapToInt(Integer::intValue).toArray();
+    }
+
+    private static int[] endOfSequence(Path folder) {
+        if (!Files.exists(folder.resolve("tokenizer.json"))) {
+            return new int[0];
+        }
+        try (ModelTokenizer tokenizer = ModelTokenizer.open(folder)) {
+            return tokenizer.endOfSequence().stream().mapToInt(Integer::intValue).toArray();
+        }
+    }
+
+    private void write(float[][] logits, int vocabulary) {
+        try (NpyWriter npy = new NpyWriter(out, logits.length, vocabulary)) {
+            for (float[] row : logits) {
+                npy.write(row, 0, vocabulary);
+            }
+        }
+    }
+}

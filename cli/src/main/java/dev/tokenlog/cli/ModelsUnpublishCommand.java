@@ -1,0 +1,22 @@
+package dev.tokenlog.cli;
+
+import dev.tokenlog.client.ModelEntry;
+import dev.tokenlog.contracts.ModelServing;
+import dev.tokenlog.contracts.RegistryCommand;
+import dev.tokenlog.contracts.RegistryCommand.UnpublishRequested;
+import java.util.function.Predicate;
+import picocli.CommandLine.Command;
+
+@Command(name = "unpublish", description = "Serve the model no more; nothing is said about it.")
+final class ModelsUnpublishCommand extends RegistryChange {
+
+    @Override
+    RegistryCommand command(ModelEntry entry, String requestedBy) {
+        return new UnpublishRequested(entry.modelId(), requestedBy);
+    }
+
+    @Override
+    Predicate<ModelServing> done(ModelEntry before) {
+        return serving -> serving.state() == ModelServing.State.UNPUBLISHED;
+    }
+}

@@ -1,0 +1,92 @@
+package dev.tokenlog.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.engine.artifact.Artifact;
+import dev.tokenlog.engine.artifact.ArtifactStore;
+import dev.tokenlog.engine.artifact.ConversionListener;
+import dev.tokenlog.engine.artifact.Converter;
+import dev.tokenlog.engine.artifact.Manifest;
+import dev.tokenlog.engine.artifact.SourceModel;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "quantize",
+        description =
+                "Converts a model without a broker: the same code, the same bytes, the same digest as"
+                        + " convert.")
+final class QuantizeCommand implements Callable<Integer> {
+
+    @Mixin private CommonOptions common;
+    @Mixin private OutputOptions output;
+    @Mixin private RecipeOptions recipe;
+
+    @Parameters(paramLabel = "FOLDER", description = "A Hugging Face folder; or 'demo'.")
+    private String folder;
+
+    @Option(
+            names = "--out",
+            required = true,
+            paramLabel = "DIR",
+            description = "Where the artifact's folder sha256-... is put.")
+    private Path out;
+
+    @Option(names = "--threads", description = "Threads that convert (default: all).")
+    private Integer threads;
+
+    @Override
+    public Integer call() {
+        int count = threads != null ? threads : Runtime.getRuntime().availableProcessors();
+        try (SourceModel source = SourceModel.open(ModelFolders.resolve(folder));
+                Progress progress = new Progress(common.terminal(), "quantize");
+                Artifact artifact =
+                        new Converter(count)
+                                .convert(
+                                        source,
+                                        recipe.recipe(),
+                                        new ArtifactStore(out),
+                                        new Shown(progress))) {
+            progress.close();
+            report(artifact);
+        }
+        return ExitStatus.DONE;
+    }
+
+    private record Shown(Progress progress) implements ConversionListener {
+        @Override
+        public void tensorDone(TensorDone tensor) {
+            progress.show(tensor.bytesDone(), tensor.bytesTotal(), tensor.weight().name());
+        }
+    }
+
+    private void report(Artifact artifact) {
+        Manifest manifest = artifact.manifest();
+        Manifest.Statistics statistics = manifest.statistics();
+        if (output.json) {
+            ObjectNode answer = Json.object();
+            answer.put("model_digest", manifest.modelDigest());
+            answer.put("weights_digest", manifest.weightsDigest());
+            answer.put("manifest_sha256", artifact.manifestSha256());
+            answer.put("location", artifact.folder().toString());
+            answer.set("recipe", Json.of(manifest.recipe().canonical()));
+            answer.set("statistics", Json.of(statistics));
+            common.terminal().line(Json.text(answer));
+            return;
+        }
+        common.terminal().line(manifest.modelDigest());
+        common.terminal()
+                .err(
+                        "%s: %d parameters, %d bytes, %.2f bits per weight, %.2fx smaller than FP32, %.2fx than the source"
+                                .formatted(
+                                        artifact.folder(),
+                                        statistics.parameters(),
+                                        statistics.bytes(),
+                                        statistics.bitsPerWeight(),
+                                        statistics.ratioToFp32(),
+                                        statistics.ratioToSource()));
+    }
+}

@@ -1,0 +1,88 @@
+package dev.tokenlog.cli;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.tokenizer.ChatTemplate;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "render",
+        description =
+                "Reads {\"messages\": [...], \"add_generation_prompt\": true, \"tools\": ...} a line; writes"
+                        + " the rendered prompt as a JSON string, or {\"error\": ...}. Without a broker.")
+final class RenderCommand implements Callable<Integer> {
+
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+    private static final TypeReference<List<Map<String, Object>>> MAPS = new TypeReference<>() {};
+
+    @Mixin private CommonOptions common;
+    @Mixin private OutputOptions output;
+
+    @Parameters(paramLabel = "FOLDER", description = "A model's folder; or 'demo'.")
+    private String folder;
+
+    @Override
+    public Integer call() throws IOException {
+        ChatTemplate template = ChatTemplate.open(ModelFolders.resolve(folder));
+        try (BufferedReader lines = common.input()) {
+            int number = 0;
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                number++;
+                if (!line.isBlank()) {
+                    JsonNode request = Json.read(line, "line " + number);
+                    common.terminal().line(Json.text(render(template, request, number)));
+                }
+            }
+        }
+        return ExitStatus.DONE;
+    }
+
+    private static JsonNode render(ChatTemplate template, JsonNode request, int number) {
+        if (!request.path("messages").isArray()) {
+            throw CommandFailure.usage("line %d has no list messages".formatted(number));
+        }
+        try {
+            return Json.of(
+                    template.render(
+                            MAPPER.convertValue(request.get("messages"), MAPS),
+                            request.path("add_generation_prompt").asBoolean(false),
+                            request.hasNonNull("tools")
+                                    ? MAPPER.convertValue(request.get("tools"), MAPS)
+                                    : null,
+                            clock(request, number)));
+        } catch (EngineException e) {
+            return Json.object().put("error", e.getMessage());
+        } catch (IllegalArgumentException e) {
+            throw new CommandFailure(
+                    ExitStatus.USAGE,
+                    "line %d: messages and tools are lists of objects".formatted(number),
+                    e);
+        }
+    }
+
+    /// `clock`, where given, is what the template sees as now.
+    private static Instant clock(JsonNode request, int number) {
+        if (!request.hasNonNull("clock")) {
+            return Instant.now();
+        }
+        try {
+            return Instant.parse(request.get("clock").asText());
+        } catch (DateTimeParseException e) {
+            throw new CommandFailure(
+                    ExitStatus.USAGE,
+                    "line %d: clock is not a time like 2026-01-31T12:00:00Z".formatted(number),
+                    e);
+        }
+    }
+}

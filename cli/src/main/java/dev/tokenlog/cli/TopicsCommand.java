@@ -1,0 +1,159 @@
+package dev.tokenlog.cli;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.TopicAdmin;
+import dev.tokenlog.contracts.TopicException;
+import dev.tokenlog.contracts.TopicLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+        name = "topics",
+        description =
+                "Creates the topics that a cluster lacks, checks all of them, and sets how fast the workers'"
+                        + " group notices a lost member. Exit status 1 if something is wrong.")
+final class TopicsCommand implements Callable<Integer> {
+
+    /// A lost worker's partitions are taken over after this long, instead of the cluster's 45 s.
+    private static final Duration HEARTBEAT = Duration.ofMillis(200);
+
+    private static final Duration SESSION = Duration.ofSeconds(6);
+
+    @Mixin private CommonOptions common;
+    @Mixin private OutputOptions output;
+    @Mixin private ConnectionOptions connection;
+
+    @Option(
+            names = "--partitions",
+            paramLabel = "N",
+            defaultValue = "12",
+            description = "Partitions of prompts and tokens (default: 12).")
+    private int partitions;
+
+    @Option(
+            names = "--replication",
+            paramLabel = "N",
+            defaultValue = "3",
+            description = "Copies of every partition (default: 3).")
+    private short replication;
+
+    @Option(names = "--check", description = "Change nothing.")
+    private boolean checkOnly;
+
+    @Option(names = "--acls", description = "Print the rights that each part needs, and end.")
+    private boolean acls;
+
+    @Override
+    public Integer call() {
+        if (acls) {
+            printAcls();
+            return ExitStatus.DONE;
+        }
+        ConnectionOptions.Target target = connection.reachableTarget();
+        String prefix = target.topicPrefix();
+        try (TopicAdmin admin =
+                TopicAdmin.connect(target.kafka(), prefix, connection.callTimeout())) {
+            List<Topic> created = checkOnly ? List.of() : admin.create(layout());
+            List<TopicException.Problem> problems =
+                    new ArrayList<>(admin.check(OptionalInt.empty()));
+            String groupProblem = checkOnly ? null : setGroupTimes(admin, prefix);
+            report(prefix, created, problems, groupProblem);
+            return problems.isEmpty() ? ExitStatus.DONE : ExitStatus.NO;
+        }
+    }
+
+    private TopicLayout layout() {
+        try {
+            return new TopicLayout(partitions, replication);
+        } catch (IllegalArgumentException e) {
+            throw new CommandFailure(ExitStatus.USAGE, e.getMessage(), e);
+        }
+    }
+
+    /// Longer times are slower, not wrong: a cluster that forbids ours still works.
+    private static String setGroupTimes(TopicAdmin admin, String prefix) {
+        try {
+            for (ProcessorAccess part : ProcessorAccess.values()) {
+                if (part.groupIsConsumerProtocol()) {
+                    admin.setGroupTimes(part.group(prefix), HEARTBEAT, SESSION);
+                }
+            }
+            return null;
+        } catch (TopicException e) {
+            return e.getMessage();
+        }
+    }
+
+    private void report(
+            String prefix,
+            List<Topic> created,
+            List<TopicException.Problem> problems,
+            String groupProblem) {
+        Terminal terminal = common.terminal();
+        if (output.json) {
+            ObjectNode answer = Json.object();
+            ArrayNode made = answer.putArray("created");
+            created.forEach(topic -> made.add(topic.name(prefix)));
+            answer.set("problems", Json.of(problems));
+            if (groupProblem != null) {
+                answer.put("group_problem", groupProblem);
+            }
+            terminal.line(Json.text(answer));
+            return;
+        }
+        Table table = new Table("topic", "key", "kept", "state");
+        for (Topic topic : Topic.values()) {
+            String name = topic.name(prefix);
+            List<TopicException.Problem> its =
+                    problems.stream().filter(p -> p.topic().equals(name)).toList();
+            String state =
+                    !its.isEmpty()
+                            ? "%s is %s, expected %s"
+                                    .formatted(
+                                            its.getFirst().setting(),
+                                            its.getFirst().found(),
+                                            its.getFirst().expected())
+                            : created.contains(topic) ? "created" : "as it should be";
+            table.row(name, topic.key(), topic.kept().name(), state);
+        }
+        table.print(terminal);
+        if (groupProblem != null) {
+            terminal.err("tokenlog: " + Terminal.oneLine(groupProblem));
+        }
+    }
+
+    private void printAcls() {
+        String prefix = connection.target().topicPrefix();
+        if (output.json) {
+            ArrayNode list = Json.object().putArray("acls");
+            for (ProcessorAccess part : ProcessorAccess.values()) {
+                ObjectNode node = list.addObject().put("part", part.label());
+                node.set("read", Json.of(names(part.reads(), prefix)));
+                node.set("write", Json.of(names(part.writes(), prefix)));
+                node.put("group", part.group(prefix));
+            }
+            common.terminal().line(Json.text(Json.object().set("acls", list)));
+            return;
+        }
+        for (ProcessorAccess part : ProcessorAccess.values()) {
+            common.terminal().line(common.terminal().bold(part.label()));
+            common.terminal().line("  read   " + String.join(" ", names(part.reads(), prefix)));
+            common.terminal().line("  write  " + String.join(" ", names(part.writes(), prefix)));
+            if (part.group(prefix) != null) {
+                common.terminal().line("  group  " + part.group(prefix) + part.more());
+            }
+        }
+    }
+
+    private static List<String> names(List<Topic> topics, String prefix) {
+        return topics.stream().map(topic -> topic.name(prefix)).toList();
+    }
+}

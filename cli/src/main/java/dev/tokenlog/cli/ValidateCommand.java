@@ -1,0 +1,62 @@
+package dev.tokenlog.cli;
+
+import dev.tokenlog.client.EventStream;
+import dev.tokenlog.client.TokenlogClient;
+import dev.tokenlog.contracts.AccuracyEvent;
+import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
+import dev.tokenlog.contracts.AccuracyEvent.Verdict;
+import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "validate",
+        description =
+                "Asks, on a topic, for a model's accuracy against its FP32 baseline. Exit status 1 unless"
+                        + " the verdict is PASS.")
+final class ValidateCommand implements Callable<Integer> {
+
+    @Mixin private CommonOptions common;
+    @Mixin private OutputOptions output;
+    @Mixin private ConnectionOptions connection;
+
+    @Parameters(paramLabel = "MODEL", description = "A model id: see 'models'.")
+    private String model;
+
+    @Option(
+            names = "--digest",
+            paramLabel = "DIGEST",
+            description = "Which version (default: the latest manifest's).")
+    private String digest;
+
+    @Option(
+            names = "--against",
+            paramLabel = "FOLDER",
+            description = "The FP32 baseline (default: the source that the manifest names).")
+    private Path against;
+
+    @Override
+    public Integer call() {
+        ValidationRequested request =
+                new ValidationRequested(
+                        null,
+                        model,
+                        digest,
+                        against == null ? null : against.toAbsolutePath().normalize().toString(),
+                        null,
+                        null);
+        ConversionFollower follower = new ConversionFollower(common.terminal(), output.json);
+        try (TokenlogClient client = connection.connect();
+                EventStream<AccuracyEvent> stream = client.validate(request)) {
+            AccuracyEvent end = stream.forEach(connection.timeout(), follower::show);
+            boolean passed =
+                    end instanceof ValidationFinished finished
+                            && finished.verdict() == Verdict.PASS;
+            return passed ? ExitStatus.DONE : ExitStatus.NO;
+        }
+    }
+}
