@@ -1,0 +1,151 @@
+package dev.tokenlog.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.TopicAdmin;
+import dev.tokenlog.contracts.TopicException;
+import dev.tokenlog.contracts.TopicException.Kind;
+import dev.tokenlog.contracts.TopicLayout;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// Topic administration against a real broker.
+class TopicAdminTest {
+
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+    private final Broker broker = Broker.shared();
+    private final String prefix = Broker.newPrefix();
+    private TopicAdmin topics;
+    private Admin admin;
+
+    @BeforeEach
+    void connect() {
+        topics = TopicAdmin.connect(broker.settings(), prefix, PATIENCE);
+        admin = Admin.create(broker.settings());
+    }
+
+    @AfterEach
+    void disconnect() {
+        topics.close();
+        admin.close();
+    }
+
+    @Test
+    void createsWhatIsMissingAndNothingTwice() throws Exception {
+        assertThat(topics.check(OptionalInt.empty())).hasSize(Topic.values().length);
+
+        assertThat(topics.create(TopicLayout.EMBEDDED)).containsExactly(Topic.values());
+
+        assertThat(topics.create(TopicLayout.EMBEDDED)).isEmpty();
+        assertThat(topics.check(OptionalInt.of(4))).isEmpty();
+        Map<String, TopicDescription> found =
+                admin.describeTopics(List.of(prefix + "prompts", prefix + "tokens"))
+                        .allTopicNames()
+                        .get();
+        assertThat(found.values()).allMatch(topic -> topic.partitions().size() == 4);
+    }
+
+    @Test
+    void aWrongPartitionCountNamesTopicFoundAndExpected() {
+        topics.create(TopicLayout.EMBEDDED);
+
+        assertThatThrownBy(() -> topics.create(new TopicLayout(12, (short) 1)))
+                .isInstanceOfSatisfying(
+                        TopicException.class,
+                        e -> assertThat(e.kind()).isEqualTo(Kind.WRONG_TOPICS))
+                .hasMessageContaining("topic %sprompts: partitions is 4, expected 12", prefix)
+                .hasMessageContaining("topic %stokens: partitions is 4, expected 12", prefix);
+        topics.require(OptionalInt.empty());
+    }
+
+    @Test
+    void promptsAndTokensMustBeCutAlike() throws Exception {
+        create(Topic.TOKENS, 3, Topic.TOKENS.settings());
+        assertThatThrownBy(() -> topics.create(TopicLayout.EMBEDDED))
+                .hasMessageContaining("topic %stokens: partitions is 3, expected 4", prefix);
+        assertThatThrownBy(() -> topics.require(OptionalInt.empty()))
+                .hasMessageContaining("tokens: partitions is 3, expected 4");
+        assertThatThrownBy(() -> TokenlogClient.connect(broker.settings(), prefix))
+                .isInstanceOfSatisfying(
+                        TokenlogException.class,
+                        e -> assertThat(e.kind()).isEqualTo(TokenlogException.Kind.TOPICS));
+    }
+
+    @Test
+    void aWrongLimitOrRetentionIsNamed() throws Exception {
+        Map<String, String> settings = new HashMap<>(Topic.PROMPTS.settings());
+        settings.put("max.message.bytes", "5000");
+        settings.put("retention.ms", "60000");
+        create(Topic.PROMPTS, 4, settings);
+
+        assertThatThrownBy(() -> topics.create(TopicLayout.EMBEDDED))
+                .hasMessageContaining(
+                        "topic %sprompts: max.message.bytes is 5000, expected 1048576", prefix)
+                .hasMessageContaining("retention.ms is 60000, expected 604800000");
+    }
+
+    @Test
+    void groupTimesAreSetOrTheBrokersSettingIsNamed() {
+        topics.setGroupTimes(prefix + "group", Duration.ofMillis(300), Duration.ofSeconds(7));
+
+        assertThatThrownBy(() ->
+                        topics.setGroupTimes(
+                                prefix + "group", Duration.ofMillis(300), Duration.ofSeconds(1)))
+                .isInstanceOfSatisfying(
+                        TopicException.class, e -> assertThat(e.kind()).isEqualTo(Kind.REFUSED))
+                .hasMessageContaining("group.consumer.min.session.timeout.ms");
+    }
+
+    @Test
+    void aBrokerThatDoesNotAnswerIsSaidSo() {
+        Map<String, Object> nowhere = Map.of("bootstrap.servers", "127.0.0.1:1");
+        Duration brief = Duration.ofSeconds(2);
+        try (TopicAdmin lost = TopicAdmin.connect(nowhere, "", brief)) {
+            assertThatThrownBy(() -> lost.check(OptionalInt.empty()))
+                    .isInstanceOfSatisfying(
+                            TopicException.class,
+                            e -> assertThat(e.kind()).isEqualTo(Kind.UNREACHABLE));
+        }
+        assertThatThrownBy(() ->
+                        TokenlogClient.connect(ClientOptions.of(nowhere, "").withTimeout(brief)))
+                .isInstanceOfSatisfying(
+                        TokenlogException.class,
+                        e -> assertThat(e.kind()).isEqualTo(TokenlogException.Kind.UNREACHABLE))
+                .hasMessageContaining("127.0.0.1:1");
+    }
+
+    @Test
+    void missingTopicsAreSaidSo() {
+        assertThatThrownBy(() -> TokenlogClient.connect(broker.settings(), prefix))
+                .isInstanceOfSatisfying(
+                        TokenlogException.class,
+                        e -> assertThat(e.kind()).isEqualTo(TokenlogException.Kind.TOPICS));
+    }
+
+    private void create(Topic topic, int partitions, Map<String, String> settings)
+            throws ExecutionException, InterruptedException {
+        admin.createTopics(
+                        List.of(
+                                new NewTopic(
+                                                topic.name(prefix),
+                                                Optional.of(partitions),
+                                                Optional.of((short) 1))
+                                        .configs(settings)))
+                .all()
+                .get();
+    }
+}
