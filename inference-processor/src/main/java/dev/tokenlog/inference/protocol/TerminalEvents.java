@@ -33,7 +33,7 @@ record TerminalEvents(GenerationKey key, int attempt, int[] ids, int promptToken
                             key.promptOffset(),
                             attempt,
                             refusal.code(),
-                            refusal.message(),
+                            Texts.shortened(refusal.message()),
                             usage,
                             hash,
                             timings);

@@ -102,15 +102,18 @@ public final class Worker {
     }
 
     /// Somebody wants a generation to end.
+    ///
+    /// @param reason may be null
     public void cancelRequested(String generationId, String reason, long at) {
         if (now() - at > settings.maxAge().toMillis()) {
             return;
         }
-        cancels.add(generationId, reason, at);
+        String why = reason == null ? "cancelled" : Texts.shortened(reason);
+        cancels.add(generationId, why, at);
         for (Partition partition : List.copyOf(partitions.values())) {
             for (Generation generation : partition.live()) {
                 if (generation.key().generationId().equals(generationId)) {
-                    generation.cancelled(reason);
+                    generation.cancelled(why);
                 }
             }
         }

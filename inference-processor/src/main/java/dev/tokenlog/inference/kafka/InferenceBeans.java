@@ -1,0 +1,57 @@
+package dev.tokenlog.inference.kafka;
+
+import dev.tokenlog.engine.artifact.ArtifactStore;
+import dev.tokenlog.engine.compute.KernelSelection;
+import dev.tokenlog.engine.generation.StepLoopOptions;
+import dev.tokenlog.engine.transformer.CpuOptions;
+import dev.tokenlog.inference.model.ArtifactLoader;
+import dev.tokenlog.inference.model.ModelLoader;
+import io.quarkus.arc.DefaultBean;
+import io.smallrye.common.annotation.Identifier;
+import io.smallrye.reactive.messaging.kafka.commit.KafkaCommitHandler;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.inject.Produces;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+
+/// What is put together by configuration.
+final class InferenceBeans {
+
+    private static final int STEP_TOKENS = 64;
+    private static final int PREFILL_CHUNK = 48;
+
+    /// The strategy of the channel of prompts.
+    @Produces
+    @ApplicationScoped
+    @Identifier("inference")
+    KafkaCommitHandler.Factory commits(InferenceWorker worker) {
+        return new PromptCommits.Factory(worker::commitsBy);
+    }
+
+    /// Models from the artifact store, on the kernels that this machine can use.
+    @Produces
+    @ApplicationScoped
+    @DefaultBean
+    ModelLoader models(
+            InferenceConfiguration configuration,
+            @ConfigProperty(name = "tokenlog.artifacts") Optional<Path> artifacts,
+            @ConfigProperty(name = "tokenlog.data", defaultValue = ".") Path data,
+            @ConfigProperty(name = KernelSelection.KEY, defaultValue = KernelSelection.AUTOMATIC)
+                    String compute) {
+        int sequences = configuration.limits().sequences();
+        CpuOptions options = CpuOptions.automatic().withCompute(compute);
+        if (configuration.threads().isPresent()) {
+            options = options.withThreads(configuration.threads().getAsInt());
+        }
+        return new ArtifactLoader(
+                new ArtifactStore(artifacts.orElse(data.resolve("artifacts"))),
+                KernelSelection.select(compute),
+                options,
+                new StepLoopOptions(
+                        sequences,
+                        Math.max(STEP_TOKENS, sequences),
+                        PREFILL_CHUNK,
+                        configuration.limits().tokens()));
+    }
+}

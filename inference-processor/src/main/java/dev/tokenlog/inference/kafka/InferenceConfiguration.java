@@ -1,0 +1,91 @@
+package dev.tokenlog.inference.kafka;
+
+import io.smallrye.config.ConfigMapping;
+import io.smallrye.config.WithDefault;
+import java.time.Duration;
+import java.util.OptionalInt;
+
+/// `tokenlog.inference.*`: how this worker answers prompts.
+@ConfigMapping(prefix = "tokenlog.inference")
+public interface InferenceConfiguration {
+
+    /// Consumer group that shares the prompts.
+    @WithDefault("inference")
+    String group();
+
+    /// Threads that compute; missing: all processors.
+    OptionalInt threads();
+
+    Group tokens();
+
+    Defaults defaults();
+
+    Limits limits();
+
+    Rules rules();
+
+    /// How often the snapshot on `worker-events` is renewed, changes apart.
+    @WithDefault("30s")
+    Duration snapshotInterval();
+
+    /// How long an end or a rebalance waits for generations to be handed over.
+    @WithDefault("5s")
+    Duration handOverTimeout();
+
+    /// How tokens are put together in one event, after the first, which is sent at once.
+    interface Group {
+        @WithDefault("16")
+        int size();
+
+        @WithDefault("25ms")
+        Duration interval();
+    }
+
+    /// What a prompt that does not say gets.
+    interface Defaults {
+        @WithDefault("256")
+        int maxTokens();
+
+        @WithDefault("0")
+        double temperature();
+
+        @WithDefault("0")
+        int topK();
+
+        @WithDefault("1")
+        double topP();
+    }
+
+    /// What this worker takes on at once.
+    interface Limits {
+        /// Tokens, prompt and completion, of all generations that run.
+        @WithDefault("32768")
+        long tokens();
+
+        @WithDefault("32")
+        int generations();
+
+        /// Sequences in one model's step.
+        @WithDefault("16")
+        int sequences();
+
+        /// Prompts that wait in memory.
+        @WithDefault("1000")
+        int heldPrompts();
+
+        @WithDefault("67108864")
+        long heldBytes();
+    }
+
+    /// The times of `docs/events.md`.
+    interface Rules {
+        @WithDefault("1h")
+        Duration dedupeWindow();
+
+        @WithDefault("24h")
+        Duration maxAge();
+
+        @WithDefault("60s")
+        Duration clockSkew();
+    }
+}

@@ -1,0 +1,30 @@
+package dev.tokenlog.inference.kafka;
+
+import jakarta.enterprise.inject.Produces;
+import org.eclipse.microprofile.health.HealthCheck;
+import org.eclipse.microprofile.health.HealthCheckResponse;
+import org.eclipse.microprofile.health.Liveness;
+import org.eclipse.microprofile.health.Readiness;
+
+/// Whether the worker lives (its protocol thread and its reader run) and is ready (it knows the
+/// registry and the cancels).
+final class InferenceHealth {
+
+    @Produces
+    @Liveness
+    HealthCheck inferenceLives(InferenceWorker worker) {
+        return () ->
+                HealthCheckResponse.named("inference: protocol thread and log reader")
+                        .status(worker.isAlive())
+                        .build();
+    }
+
+    @Produces
+    @Readiness
+    HealthCheck inferenceIsReady(InferenceWorker worker) {
+        return () ->
+                HealthCheckResponse.named("inference: registry and controls are read")
+                        .status(worker.isReady())
+                        .build();
+    }
+}

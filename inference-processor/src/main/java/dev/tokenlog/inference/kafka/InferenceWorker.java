@@ -1,0 +1,246 @@
+package dev.tokenlog.inference.kafka;
+
+import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.TopicAdmin;
+import dev.tokenlog.inference.model.EngineInference;
+import dev.tokenlog.inference.model.ModelLoader;
+import dev.tokenlog.inference.protocol.Assignment;
+import dev.tokenlog.inference.protocol.PromptRecord;
+import dev.tokenlog.inference.protocol.PromptTopic.Commit;
+import dev.tokenlog.inference.protocol.Worker;
+import dev.tokenlog.inference.protocol.WorkerPorts;
+import dev.tokenlog.inference.protocol.WorkerSettings;
+import io.quarkus.runtime.Quarkus;
+import io.quarkus.runtime.ShutdownEvent;
+import io.quarkus.runtime.Startup;
+import io.smallrye.common.annotation.Identifier;
+import jakarta.annotation.PostConstruct;
+import jakarta.annotation.PreDestroy;
+import jakarta.annotation.Priority;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.jboss.logging.Logger;
+
+/// The life of this process's worker: puts the protocol on Kafka, passes on what happens, and hands
+/// everything over at the end.
+@Startup
+@ApplicationScoped
+public class InferenceWorker {
+
+    private static final Logger LOG = Logger.getLogger(InferenceWorker.class);
+    private static final Duration TOPICS_TIMEOUT = Duration.ofSeconds(30);
+    private static final Duration READ_TIMEOUT = Duration.ofSeconds(30);
+    private static final long READ_CHECK_MILLIS = 10;
+
+    private final InferenceConfiguration configuration;
+    private final Map<String, Object> kafka;
+    private final String prefix;
+    private final ModelLoader loader;
+    private final String workerId = "inference-" + UUID.randomUUID();
+    private final CompletableFuture<PromptCommits> commits = new CompletableFuture<>();
+
+    private ProtocolThread protocol;
+    private LogReader log;
+    private RecordSender sender;
+    private RegistryView registry;
+    private ControlReader controls;
+    private KafkaPromptTopic prompts;
+    private EngineInference inference;
+    private Worker worker;
+    private WorkerAnnouncer announcer;
+    private volatile boolean stopping;
+
+    InferenceWorker(
+            InferenceConfiguration configuration,
+            @Identifier("default-kafka-broker") Map<String, Object> kafka,
+            @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
+            ModelLoader loader) {
+        this.configuration = configuration;
+        this.kafka = kafka;
+        this.prefix = prefix.orElse("");
+        this.loader = loader;
+    }
+
+    @PostConstruct
+    void start() {
+        requireTopics();
+        KafkaClients clients = new KafkaClients(kafka, workerId);
+        protocol = new ProtocolThread(() -> Quarkus.asyncExit(1));
+        log = new LogReader(clients.reader("log"));
+        sender = new RecordSender(clients.producer(), protocol);
+        registry = new RegistryView(Topic.MODEL_REGISTRY.name(prefix), log, protocol);
+        prompts =
+                new KafkaPromptTopic(
+                        Topic.PROMPTS.name(prefix),
+                        () -> clients.reader("past-" + UUID.randomUUID()),
+                        commits,
+                        protocol);
+        inference = new EngineInference(loader, protocol);
+        worker =
+                new Worker(
+                        settings(),
+                        new WorkerPorts(
+                                protocol,
+                                new KafkaTokenTopic(
+                                        Topic.TOKENS.name(prefix), sender, log, protocol),
+                                prompts,
+                                new KafkaDeadLetterTopic(prefix, sender),
+                                registry,
+                                inference));
+        controls = new ControlReader(Topic.GENERATION_CONTROLS.name(prefix), log, protocol, worker);
+        announcer =
+                new WorkerAnnouncer(
+                        prefix,
+                        workerId,
+                        worker,
+                        loader,
+                        inference.models(),
+                        sender,
+                        protocol,
+                        configuration.snapshotInterval());
+        registry.start();
+        controls.start(configuration.rules().maxAge());
+        log.start();
+        protocol.execute(announcer::check);
+        LOG.infof(
+                "worker=%s numerics=%s %s, %d threads",
+                workerId, loader.numericsId(), loader.compute(), loader.threads());
+    }
+
+    private void requireTopics() {
+        try (TopicAdmin topics = TopicAdmin.connect(kafka, prefix, TOPICS_TIMEOUT)) {
+            topics.require(OptionalInt.empty());
+        }
+    }
+
+    private WorkerSettings settings() {
+        return new WorkerSettings(
+                workerId,
+                new WorkerSettings.PromptDefaults(
+                        configuration.defaults().maxTokens(),
+                        configuration.defaults().temperature(),
+                        configuration.defaults().topK(),
+                        configuration.defaults().topP()),
+                configuration.tokens().size(),
+                configuration.tokens().interval(),
+                configuration.rules().dedupeWindow(),
+                configuration.rules().maxAge(),
+                configuration.rules().clockSkew(),
+                configuration.limits().tokens(),
+                configuration.limits().generations(),
+                configuration.limits().heldPrompts(),
+                configuration.limits().heldBytes());
+    }
+
+    // ---- What the channel tells
+
+    void commitsBy(PromptCommits channel) {
+        commits.complete(channel);
+    }
+
+    CompletionStage<Void> prompt(PromptRecord record) {
+        CompletableFuture<Void> room = new CompletableFuture<>();
+        protocol.execute(() -> worker.prompt(record, () -> room.complete(null)));
+        return room;
+    }
+
+    /// Gives the partitions to the worker, once registry and controls have been read.
+    void assigned(List<Assignment> assignments) {
+        long until = System.nanoTime() + READ_TIMEOUT.toNanos();
+        try {
+            while (!isReady() && System.nanoTime() < until) {
+                Thread.sleep(READ_CHECK_MILLIS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        if (!stopping) {
+            protocol.execute(() -> assignments.forEach(worker::assigned));
+        }
+    }
+
+    /// Waits until the worker has handed the partitions over.
+    ///
+    /// @return what may be committed at last
+    Map<Integer, Commit> revoked(Collection<Integer> partitions) {
+        CompletableFuture<Map<Integer, Commit>> handedOver = new CompletableFuture<>();
+        protocol.execute(() -> worker.revoked(partitions, handedOver::complete));
+        try {
+            return handedOver.get(
+                    configuration.handOverTimeout().toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            LOG.warnf(
+                    "partitions=%s not handed over within %s, left to the log",
+                    partitions, configuration.handOverTimeout());
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        lost(partitions);
+        return Map.of();
+    }
+
+    void lost(Collection<Integer> partitions) {
+        protocol.execute(() -> worker.lost(partitions));
+    }
+
+    // ---- Health and end
+
+    boolean isAlive() {
+        return protocol.isAlive() && log.isAlive();
+    }
+
+    boolean isReady() {
+        return registry.isRead() && controls.isRead();
+    }
+
+    /// Before the channel closes: hands over what runs, commits, says goodbye.
+    void end(@Observes @Priority(1) ShutdownEvent event) {
+        stopping = true;
+        try {
+            List<Integer> partitions = protocol.ask(worker::partitions).get(1, TimeUnit.SECONDS);
+            Map<Integer, Commit> last = revoked(partitions);
+            CompletableFuture<?>[] committed =
+                    last.entrySet().stream()
+                            .map(e -> commit(e.getKey(), e.getValue()))
+                            .toArray(CompletableFuture[]::new);
+            CompletableFuture<Void> gone = new CompletableFuture<>();
+            protocol.execute(() -> announcer.end(_ -> gone.complete(null)));
+            CompletableFuture.allOf(committed).get(2, TimeUnit.SECONDS);
+            gone.get(2, TimeUnit.SECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            LOG.warnf("not everything was handed over at the end: %s", e.toString());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private CompletableFuture<Void> commit(int partition, Commit commit) {
+        CompletableFuture<Void> done = new CompletableFuture<>();
+        prompts.commit(partition, commit, _ -> done.complete(null));
+        return done;
+    }
+
+    @PreDestroy
+    void close() {
+        prompts.close();
+        log.close();
+        inference.close();
+        sender.close();
+        protocol.close();
+    }
+}

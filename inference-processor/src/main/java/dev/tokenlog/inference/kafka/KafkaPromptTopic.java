@@ -1,0 +1,140 @@
+package dev.tokenlog.inference.kafka;
+
+import dev.tokenlog.inference.protocol.PromptParser;
+import dev.tokenlog.inference.protocol.PromptRecord;
+import dev.tokenlog.inference.protocol.PromptTopic;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.jboss.logging.Logger;
+
+/// The past of `prompts`, read by a consumer of its own for each assignment, and the commits of the
+/// channel.
+final class KafkaPromptTopic implements PromptTopic {
+
+    private static final Logger LOG = Logger.getLogger(KafkaPromptTopic.class);
+    private static final Duration POLL = Duration.ofMillis(500);
+    private static final Duration RETRY = Duration.ofSeconds(1);
+
+    private final String topic;
+    private final Supplier<org.apache.kafka.clients.consumer.Consumer<byte[], byte[]>> consumers;
+    private final CompletableFuture<PromptCommits> commits;
+    private final Executor protocol;
+    private volatile boolean closed;
+
+    KafkaPromptTopic(
+            String topic,
+            Supplier<org.apache.kafka.clients.consumer.Consumer<byte[], byte[]>> consumers,
+            CompletableFuture<PromptCommits> commits,
+            Executor protocol) {
+        this.topic = topic;
+        this.consumers = consumers;
+        this.commits = commits;
+        this.protocol = protocol;
+    }
+
+    @Override
+    public void commit(int partition, Commit commit, Consumer<Boolean> done) {
+        commits.thenAccept(channel ->
+                channel.commit(
+                        new TopicPartition(topic, partition),
+                        commit,
+                        accepted -> protocol.execute(() -> done.accept(accepted))));
+    }
+
+    @Override
+    public void past(int partition, long committed, long windowMillis, Consumer<Past> done) {
+        Thread.ofVirtual()
+                .name("inference-past-" + partition)
+                .start(() -> readPast(partition, committed, windowMillis, done));
+    }
+
+    private void readPast(int partition, long committed, long windowMillis, Consumer<Past> done) {
+        while (!closed) {
+            try (var consumer = consumers.get()) {
+                Past past =
+                        read(
+                                consumer,
+                                new TopicPartition(topic, partition),
+                                committed,
+                                windowMillis);
+                protocol.execute(() -> done.accept(past));
+                return;
+            } catch (KafkaException e) {
+                LOG.warnf("reading the past of %s-%d failed: %s", topic, partition, e.getMessage());
+                try {
+                    Thread.sleep(RETRY);
+                } catch (InterruptedException interrupted) {
+                    return;
+                }
+            }
+        }
+    }
+
+    private Past read(
+            org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer,
+            TopicPartition partition,
+            long committed,
+            long windowMillis) {
+        consumer.assign(Set.of(partition));
+        OptionalLong first = appendTime(consumer, partition, committed);
+        long since = first.orElse(System.currentTimeMillis()) - windowMillis;
+        OffsetAndTimestamp from =
+                consumer.offsetsForTimes(Map.of(partition, Math.max(0, since))).get(partition);
+        List<PastPrompt> prompts = new ArrayList<>();
+        if (from == null || from.offset() >= committed) {
+            return new Past(first, prompts);
+        }
+        consumer.seek(partition, from.offset());
+        while (!closed && consumer.position(partition) < committed) {
+            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
+                if (record.offset() < committed) {
+                    prompt(record).ifPresent(prompts::add);
+                }
+            }
+        }
+        return new Past(first, prompts);
+    }
+
+    /// When the record at this offset, or the next that is there, was appended.
+    private OptionalLong appendTime(
+            org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer,
+            TopicPartition partition,
+            long offset) {
+        long end = consumer.endOffsets(Set.of(partition)).get(partition);
+        consumer.seek(partition, offset);
+        while (!closed && consumer.position(partition) < end) {
+            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
+                return OptionalLong.of(record.timestamp());
+            }
+        }
+        return OptionalLong.empty();
+    }
+
+    private static Optional<PastPrompt> prompt(ConsumerRecord<byte[], byte[]> record) {
+        PromptRecord prompt = PromptChannel.prompt(record);
+        return PromptParser.generationId(prompt)
+                .map(id ->
+                        new PastPrompt(
+                                record.offset(),
+                                record.timestamp(),
+                                id,
+                                PromptParser.bodyHash(prompt)));
+    }
+
+    void close() {
+        closed = true;
+    }
+}

@@ -1,0 +1,136 @@
+package dev.tokenlog.inference.kafka;
+
+import dev.tokenlog.inference.protocol.Assignment;
+import dev.tokenlog.inference.protocol.PromptRecord;
+import dev.tokenlog.inference.protocol.PromptTopic.Commit;
+import io.smallrye.common.annotation.Identifier;
+import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
+import io.smallrye.reactive.messaging.kafka.KafkaConsumerRebalanceListener;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletionStage;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.eclipse.microprofile.reactive.messaging.Acknowledgment;
+import org.eclipse.microprofile.reactive.messaging.Incoming;
+import org.jboss.logging.Logger;
+
+/// The stream of prompts and the partitions that the group gives and takes.
+///
+/// Rebalances are told on the polling thread, and the group waits for them: assignment only notes
+/// what was committed; revocation waits, for a while, until generations are handed over.
+@ApplicationScoped
+@Identifier(PromptChannel.NAME)
+public class PromptChannel implements KafkaConsumerRebalanceListener {
+
+    static final String NAME = "inference-prompts";
+
+    private static final Logger LOG = Logger.getLogger(PromptChannel.class);
+
+    private static final Duration COMMIT_TIMEOUT = Duration.ofSeconds(3);
+
+    private final InferenceWorker worker;
+
+    PromptChannel(InferenceWorker worker) {
+        this.worker = worker;
+    }
+
+    /// Completed when the worker has room for another prompt; until then none is asked for.
+    @Incoming(NAME)
+    @Acknowledgment(Acknowledgment.Strategy.NONE)
+    CompletionStage<Void> prompt(IncomingKafkaRecord<byte[], byte[]> message) {
+        return worker.prompt(
+                new PromptRecord(
+                        message.getPartition(),
+                        message.getOffset(),
+                        message.getTimestamp().toEpochMilli(),
+                        message.getKey(),
+                        message.getPayload(),
+                        new RecordHeaders(message.getHeaders())));
+    }
+
+    static PromptRecord prompt(ConsumerRecord<byte[], byte[]> record) {
+        return new PromptRecord(
+                record.partition(),
+                record.offset(),
+                record.timestamp(),
+                record.key(),
+                record.value(),
+                record.headers());
+    }
+
+    @Override
+    public void onPartitionsAssigned(
+            Consumer<?, ?> consumer, Collection<TopicPartition> partitions) {
+        if (partitions.isEmpty()) {
+            return;
+        }
+        Map<TopicPartition, OffsetAndMetadata> committed =
+                consumer.committed(new HashSet<>(partitions));
+        Map<TopicPartition, Long> starts = consumer.beginningOffsets(partitions);
+        List<Assignment> assignments = new ArrayList<>();
+        for (TopicPartition partition : partitions) {
+            assignments.add(assignment(partition, committed.get(partition), starts.get(partition)));
+        }
+        LOG.infof("assigned %s", assignments);
+        worker.assigned(assignments);
+    }
+
+    private static Assignment assignment(
+            TopicPartition partition, OffsetAndMetadata committed, long start) {
+        long first = committed == null ? 0 : committed.offset();
+        return new Assignment(
+                partition.partition(),
+                Math.max(first, start),
+                committed == null
+                        ? OptionalLong.empty()
+                        : Commit.safeBeginning(committed.metadata()),
+                start > first ? OptionalLong.of(first) : OptionalLong.empty());
+    }
+
+    @Override
+    public void onPartitionsRevoked(
+            Consumer<?, ?> consumer, Collection<TopicPartition> partitions) {
+        if (partitions.isEmpty()) {
+            return;
+        }
+        LOG.infof("revoked %s", partitions);
+        Map<Integer, Commit> last = worker.revoked(numbers(partitions));
+        Map<TopicPartition, OffsetAndMetadata> commits = new HashMap<>();
+        for (TopicPartition partition : partitions) {
+            Commit commit = last.get(partition.partition());
+            if (commit != null) {
+                commits.put(partition, PromptCommits.offset(commit));
+            }
+        }
+        try {
+            if (!commits.isEmpty()) {
+                consumer.commitSync(commits, COMMIT_TIMEOUT);
+            }
+        } catch (KafkaException e) {
+            // The next owner reads a little more of the log; nothing is lost.
+            LOG.infof("last commit of %s refused: %s", commits.keySet(), e.toString());
+        }
+    }
+
+    @Override
+    public void onPartitionsLost(Consumer<?, ?> consumer, Collection<TopicPartition> partitions) {
+        LOG.infof("lost %s", partitions);
+        worker.lost(numbers(partitions));
+    }
+
+    private static List<Integer> numbers(Collection<TopicPartition> partitions) {
+        return partitions.stream().map(TopicPartition::partition).toList();
+    }
+}

@@ -1,0 +1,101 @@
+package dev.tokenlog.inference.kafka;
+
+import dev.tokenlog.inference.protocol.PromptTopic.Commit;
+import io.smallrye.mutiny.Uni;
+import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
+import io.smallrye.reactive.messaging.kafka.KafkaConnectorIncomingConfiguration;
+import io.smallrye.reactive.messaging.kafka.KafkaConsumer;
+import io.smallrye.reactive.messaging.kafka.commit.KafkaCommitHandler;
+import io.vertx.mutiny.core.Vertx;
+import java.util.Map;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.jboss.logging.Logger;
+
+/// Commits for the channel of prompts what the protocol says, when it says so: acknowledging a
+/// message does nothing, because a prompt is done only when its end has been read in `tokens`. The
+/// connector's own strategies carry no metadata.
+final class PromptCommits implements KafkaCommitHandler {
+
+    /// Makes the handler of the channel and lets the worker have it.
+    static final class Factory implements KafkaCommitHandler.Factory {
+
+        private final Consumer<PromptCommits> created;
+
+        Factory(Consumer<PromptCommits> created) {
+            this.created = created;
+        }
+
+        @Override
+        public KafkaCommitHandler create(
+                KafkaConnectorIncomingConfiguration configuration,
+                Vertx vertx,
+                KafkaConsumer<?, ?> consumer,
+                BiConsumer<Throwable, Boolean> reportFailure) {
+            PromptCommits commits = new PromptCommits(consumer);
+            created.accept(commits);
+            return commits;
+        }
+    }
+
+    private static final Logger LOG = Logger.getLogger(PromptCommits.class);
+
+    private final KafkaConsumer<?, ?> consumer;
+
+    private PromptCommits(KafkaConsumer<?, ?> consumer) {
+        this.consumer = consumer;
+    }
+
+    @Override
+    public <K, V> Uni<Void> handle(IncomingKafkaRecord<K, V> record) {
+        return Uni.createFrom().voidItem();
+    }
+
+    /// Commits on the polling thread, if the partition is assigned then.
+    ///
+    /// @param done whether the group accepted it; told on the polling thread
+    void commit(TopicPartition partition, Commit commit, Consumer<Boolean> done) {
+        consumer.runOnPollingThread(
+                        kafka -> {
+                            commitNow(kafka, partition, commit, done);
+                        })
+                .subscribe()
+                .with(
+                        _ -> {},
+                        failure -> {
+                            LOG.debugf("commit of %s not run: %s", partition, failure);
+                            done.accept(false);
+                        });
+    }
+
+    private static void commitNow(
+            org.apache.kafka.clients.consumer.Consumer<?, ?> kafka,
+            TopicPartition partition,
+            Commit commit,
+            Consumer<Boolean> done) {
+        if (!kafka.assignment().contains(partition)) {
+            done.accept(false);
+            return;
+        }
+        try {
+            kafka.commitAsync(
+                    Map.of(partition, offset(commit)),
+                    (_, failure) -> {
+                        if (failure != null) {
+                            LOG.infof("commit of %s refused: %s", partition, failure.toString());
+                        }
+                        done.accept(failure == null);
+                    });
+        } catch (KafkaException e) {
+            LOG.infof("commit of %s refused: %s", partition, e.toString());
+            done.accept(false);
+        }
+    }
+
+    static OffsetAndMetadata offset(Commit commit) {
+        return new OffsetAndMetadata(commit.offset(), commit.metadata());
+    }
+}

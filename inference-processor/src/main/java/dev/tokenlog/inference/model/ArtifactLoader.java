@@ -1,0 +1,197 @@
+package dev.tokenlog.inference.model;
+
+import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.artifact.Artifact;
+import dev.tokenlog.engine.artifact.ArtifactStore;
+import dev.tokenlog.engine.compute.KernelSelection;
+import dev.tokenlog.engine.compute.KvType;
+import dev.tokenlog.engine.generation.StepLoop;
+import dev.tokenlog.engine.generation.StepLoopOptions;
+import dev.tokenlog.engine.tokenizer.ChatTemplate;
+import dev.tokenlog.engine.tokenizer.ModelTokenizer;
+import dev.tokenlog.engine.tokenizer.StreamingDetokenizer;
+import dev.tokenlog.engine.transformer.CpuExecutor;
+import dev.tokenlog.engine.transformer.CpuOptions;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/// Loads artifacts from the store and runs them on the CPU.
+public final class ArtifactLoader implements ModelLoader {
+
+    private static final KvType KV = KvType.KV16;
+
+    private final ArtifactStore store;
+    private final KernelSelection kernels;
+    private final CpuOptions options;
+    private final StepLoopOptions loop;
+
+    public ArtifactLoader(
+            ArtifactStore store,
+            KernelSelection kernels,
+            CpuOptions options,
+            StepLoopOptions loop) {
+        this.store = store;
+        this.kernels = kernels;
+        this.options = options;
+        this.loop = loop;
+    }
+
+    @Override
+    public String numericsId() {
+        return "cpu-1/" + KV.label();
+    }
+
+    @Override
+    public String compute() {
+        return kernels.explanation();
+    }
+
+    @Override
+    public int threads() {
+        return options.threads();
+    }
+
+    @Override
+    public LoadedModel load(String digest, String location) {
+        Path folder =
+                store.find(digest)
+                        .or(() -> named(location))
+                        .orElseThrow(() ->
+                                new EngineException(
+                                        Reason.MODEL_UNREADABLE,
+                                        digest
+                                                + " is neither in "
+                                                + store.root()
+                                                + " nor at "
+                                                + location));
+        Artifact artifact = Artifact.open(folder, true);
+        try {
+            if (!artifact.digest().equals(Optional.of(digest))) {
+                throw new EngineException(
+                        Reason.MODEL_UNREADABLE,
+                        folder + " holds " + artifact.digest().orElse("?") + ", not " + digest);
+            }
+            return CpuModel.open(artifact, kernels, options, loop, numericsId());
+        } catch (RuntimeException e) {
+            artifact.close();
+            throw e;
+        }
+    }
+
+    private static Optional<Path> named(String location) {
+        return Optional.ofNullable(location).map(Path::of).filter(Files::isDirectory);
+    }
+
+    /// A model without a template still answers raw text; why there is none is said to whoever
+    /// sends messages.
+    private record Template(ChatTemplate template, EngineException missing) {
+
+        static Template of(Path folder) {
+            try {
+                return new Template(ChatTemplate.open(folder), null);
+            } catch (EngineException e) {
+                if (e.reason() != Reason.TEMPLATE_REFUSED) {
+                    throw e;
+                }
+                return new Template(null, e);
+            }
+        }
+
+        String render(List<Map<String, Object>> messages, Instant clock) {
+            if (template == null) {
+                throw new EngineException(
+                        Reason.TEMPLATE_REFUSED,
+                        "send prompt in place of messages: " + missing.getMessage(),
+                        missing);
+            }
+            return template.render(messages, true, null, clock);
+        }
+    }
+
+    /// An artifact with everything that runs it.
+    private record CpuModel(
+            Artifact artifact,
+            ModelTokenizer tokenizer,
+            Template template,
+            CpuExecutor executor,
+            StepLoop engine)
+            implements LoadedModel {
+
+        static CpuModel open(
+                Artifact artifact,
+                KernelSelection kernels,
+                CpuOptions options,
+                StepLoopOptions loop,
+                String numericsId) {
+            ModelTokenizer tokenizer = ModelTokenizer.open(artifact.folder());
+            CpuExecutor executor = CpuExecutor.open(artifact, options, kernels);
+            if (!executor.numericsId().equals(numericsId)) {
+                executor.close();
+                tokenizer.close();
+                throw new EngineException(
+                        Reason.UNSUPPORTED,
+                        artifact.folder()
+                                + " runs under "
+                                + executor.numericsId()
+                                + ", this worker has promised "
+                                + numericsId);
+            }
+            return new CpuModel(
+                    artifact,
+                    tokenizer,
+                    Template.of(artifact.folder()),
+                    executor,
+                    StepLoop.start(executor, tokenizer, loop));
+        }
+
+        @Override
+        public int contextLength() {
+            return artifact.plan().contextLength();
+        }
+
+        @Override
+        public long bytes() {
+            return artifact.manifest().statistics().bytes();
+        }
+
+        @Override
+        public Set<Integer> endOfSequence() {
+            return tokenizer.endOfSequence();
+        }
+
+        @Override
+        public int[] encode(PromptSubmitted prompt, Instant clock) {
+            if (prompt.prompt() != null) {
+                return tokenizer.encode(prompt.prompt(), true);
+            }
+            List<Map<String, Object>> messages =
+                    prompt.messages().stream()
+                            .map(m ->
+                                    Map.<String, Object>of(
+                                            "role", m.role(), "content", m.content()))
+                            .toList();
+            return tokenizer.encode(template.render(messages, clock), false);
+        }
+
+        @Override
+        public TextStream text() {
+            StreamingDetokenizer detokenizer = tokenizer.detokenizer();
+            return detokenizer::append;
+        }
+
+        @Override
+        public void close() {
+            engine.close();
+            executor.close();
+            tokenizer.close();
+            artifact.close();
+        }
+    }
+}
