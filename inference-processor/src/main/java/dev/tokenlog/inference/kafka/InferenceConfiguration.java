@@ -13,6 +13,10 @@ public interface InferenceConfiguration {
     @WithDefault("inference")
     String group();
 
+    /// Of the health page, where this is an application of its own.
+    @WithDefault("0")
+    int httpPort();
+
     /// Threads that compute; missing: all processors.
     OptionalInt threads();
 

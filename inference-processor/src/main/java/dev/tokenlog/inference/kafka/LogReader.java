@@ -151,7 +151,9 @@ final class LogReader implements AutoCloseable {
     }
 
     private void begin(TopicPartition partition, Followed follower) {
-        // The end first: nothing that stands before it may be missed.
+        followed.put(partition, follower);
+        assign();
+        // The end before the start: nothing that stands before it may be missed.
         follower.end = consumer.endOffsets(Set.of(partition)).get(partition);
         long start = consumer.beginningOffsets(Set.of(partition)).get(partition);
         long from =
@@ -160,8 +162,6 @@ final class LogReader implements AutoCloseable {
                             offset > follower.end ? start : offset;
                     case StartingPoint.AppendTime(long millis) -> at(partition, millis, follower);
                 };
-        followed.put(partition, follower);
-        assign();
         consumer.seek(partition, Math.max(start, from));
         checkEnd(partition, follower);
     }

@@ -4,11 +4,11 @@ import java.util.Arrays;
 
 /// A model whose every token depends on the arithmetic, the seed and all tokens before it: a token
 /// computed from another prefix than the delivered one cannot go unnoticed.
-final class SimulatedModel {
+public final class SimulatedModel {
 
     private SimulatedModel() {}
 
-    static int next(String numericsId, long seed, int[] prefix, int count) {
+    public static int next(String numericsId, long seed, int[] prefix, int count) {
         int hash = 31 * numericsId.hashCode() + Long.hashCode(seed);
         hash = 31 * hash + Arrays.hashCode(Arrays.copyOf(prefix, count));
         hash ^= hash >>> 15;
@@ -16,7 +16,7 @@ final class SimulatedModel {
     }
 
     /// Whether this token ends the text.
-    static boolean isEnd(int token) {
+    public static boolean isEnd(int token) {
         return token % 13 == 0;
     }
 }

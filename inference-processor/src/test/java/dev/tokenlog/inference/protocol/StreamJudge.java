@@ -19,21 +19,21 @@ import java.util.Map;
 
 /// Judges a partition of `tokens` by the reader's rules of `docs/events.md`, written down a second
 /// time and on purpose without the project's own fold.
-final class StreamJudge {
+public final class StreamJudge {
 
     /// What a reader gets of one generation.
-    static final class Stream {
-        final List<Integer> tokens = new ArrayList<>();
+    public static final class Stream {
+        public final List<Integer> tokens = new ArrayList<>();
         final List<String> problems = new ArrayList<>();
         final Map<Integer, String> misplaced = new LinkedHashMap<>();
-        GenerationStarted start;
+        public GenerationStarted start;
         String numericsId;
-        int attempt;
+        public int attempt;
         int claims;
         int silentInARow;
-        Terminal end;
+        public Terminal end;
 
-        void take(TokenEvent event) {
+        public void take(TokenEvent event) {
             int n = event.attempt();
             switch (event) {
                 case Claim claim -> {
@@ -91,7 +91,7 @@ final class StreamJudge {
             return event.attempt() == attempt;
         }
 
-        List<String> verdict() {
+        public List<String> verdict() {
             List<String> found = new ArrayList<>(problems);
             if (end == null) {
                 found.add("not ended, " + tokens.size() + " tokens");

@@ -1,0 +1,267 @@
+package dev.tokenlog.inference.kafka;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.tokenlog.contracts.ControlEvent;
+import dev.tokenlog.contracts.DeadLetter;
+import dev.tokenlog.contracts.ErrorCode;
+import dev.tokenlog.contracts.EventHeaders;
+import dev.tokenlog.contracts.EventJson;
+import dev.tokenlog.contracts.ModelServing;
+import dev.tokenlog.contracts.PromptEvent.Message;
+import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
+import dev.tokenlog.contracts.TokenEvent.GenerationCancelled;
+import dev.tokenlog.contracts.TokenEvent.GenerationFailed;
+import dev.tokenlog.contracts.TokenEvent.GenerationFinished;
+import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.WorkerState;
+import dev.tokenlog.inference.protocol.StreamJudge;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// The processor as it runs, on a real broker, with a scripted model.
+@QuarkusTest
+@QuarkusTestResource(BrokerResource.class)
+class InferenceOnKafkaTest {
+
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+    @ConfigProperty(name = "kafka.bootstrap.servers")
+    String servers;
+
+    private TestClient client;
+
+    @BeforeEach
+    void connect() {
+        client = new TestClient(servers);
+        serve("demo", ModelServing.State.SERVING, "sha256-demo");
+    }
+
+    @AfterEach
+    void disconnect() {
+        client.close();
+    }
+
+    private void serve(String modelId, ModelServing.State state, String digest) {
+        ModelServing.Version version =
+                new ModelServing.Version(
+                        digest,
+                        state,
+                        null,
+                        null,
+                        null,
+                        "/models/" + modelId,
+                        null,
+                        null,
+                        null,
+                        4,
+                        1,
+                        1_000,
+                        null);
+        boolean serving = state == ModelServing.State.SERVING;
+        client.send(
+                Topic.MODEL_REGISTRY,
+                0,
+                modelId,
+                new ModelServing(modelId, state, serving ? version : null, List.of(version)));
+    }
+
+    private RecordMetadata prompt(int partition, PromptSubmitted prompt) {
+        return client.send(Topic.PROMPTS, partition, prompt.generationId(), prompt);
+    }
+
+    private RecordMetadata raw(int partition, String value) {
+        return client.send(
+                new ProducerRecord<>(
+                        TestClient.name(Topic.PROMPTS),
+                        partition,
+                        null,
+                        value == null ? null : value.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private void fails(RecordMetadata prompt, ErrorCode code) {
+        StreamJudge.Stream stream = client.ended(prompt);
+        assertThat(stream.verdict()).isEmpty();
+        assertThat(stream.end)
+                .isInstanceOfSatisfying(
+                        GenerationFailed.class, f -> assertThat(f.code()).isEqualTo(code));
+    }
+
+    private Optional<DeadLetter> deadLetter(RecordMetadata prompt) {
+        return client.read(Topic.DEAD_LETTERS, 0).stream()
+                .flatMap(r -> DeadLetter.of(r.headers()).stream())
+                .filter(l -> l.partition() == prompt.partition() && l.offset() == prompt.offset())
+                .findFirst();
+    }
+
+    private void isDeadLettered(RecordMetadata prompt, ErrorCode reason) {
+        await().atMost(PATIENCE).until(() -> deadLetter(prompt).isPresent());
+        assertThat(deadLetter(prompt).get().reason()).isEqualTo(reason);
+    }
+
+    private void isCommitted(RecordMetadata prompt) {
+        await("commit of " + prompt)
+                .atMost(PATIENCE)
+                .until(() -> {
+                    var commit = client.committed("t-inference", prompt.partition());
+                    return commit != null && commit.offset() > prompt.offset();
+                });
+    }
+
+    @Test
+    void aPromptIsAnsweredAndThenCommittedWithItsSafeBeginning() {
+        ProducerRecord<byte[], byte[]> record =
+                new ProducerRecord<>(
+                        TestClient.name(Topic.PROMPTS),
+                        1,
+                        null,
+                        EventJson.write(
+                                PromptSubmitted.ofText("demo", "slow and steady")
+                                        .generationId("answer-1")
+                                        .maxTokens(40)
+                                        .build()));
+        EventHeaders.set(record.headers(), "x-tenant", "blue");
+        EventHeaders.set(record.headers(), "other", "not passed on");
+        RecordMetadata prompt = client.send(record);
+
+        StreamJudge.Stream stream = client.ended(prompt);
+        assertThat(stream.verdict()).isEmpty();
+        assertThat(stream.end).isInstanceOf(GenerationFinished.class);
+        assertThat(stream.tokens).hasSize(40);
+        assertThat(stream.attempt).isEqualTo(1);
+        for (ConsumerRecord<byte[], byte[]> token : client.read(Topic.TOKENS, 1)) {
+            if (TestClient.event(token).promptOffset() == prompt.offset()) {
+                assertThat(EventHeaders.text(token.headers(), "x-tenant")).contains("blue");
+                assertThat(EventHeaders.text(token.headers(), "other")).isEmpty();
+                assertThat(new String(token.key(), StandardCharsets.UTF_8)).isEqualTo("answer-1");
+            }
+        }
+        isCommitted(prompt);
+        assertThat(client.committed("t-inference", 1).metadata()).matches("safe-beginning=\\d+");
+    }
+
+    @Test
+    void aPromptTypedIntoAConsoleProducerGetsAnAssignedId() {
+        RecordMetadata prompt = raw(0, "{\"model_id\":\"demo\",\"prompt\":\"Hello\"}");
+        StreamJudge.Stream stream = client.ended(prompt);
+        assertThat(stream.verdict()).isEmpty();
+        assertThat(stream.start.generationId()).isEqualTo("0-" + prompt.offset());
+    }
+
+    @Test
+    void whatCannotBeReadIsKeptAndThePartitionGoesOn() {
+        RecordMetadata noJson = raw(0, "Hello?");
+        RecordMetadata tombstone = raw(0, null);
+        RecordMetadata shape = raw(0, "{\"generation_id\":\"shape-1\",\"model_id\":[1]}");
+        RecordMetadata after = raw(0, "{\"model_id\":\"demo\",\"prompt\":\"after\"}");
+        isDeadLettered(noJson, ErrorCode.UNREADABLE);
+        isDeadLettered(tombstone, ErrorCode.UNREADABLE);
+        isDeadLettered(shape, ErrorCode.INVALID_SHAPE);
+        fails(shape, ErrorCode.INVALID_SHAPE);
+        assertThat(client.ended(after).end).isInstanceOf(GenerationFinished.class);
+        isCommitted(after);
+    }
+
+    @Test
+    void whatMayNotBeServedIsRefusedWithACode() {
+        serve("candidate", ModelServing.State.CANDIDATE, "sha256-candidate");
+        serve("revoked", ModelServing.State.REVOKED, "sha256-revoked");
+        serve("broken", ModelServing.State.SERVING, ScriptedLoader.BROKEN);
+        fails(prompt(0, PromptSubmitted.ofText("nobody", "x").build()), ErrorCode.MODEL_UNKNOWN);
+        fails(
+                prompt(0, PromptSubmitted.ofText("candidate", "x").build()),
+                ErrorCode.MODEL_NOT_VALIDATED);
+        fails(prompt(0, PromptSubmitted.ofText("revoked", "x").build()), ErrorCode.MODEL_REVOKED);
+        fails(prompt(0, PromptSubmitted.ofText("broken", "x").build()), ErrorCode.MODEL_UNREADABLE);
+    }
+
+    @Test
+    void aPromptThatCannotBeRunIsRefusedWithACode() {
+        fails(
+                prompt(1, PromptSubmitted.ofText("demo", "x").temperature(2.5).build()),
+                ErrorCode.PARAMETER_OUT_OF_RANGE);
+        fails(
+                prompt(1, PromptSubmitted.ofText("demo", "x".repeat(1_000)).build()),
+                ErrorCode.CONTEXT_TOO_LONG);
+        fails(
+                prompt(
+                        1,
+                        PromptSubmitted.ofMessages("demo", List.of(new Message("user", "x")))
+                                .build()),
+                ErrorCode.TEMPLATE_REFUSED);
+        fails(
+                prompt(
+                        1,
+                        PromptSubmitted.ofText("demo", "slow one")
+                                .maxTokens(900)
+                                .deadlineMs(300L)
+                                .build()),
+                ErrorCode.DEADLINE_PASSED);
+    }
+
+    @Test
+    void theSamePromptTwiceIsOneGeneration() {
+        PromptSubmitted twice =
+                PromptSubmitted.ofText("demo", "slow twice")
+                        .generationId("twice")
+                        .maxTokens(20)
+                        .build();
+        RecordMetadata first = prompt(0, twice);
+        RecordMetadata second = prompt(0, twice);
+        assertThat(client.ended(first).verdict()).isEmpty();
+        isCommitted(second);
+        RecordMetadata third = prompt(0, twice);
+        isCommitted(third);
+        assertThat(client.stream(0, second.offset()).attempt).isZero();
+        assertThat(client.stream(0, third.offset()).attempt).isZero();
+    }
+
+    @Test
+    void aCancelEndsAGenerationBeforeAndInTheMiddle() {
+        cancel("cancel-before");
+        RecordMetadata before = prompt(0, slow("cancel-before"));
+        assertThat(client.ended(before).end).isInstanceOf(GenerationCancelled.class);
+
+        RecordMetadata during = prompt(0, slow("cancel-during"));
+        await().atMost(PATIENCE).until(() -> client.stream(0, during.offset()).tokens.size() > 3);
+        cancel("cancel-during");
+        cancel("cancel-during");
+        StreamJudge.Stream stream = client.ended(during);
+        assertThat(stream.verdict()).isEmpty();
+        assertThat(stream.end).isInstanceOf(GenerationCancelled.class);
+        isCommitted(during);
+    }
+
+    private static PromptSubmitted slow(String id) {
+        return PromptSubmitted.ofText("demo", "slow one").generationId(id).maxTokens(900).build();
+    }
+
+    private void cancel(String id) {
+        client.send(
+                Topic.GENERATION_CONTROLS, 0, id, new ControlEvent.CancelRequested(id, null, null));
+    }
+
+    @Test
+    void theWorkerSaysWhoItIs() {
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> {
+                    var latest = client.read(Topic.WORKER_EVENTS, 0).getLast();
+                    WorkerState state =
+                            EventJson.read(latest.headers(), latest.value(), WorkerState.class);
+                    assertThat(state.partitions()).containsExactly(0, 1);
+                    assertThat(state.numericsId()).isEqualTo(ScriptedLoader.NUMERICS);
+                });
+    }
+}
