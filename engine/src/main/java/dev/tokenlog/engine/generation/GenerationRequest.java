@@ -1,5 +1,8 @@
 package dev.tokenlog.engine.generation;
 
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.architecture.ModelPlan;
 import java.util.List;
 
 /// One generation: prompt ids in, tokens out.
@@ -11,6 +14,7 @@ import java.util.List;
 /// @param maxTokens at most this many tokens in all, `doneIds` included
 /// @param stop texts that end the generation when the completion's text contains them
 /// @param alternatives -1: no log probabilities; 0: the token's own; n: and the n likeliest
+/// @param priority larger first; of equals, who came first
 /// @param alone run without neighbours in the step (a suspected poison)
 public record GenerationRequest(
         String id,
@@ -21,4 +25,68 @@ public record GenerationRequest(
         List<String> stop,
         int alternatives,
         int priority,
-        boolean alone) {}
+        boolean alone) {
+
+    /// Most alternatives that can be asked for.
+    public static final int MAX_ALTERNATIVES = 20;
+
+    /// Most stop texts.
+    public static final int MAX_STOP_TEXTS = 16;
+
+    /// Most characters of a stop text.
+    public static final int MAX_STOP_LENGTH = 1000;
+
+    public GenerationRequest {
+        stop = List.copyOf(stop);
+    }
+
+    /// Refuses what is out of range or does not fit the model.
+    ///
+    /// @throws EngineException `PARAMETER_OUT_OF_RANGE`, naming the field as the prompt event does,
+    ///   or `CONTEXT_TOO_LONG`
+    public GenerationRequest checkedFor(ModelPlan plan) {
+        sampling.checked();
+        require(maxTokens >= 1, "max_tokens is " + maxTokens + ", expected at least 1");
+        require(
+                alternatives >= -1 && alternatives <= MAX_ALTERNATIVES,
+                "logprobs is " + alternatives + ", expected 0 to " + MAX_ALTERNATIVES);
+        require(
+                stop.size() <= MAX_STOP_TEXTS,
+                "stop has " + stop.size() + " texts, expected at most " + MAX_STOP_TEXTS);
+        for (String text : stop) {
+            require(
+                    !text.isEmpty() && text.length() <= MAX_STOP_LENGTH,
+                    "stop has a text of "
+                            + text.length()
+                            + " characters, expected 1 to "
+                            + MAX_STOP_LENGTH);
+        }
+        require(promptIds.length >= 1, "prompt has no tokens");
+        requireVocabulary(promptIds, plan.vocabularySize());
+        requireVocabulary(doneIds, plan.vocabularySize());
+        if (promptIds.length >= plan.contextLength()) {
+            throw new EngineException(
+                    Reason.CONTEXT_TOO_LONG,
+                    "the prompt has "
+                            + promptIds.length
+                            + " tokens; the model's context of "
+                            + plan.contextLength()
+                            + " must hold them and an answer");
+        }
+        return this;
+    }
+
+    private static void requireVocabulary(int[] ids, int vocabularySize) {
+        for (int id : ids) {
+            require(
+                    id >= 0 && id < vocabularySize,
+                    "token id " + id + " is outside of the vocabulary of " + vocabularySize);
+        }
+    }
+
+    private static void require(boolean holds, String message) {
+        if (!holds) {
+            throw new EngineException(Reason.PARAMETER_OUT_OF_RANGE, message);
+        }
+    }
+}

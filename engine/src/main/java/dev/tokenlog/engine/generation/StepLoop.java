@@ -1,34 +1,325 @@
 package dev.tokenlog.engine.generation;
 
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.generation.GenerationListener.Finish;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
+import dev.tokenlog.engine.tokenizer.StreamingDetokenizer;
+import dev.tokenlog.engine.transformer.Batch;
 import dev.tokenlog.engine.transformer.Executor;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.PriorityQueue;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 
-/// Continuous batching: one thread owns the executor and its sequences.
+/// Continuous batching: one thread owns the executor and its sequences, and in each step computes
+/// the next token of every generation that decodes together with a piece of the prompts that wait.
+/// Generations join and leave between steps. What one of them gets does not depend on the others.
 public final class StepLoop implements GenerationEngine {
 
-    private StepLoop() {}
+    private static final Logger LOG = System.getLogger(StepLoop.class.getName());
+
+    private final Executor executor;
+    private final Set<Integer> endOfSequence;
+    private final Supplier<TextStream> texts;
+    private final StepLoopOptions options;
+    private final int contextLength;
+
+    private final Mailbox mailbox = new Mailbox();
+    private final AtomicLong order = new AtomicLong();
+    private final AtomicLong unfinished = new AtomicLong();
+    private volatile int activeCount;
+    private final Thread thread;
+
+    // The rest belongs to the loop's thread.
+    private final Batch batch;
+    private final Sampler sampler;
+    private final LogProbabilities logProbabilities;
+    private final List<Generation> arrived = new ArrayList<>();
+    private final PriorityQueue<Generation> waiting = new PriorityQueue<>(Generation::compare);
+    private final List<Generation> active = new ArrayList<>();
+    private long cachedTokens;
+
+    private StepLoop(
+            Executor executor,
+            Set<Integer> endOfSequence,
+            Supplier<TextStream> texts,
+            StepLoopOptions options) {
+        this.executor = executor;
+        this.endOfSequence = Set.copyOf(endOfSequence);
+        this.texts = texts;
+        this.options = options;
+        this.contextLength = executor.plan().contextLength();
+        this.batch = executor.newBatch(options.maxStepTokens(), options.maxSequences());
+        this.sampler = new Sampler(executor.plan().vocabularySize());
+        this.logProbabilities = new LogProbabilities(executor.plan().vocabularySize());
+        this.thread = Thread.ofPlatform().name("engine-loop").unstarted(this::run);
+    }
 
     /// Starts the loop's thread. Closing the loop closes neither executor nor tokenizer.
     public static StepLoop start(
             Executor executor, ModelTokenizer tokenizer, StepLoopOptions options) {
-        throw new UnsupportedOperationException();
+        return start(
+                executor,
+                tokenizer.endOfSequence(),
+                () -> {
+                    StreamingDetokenizer detokenizer = tokenizer.detokenizer();
+                    return detokenizer::append;
+                },
+                options);
     }
 
+    static StepLoop start(
+            Executor executor,
+            Set<Integer> endOfSequence,
+            Supplier<TextStream> texts,
+            StepLoopOptions options) {
+        StepLoop loop = new StepLoop(executor, endOfSequence, texts, options);
+        loop.thread.start();
+        return loop;
+    }
+
+    /// A request that is out of range or too long is told so by [GenerationListener#onFailed].
+    ///
+    /// @throws IllegalStateException after [#close]
     @Override
     public GenerationHandle submit(GenerationRequest request, GenerationListener listener) {
-        throw new UnsupportedOperationException();
+        Generation generation = new Generation(request, listener, mailbox, order.getAndIncrement());
+        unfinished.incrementAndGet();
+        try {
+            mailbox.submit(generation);
+        } catch (IllegalStateException e) {
+            unfinished.decrementAndGet();
+            throw e;
+        }
+        return generation;
     }
 
     @Override
     public int active() {
-        throw new UnsupportedOperationException();
+        return activeCount;
     }
 
     @Override
     public int queued() {
-        throw new UnsupportedOperationException();
+        return (int) Math.max(0, unfinished.get() - activeCount);
     }
 
     @Override
-    public void close() {}
+    public void close() {
+        mailbox.close();
+        if (Thread.currentThread() == thread) {
+            return; // a listener closes the engine: the loop ends after this step
+        }
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void run() {
+        boolean orderly = false;
+        try {
+            while (mailbox.collect(active.isEmpty() && waiting.isEmpty(), arrived)) {
+                arrived.forEach(this::receive);
+                arrived.clear();
+                endStopped();
+                admit();
+                if (!active.isEmpty()) {
+                    step();
+                }
+            }
+            orderly = true;
+        } finally {
+            mailbox.close();
+            mailbox.collect(false, arrived);
+            endAll(orderly);
+        }
+    }
+
+    private void endAll(boolean orderly) {
+        List<Generation> all = new ArrayList<>(active);
+        all.addAll(waiting);
+        all.addAll(arrived);
+        for (Generation generation : all) {
+            if (orderly) {
+                end(generation, GenerationListener::onStopped);
+            } else {
+                fail(generation, new IllegalStateException("the engine's loop has broken"));
+            }
+        }
+        waiting.clear();
+        arrived.clear();
+    }
+
+    private void receive(Generation generation) {
+        try {
+            GenerationRequest request = generation.request().checkedFor(executor.plan());
+            int most = generation.mostTokens(contextLength);
+            if (most > options.maxCachedTokens()) {
+                throw new EngineException(
+                        Reason.CONTEXT_TOO_LONG,
+                        "prompt and max_tokens take "
+                                + most
+                                + " tokens of KV cache, this engine has "
+                                + options.maxCachedTokens());
+            }
+            Finish finish =
+                    generation.begin(
+                            executor.plan().vocabularySize(), contextLength, endOfSequence, texts);
+            if (finish != null) {
+                end(generation, listener -> listener.onFinished(finish));
+            } else if (request.promptIds().length + request.doneIds().length >= contextLength) {
+                throw new IllegalStateException("earlier tokens fill the context");
+            } else {
+                waiting.add(generation);
+            }
+        } catch (RuntimeException e) {
+            fail(generation, e);
+        }
+    }
+
+    private void endStopped() {
+        for (Generation generation : List.copyOf(active)) {
+            if (generation.isStopRequested()) {
+                end(generation, GenerationListener::onStopped);
+            }
+        }
+        waiting.removeIf(generation -> {
+            boolean stopped = generation.isStopRequested();
+            if (stopped) {
+                end(generation, GenerationListener::onStopped);
+            }
+            return stopped;
+        });
+    }
+
+    /// Lets generations in while there is room. Nobody overtakes the one that waits first, so that
+    /// a long one, or one that must be alone, gets its turn.
+    private void admit() {
+        while (!waiting.isEmpty() && fits(waiting.peek())) {
+            Generation generation = waiting.poll();
+            try {
+                generation.admit(executor.newSequence());
+                active.add(generation);
+                cachedTokens += generation.mostTokens(contextLength);
+            } catch (RuntimeException e) {
+                fail(generation, e);
+            }
+        }
+        activeCount = active.size();
+    }
+
+    private boolean fits(Generation generation) {
+        if (active.isEmpty()) {
+            return true;
+        }
+        return !generation.request().alone()
+                && !active.getFirst().request().alone()
+                && active.size() < options.maxSequences()
+                && cachedTokens + generation.mostTokens(contextLength) <= options.maxCachedTokens();
+    }
+
+    private void step() {
+        batch.clear();
+        fill();
+        try {
+            executor.step(batch);
+        } catch (RuntimeException e) {
+            List.copyOf(active).forEach(generation -> fail(generation, e));
+            return;
+        }
+        for (Generation generation : List.copyOf(active)) {
+            try {
+                advance(generation);
+            } catch (RuntimeException e) {
+                fail(generation, e);
+            }
+        }
+    }
+
+    /// One token of each generation that decodes; then prompts in the order in which they came, a
+    /// bounded piece of them if anybody decodes.
+    private void fill() {
+        boolean decoding = false;
+        for (Generation generation : List.copyOf(active)) {
+            generation.skipStep();
+            if (!generation.isPrefilling()) {
+                decoding |= fill(generation, 1) > 0;
+            }
+        }
+        int room = batch.maxTokens() - batch.size();
+        if (decoding) {
+            room = Math.min(room, options.maxPrefillChunk());
+        }
+        for (Generation generation : List.copyOf(active)) {
+            if (room > 0 && generation.isPrefilling()) {
+                room -= fill(generation, room);
+            }
+        }
+    }
+
+    /// @return tokens put into the batch; none if the generation had to be given up
+    private int fill(Generation generation, int most) {
+        try {
+            return generation.fill(batch, most);
+        } catch (RuntimeException e) {
+            fail(generation, e);
+            return 0;
+        }
+    }
+
+    private void advance(Generation generation) {
+        if (generation.sequence().isNonFinite()) {
+            throw new EngineException(Reason.NON_FINITE, "the model computed a NaN or an infinity");
+        }
+        if (generation.logitRow() < 0) {
+            return;
+        }
+        Finish finish =
+                generation.decode(
+                        batch.logits(),
+                        generation.logitRow() * batch.vocabularySize(),
+                        sampler,
+                        logProbabilities,
+                        contextLength,
+                        endOfSequence);
+        if (finish != null) {
+            end(generation, listener -> listener.onFinished(finish));
+        }
+    }
+
+    private void fail(Generation generation, RuntimeException failure) {
+        end(generation, listener -> listener.onFailed(failure));
+    }
+
+    /// The last word about a generation. A listener that throws here cannot be told anything more.
+    private void end(Generation generation, Consumer<GenerationListener> lastWord) {
+        if (active.remove(generation)) {
+            cachedTokens -= generation.mostTokens(contextLength);
+            activeCount = active.size();
+        }
+        unfinished.decrementAndGet();
+        generation.release();
+        try {
+            lastWord.accept(generation.listener());
+        } catch (RuntimeException e) {
+            LOG.log(
+                    Level.ERROR,
+                    () -> "generation=" + generation.request().id() + " listener failed at the end",
+                    e);
+        }
+    }
 }

@@ -1,0 +1,187 @@
+package dev.tokenlog.engine.generation;
+
+import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.transformer.Batch;
+import dev.tokenlog.engine.transformer.Executor;
+import dev.tokenlog.engine.transformer.Sequence;
+import java.util.ArrayList;
+import java.util.List;
+
+/// An executor whose logits are a hash of the sequence's tokens: what follows depends on every
+/// token before and on nothing else. Checks how it is called.
+final class HashExecutor implements Executor {
+
+    /// A token after which the numbers are no numbers any more.
+    static final int POISON = 13;
+
+    private final ModelPlan plan;
+    private final int maxCached;
+    private Thread caller;
+    private int steps;
+    private int largestBatch;
+    private int sequencesOpen;
+    private int mostNeighbours;
+    private int failAtStep = -1;
+
+    HashExecutor(int vocabularySize, int contextLength) {
+        this.plan =
+                new ModelPlan(
+                        "hash",
+                        vocabularySize,
+                        32,
+                        contextLength,
+                        1,
+                        List.of(),
+                        new ModelPlan.Rotary(0, List.of(), 1),
+                        1e-5f,
+                        true,
+                        "embedding",
+                        "norm",
+                        "embedding");
+        this.maxCached = contextLength;
+    }
+
+    synchronized void failAtStep(int step) {
+        failAtStep = step;
+    }
+
+    synchronized int steps() {
+        return steps;
+    }
+
+    synchronized int largestBatch() {
+        return largestBatch;
+    }
+
+    synchronized int mostNeighbours() {
+        return mostNeighbours;
+    }
+
+    synchronized int sequencesOpen() {
+        return sequencesOpen;
+    }
+
+    @Override
+    public ModelPlan plan() {
+        return plan;
+    }
+
+    @Override
+    public String numericsId() {
+        return "hash-1/none";
+    }
+
+    @Override
+    public String description() {
+        return "hash of the tokens";
+    }
+
+    @Override
+    public synchronized Sequence newSequence() {
+        sequencesOpen++;
+        return new TokenSequence();
+    }
+
+    @Override
+    public Batch newBatch(int maxTokens, int maxLogits) {
+        return new Batch(maxTokens, maxLogits, plan.vocabularySize());
+    }
+
+    @Override
+    public synchronized void step(Batch batch) {
+        if (caller == null) {
+            caller = Thread.currentThread();
+        }
+        require(caller == Thread.currentThread(), "another thread");
+        require(batch.size() > 0, "an empty batch");
+        if (steps++ == failAtStep) {
+            throw new IllegalStateException("the executor broke");
+        }
+        largestBatch = Math.max(largestBatch, batch.size());
+        List<Sequence> distinct = new ArrayList<>();
+        for (int i = 0; i < batch.size(); i++) {
+            TokenSequence sequence = (TokenSequence) batch.sequence(i);
+            if (!distinct.contains(sequence)) {
+                distinct.add(sequence);
+            }
+            sequence.append(batch.token(i), batch.position(i));
+            if (batch.logitRow(i) >= 0) {
+                logits(
+                        sequence.tokens,
+                        batch.logits(),
+                        batch.logitRow(i) * plan.vocabularySize(),
+                        plan.vocabularySize());
+            }
+        }
+        mostNeighbours = Math.max(mostNeighbours, distinct.size());
+    }
+
+    static void logits(List<Integer> tokens, float[] logits, int offset, int vocabularySize) {
+        long state = 1469598103934665603L;
+        for (int token : tokens) {
+            state = (state ^ token) * 1099511628211L;
+            state ^= state >>> 29;
+        }
+        for (int id = 0; id < vocabularySize; id++) {
+            long mixed = (state + id) * 0x9E3779B97F4A7C15L;
+            mixed ^= mixed >>> 32;
+            // poison comes in prompts only
+            logits[offset + id] = id == POISON ? -10_000 : (mixed & 0xffff) / 8192f - 4;
+        }
+    }
+
+    private static void require(boolean holds, String message) {
+        if (!holds) {
+            throw new IllegalArgumentException(message);
+        }
+    }
+
+    @Override
+    public void close() {}
+
+    private final class TokenSequence implements Sequence {
+        private final List<Integer> tokens = new ArrayList<>();
+        private int reserved;
+        private boolean closed;
+        private boolean nonFinite;
+
+        void append(int token, int position) {
+            require(!closed, "a closed sequence");
+            require(position == tokens.size(), "position " + position + " after " + tokens.size());
+            require(position < reserved, "position " + position + " was not reserved");
+            require(token >= 0 && token < plan.vocabularySize(), "token " + token);
+            tokens.add(token);
+            nonFinite |= token == POISON;
+        }
+
+        @Override
+        public int length() {
+            return tokens.size();
+        }
+
+        @Override
+        public void reserve(int count) {
+            require(count <= maxCached, "reserves " + count + " of " + maxCached);
+            reserved = Math.max(reserved, count);
+        }
+
+        @Override
+        public void truncate(int length) {
+            tokens.subList(length, tokens.size()).clear();
+        }
+
+        @Override
+        public boolean isNonFinite() {
+            return nonFinite;
+        }
+
+        @Override
+        public void close() {
+            synchronized (HashExecutor.this) {
+                require(!closed, "closed twice");
+                closed = true;
+                sequencesOpen--;
+            }
+        }
+    }
+}
