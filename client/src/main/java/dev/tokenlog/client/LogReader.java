@@ -196,9 +196,21 @@ final class LogReader implements Source {
                 new TokenlogException(
                         Kind.LOG_GAP, "%s does not hold offset %d".formatted(partition, offset));
         Reading reading = readings.get(partition);
-        if (reading != null) {
-            List.copyOf(reading.followings).forEach(following -> fail(following, reason));
+        if (reading == null) {
+            return;
         }
+        // Those who are further on do not miss what is gone.
+        List.copyOf(reading.followings).stream()
+                .filter(following -> following.next.get(partition) <= offset)
+                .forEach(following -> fail(following, reason));
+        reading.followings.stream()
+                .mapToLong(following -> following.next.get(partition))
+                .min()
+                .ifPresent(
+                        next -> {
+                            reading.position = next;
+                            consumer.seek(partition, next);
+                        });
     }
 
     private void fail(Following following, TokenlogException reason) {
