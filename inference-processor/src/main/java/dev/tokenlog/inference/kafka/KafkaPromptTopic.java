@@ -13,6 +13,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
@@ -56,24 +57,36 @@ final class KafkaPromptTopic implements PromptTopic {
 
     @Override
     public void past(int partition, long committed, long windowMillis, Consumer<Past> done) {
-        Thread.ofVirtual()
-                .name("inference-past-" + partition)
-                .start(() -> readPast(partition, committed, windowMillis, done));
+        look(partition, (consumer, place) -> read(consumer, place, committed, windowMillis), done);
     }
 
-    private void readPast(int partition, long committed, long windowMillis, Consumer<Past> done) {
+    @Override
+    public void firstFrom(int partition, long offset, LongConsumer done) {
+        look(partition, (consumer, place) -> first(consumer, place, offset), done::accept);
+    }
+
+    private interface Look<T> {
+        T at(
+                org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer,
+                TopicPartition partition);
+    }
+
+    /// Looks into the log on a thread of its own, again and again until it succeeds.
+    private <T> void look(int partition, Look<T> look, Consumer<T> done) {
+        Thread.ofVirtual()
+                .name("inference-past-" + partition)
+                .start(() -> look(new TopicPartition(topic, partition), look, done));
+    }
+
+    private <T> void look(TopicPartition partition, Look<T> look, Consumer<T> done) {
         while (!closed) {
             try (var consumer = consumers.get()) {
-                Past past =
-                        read(
-                                consumer,
-                                new TopicPartition(topic, partition),
-                                committed,
-                                windowMillis);
-                protocol.execute(() -> done.accept(past));
+                consumer.assign(Set.of(partition));
+                T found = look.at(consumer, partition);
+                protocol.execute(() -> done.accept(found));
                 return;
             } catch (KafkaException e) {
-                LOG.warnf("reading the past of %s-%d failed: %s", topic, partition, e.getMessage());
+                LOG.warnf("looking into %s failed: %s", partition, e.getMessage());
                 try {
                     Thread.sleep(RETRY);
                 } catch (InterruptedException interrupted) {
@@ -88,8 +101,12 @@ final class KafkaPromptTopic implements PromptTopic {
             TopicPartition partition,
             long committed,
             long windowMillis) {
-        consumer.assign(Set.of(partition));
-        OptionalLong first = appendTime(consumer, partition, committed);
+        Optional<ConsumerRecord<byte[], byte[]>> uncommitted =
+                record(consumer, partition, committed);
+        OptionalLong first =
+                uncommitted.isPresent()
+                        ? OptionalLong.of(uncommitted.get().timestamp())
+                        : OptionalLong.empty();
         long since = first.orElse(System.currentTimeMillis()) - windowMillis;
         OffsetAndTimestamp from =
                 consumer.offsetsForTimes(Map.of(partition, Math.max(0, since))).get(partition);
@@ -108,8 +125,17 @@ final class KafkaPromptTopic implements PromptTopic {
         return new Past(first, prompts);
     }
 
-    /// When the record at this offset, or the next that is there, was appended.
-    private OptionalLong appendTime(
+    private long first(
+            org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer,
+            TopicPartition partition,
+            long offset) {
+        return record(consumer, partition, offset)
+                .map(ConsumerRecord::offset)
+                .orElseGet(() -> consumer.position(partition));
+    }
+
+    /// The record at this offset, or the next that is there.
+    private Optional<ConsumerRecord<byte[], byte[]>> record(
             org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer,
             TopicPartition partition,
             long offset) {
@@ -117,10 +143,10 @@ final class KafkaPromptTopic implements PromptTopic {
         consumer.seek(partition, offset);
         while (!closed && consumer.position(partition) < end) {
             for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
-                return OptionalLong.of(record.timestamp());
+                return Optional.of(record);
             }
         }
-        return OptionalLong.empty();
+        return Optional.empty();
     }
 
     private static Optional<PastPrompt> prompt(ConsumerRecord<byte[], byte[]> record) {

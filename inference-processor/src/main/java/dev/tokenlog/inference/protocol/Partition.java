@@ -9,6 +9,7 @@ import dev.tokenlog.inference.protocol.TokenTopic.StartingPoint;
 import dev.tokenlog.inference.protocol.TokenTopic.TokenRecord;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Queue;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.apache.kafka.common.header.internals.RecordHeaders;
@@ -45,6 +47,8 @@ final class Partition {
     private final Map<GenerationKey, GenerationLog> logs = new HashMap<>();
     private final Map<GenerationKey, Generation> live = new HashMap<>();
     private Phase phase = Phase.READING;
+    private final Queue<PromptRecord> parked = new ArrayDeque<>();
+    private boolean checking;
     private long committed;
     private long nextPrompt;
     private long lastPromptTime = Long.MIN_VALUE;
@@ -179,11 +183,46 @@ final class Partition {
 
     // ---- Prompts
 
-    /// @return whether the record belongs to this assignment and was not given before
-    boolean offer(PromptRecord record) {
-        if (isLeaving() || record.offset() < nextPrompt) {
-            return false;
+    /// Takes the next record. One that leaves a hole behind is believed only if the log has that
+    /// hole: otherwise it is left over from an earlier assignment, and to go on from it would lose
+    /// prompts.
+    void offer(PromptRecord record) {
+        if (isLeaving()) {
+            return;
         }
+        if (checking) {
+            parked.add(record);
+        } else if (record.offset() == nextPrompt) {
+            accept(record);
+        } else if (record.offset() > nextPrompt) {
+            checking = true;
+            worker.ports()
+                    .prompts()
+                    .firstFrom(number(), nextPrompt, first -> checked(record, first));
+        }
+    }
+
+    private void checked(PromptRecord record, long first) {
+        checking = false;
+        if (isLeaving()) {
+            return;
+        }
+        if (record.offset() == first) {
+            accept(record);
+        } else {
+            LOG.log(
+                    Level.WARNING,
+                    "partition={0} prompt={1} is left over from an earlier assignment, next is {2}",
+                    number(),
+                    record.offset(),
+                    first);
+        }
+        while (!checking && !parked.isEmpty()) {
+            offer(parked.remove());
+        }
+    }
+
+    private void accept(PromptRecord record) {
         nextPrompt = record.offset() + 1;
         lastPromptTime = Math.max(lastPromptTime, record.appendTime());
         Prompt prompt = new Prompt(record, worker.parser().parse(record));
@@ -193,7 +232,6 @@ final class Partition {
             take(prompt);
             commitProgress();
         }
-        return true;
     }
 
     private void take(Prompt prompt) {
@@ -448,5 +486,6 @@ final class Partition {
         uncommitted.clear();
         logs.clear();
         proofs.clear();
+        parked.clear();
     }
 }

@@ -3,6 +3,7 @@ package dev.tokenlog.inference.protocol;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
+import java.util.function.LongConsumer;
 
 /// The topic `prompts` beside the stream of new records: what was, and the group's commits.
 public interface PromptTopic {
@@ -10,6 +11,9 @@ public interface PromptTopic {
     /// Reads ids and body hashes of the records before `committed`, as far back as the window
     /// reaches from the first uncommitted one (from now, if there is none).
     void past(int partition, long committed, long windowMillis, Consumer<Past> done);
+
+    /// The offset of the first record at or behind this one; the log's end, if there is none.
+    void firstFrom(int partition, long offset, LongConsumer done);
 
     /// Commits, if the partition is assigned to this member now.
     ///

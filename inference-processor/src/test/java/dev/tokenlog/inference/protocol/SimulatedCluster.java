@@ -27,6 +27,9 @@ final class SimulatedCluster {
         final List<PromptRecord> prompts = new ArrayList<>();
         SimulatedWorker owner;
         Commit committed;
+
+        /// Prompts before this one have been deleted.
+        int start;
     }
 
     /// What may go wrong, and how often in all.
@@ -39,7 +42,10 @@ final class SimulatedCluster {
     final List<String> problems = new ArrayList<>();
     final Map<String, ErrorCode> expectedFailures = new TreeMap<>();
     final Set<String> poisonous = new HashSet<>();
+    final Set<String> digests = new HashSet<>();
     final boolean differ;
+    boolean staleRecords;
+    int tooLargeFrom = Integer.MAX_VALUE;
     int lostSends;
     private int kills;
     private int moves;
@@ -72,6 +78,11 @@ final class SimulatedCluster {
 
     long now() {
         return time;
+    }
+
+    /// What somebody else has written before.
+    void append(int partition, TokenEvent event) {
+        partitions.get(partition).tokens.add(new Appended(time, event));
     }
 
     void passes(long millis) {
@@ -236,12 +247,13 @@ final class SimulatedCluster {
         }
         PartitionLogs logs = partitions.get(partition);
         logs.owner = worker;
-        long committed = logs.committed == null ? 0 : logs.committed.offset();
+        long next = logs.committed == null ? 0 : logs.committed.offset();
+        OptionalLong missing = logs.start > next ? OptionalLong.of(next) : OptionalLong.empty();
         OptionalLong begin =
                 logs.committed == null
                         ? OptionalLong.empty()
                         : Commit.safeBeginning(logs.committed.metadata());
-        worker.assign(new Assignment(partition, committed, begin, OptionalLong.empty()));
+        worker.assign(new Assignment(partition, Math.max(next, logs.start), begin, missing));
     }
 
     boolean commit(SimulatedWorker worker, int partition, Commit commit) {
@@ -266,7 +278,7 @@ final class SimulatedCluster {
                 ended.add(key.generationId());
             }
         });
-        for (PromptRecord prompt : logs.prompts.subList(0, (int) commit.offset())) {
+        for (PromptRecord prompt : logs.prompts.subList(logs.start, (int) commit.offset())) {
             boolean done =
                     PromptParser.generationId(prompt)
                             .map(ended::contains)

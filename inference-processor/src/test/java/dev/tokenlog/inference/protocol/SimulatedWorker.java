@@ -18,6 +18,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.function.LongConsumer;
 import org.apache.kafka.common.header.Headers;
 
 /// A [Worker] on simulated ports. Whatever is asynchronous waits here until chance picks it; what
@@ -150,6 +151,11 @@ final class SimulatedWorker
         PromptRecord record = logs(partition).prompts.get((int) feed.position++);
         feed.ready = false;
         worker.prompt(record, () -> feed.ready = true);
+        if (cluster.staleRecords && cluster.random.nextInt(4) == 0) {
+            // Taken from the queue, and given to the worker when the world has changed.
+            PromptRecord stale = record;
+            after(cluster.random.nextInt(300), () -> worker.prompt(stale, () -> {}));
+        }
     }
 
     void revoke(int partition) {
@@ -168,7 +174,7 @@ final class SimulatedWorker
                 });
         // The group does not wait for ever.
         after(
-                500,
+                5_000,
                 () -> {
                     if (logs(partition).owner == this && !holds(partition)) {
                         worker.lost(List.of(partition));
@@ -237,6 +243,11 @@ final class SimulatedWorker
 
     @Override
     public void append(int partition, TokenEvent event, Headers prompt, Consumer<SendResult> done) {
+        if (event instanceof TokenEvent.TokensGenerated tokens
+                && tokens.index() + tokens.tokenIds().size() > cluster.tooLargeFrom) {
+            later(() -> done.accept(new SendResult.TooLarge("too many tokens")));
+            return;
+        }
         boolean lost = cluster.lostSends > 0 && cluster.random.nextInt(10) == 0;
         if (lost) {
             cluster.lostSends--;
@@ -322,6 +333,11 @@ final class SimulatedWorker
     }
 
     @Override
+    public void firstFrom(int partition, long offset, LongConsumer done) {
+        later(() -> done.accept(Math.max(offset, logs(partition).start)));
+    }
+
+    @Override
     public void commit(int partition, Commit commit, Consumer<Boolean> done) {
         tasks.add(() -> {
             boolean accepted = holds(partition) && cluster.commit(this, partition, commit);
@@ -386,6 +402,7 @@ final class SimulatedWorker
     @Override
     public void prepare(Work work, Consumer<Preparation> done) {
         later(() -> {
+            cluster.digests.add(work.modelDigest());
             if (cluster.poisonous.contains(work.generationId() + "/prompt")) {
                 cluster.kill(this);
                 return;

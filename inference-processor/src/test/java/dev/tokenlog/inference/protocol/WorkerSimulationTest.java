@@ -25,7 +25,7 @@ class WorkerSimulationTest {
     @BeforeAll
     static void logLittle() {
         // Held here: a logger that nobody holds may be forgotten, and its level with it.
-        PROTOCOL.setLevel(Level.WARNING);
+        PROTOCOL.setLevel(Level.SEVERE);
     }
 
     @AfterAll
@@ -60,6 +60,7 @@ class WorkerSimulationTest {
         for (long seed = 1; seed <= 400; seed++) {
             SimulatedCluster cluster =
                     new SimulatedCluster(seed, 2, 3, new Faults(3, 3, 3, 6, 0, seed % 2 == 0));
+            cluster.staleRecords = seed % 3 == 0;
             for (int i = 0; i < 8; i++) {
                 cluster.send(i % 2, prompt(i % 3 == 0 ? null : "g" + i, 4 + i, seed * 100 + i));
             }
