@@ -10,7 +10,7 @@ import java.util.OptionalInt;
 public interface InferenceConfiguration {
 
     /// Consumer group that shares the prompts.
-    @WithDefault("inference")
+    @WithDefault("tokenlog-inference")
     String group();
 
     /// Of the health page, where this is an application of its own.
