@@ -1,0 +1,85 @@
+package dev.tokenlog.validation;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.artifact.Artifact;
+import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.evaluate.ComparisonReport;
+import dev.tokenlog.engine.evaluate.HeldOutText;
+import dev.tokenlog.engine.evaluate.ModelComparison;
+import dev.tokenlog.engine.evaluate.TensorError;
+import dev.tokenlog.engine.tokenizer.ChatTemplate;
+import dev.tokenlog.engine.tokenizer.ModelTokenizer;
+import dev.tokenlog.engine.transformer.CpuExecutor;
+import dev.tokenlog.engine.transformer.CpuOptions;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+
+/// Both models on the CPU, in lock-step over the same held-out text.
+///
+/// @param heldOut the text: JSON lines with `messages`
+/// @param textName what events call it
+/// @param tokens how many positions to compare
+/// @param longest tokens of one document
+/// @param options of both executors
+record EngineComparison(Path heldOut, String textName, long tokens, int longest, CpuOptions options)
+        implements Comparison {
+
+    @Override
+    public Measurement compare(
+            Path artifact, String modelDigest, Path baseline, BooleanSupplier stop) {
+        try (Artifact quantized = Artifact.open(artifact, true)) {
+            requireDigest(quantized, modelDigest);
+            try (SourceModel source = SourceModel.open(baseline)) {
+                requireSameModel(quantized, source);
+                List<TensorError> tensors = TensorError.of(quantized, source, stop);
+                ComparisonReport report = compare(quantized, source, stop);
+                return new Measurement(report, tensors, textName);
+            }
+        }
+    }
+
+    private ComparisonReport compare(Artifact quantized, SourceModel source, BooleanSupplier stop) {
+        List<int[]> documents;
+        try (ModelTokenizer tokenizer = ModelTokenizer.open(quantized.folder())) {
+            documents =
+                    HeldOutText.read(
+                            heldOut,
+                            ChatTemplate.open(quantized.folder()),
+                            tokenizer,
+                            Math.min(longest, quantized.plan().contextLength()),
+                            tokens);
+        }
+        try (CpuExecutor candidate = CpuExecutor.open(quantized, options);
+                CpuExecutor reference = CpuExecutor.open(source, options)) {
+            return ModelComparison.compare(
+                    candidate, reference, documents, (done, of) -> !stop.getAsBoolean());
+        }
+    }
+
+    @Override
+    public String numericsId() {
+        return "cpu-1/kv16";
+    }
+
+    private static void requireDigest(Artifact artifact, String modelDigest) {
+        String found = artifact.digest().orElse("none");
+        if (!found.equals(modelDigest)) {
+            throw new EngineException(
+                    Reason.MODEL_UNREADABLE,
+                    artifact.folder() + ": digest " + found + ", expected " + modelDigest);
+        }
+    }
+
+    private static void requireSameModel(Artifact artifact, SourceModel source) {
+        if (!artifact.plan().equals(source.plan())) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    source.folder()
+                            + ": is not the model that "
+                            + artifact.folder()
+                            + " was made of: their layer plans differ");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+package dev.tokenlog.validation;
+
+import jakarta.enterprise.context.ApplicationScoped;
+import org.eclipse.microprofile.health.HealthCheck;
+import org.eclipse.microprofile.health.HealthCheckResponse;
+import org.eclipse.microprofile.health.Readiness;
+
+/// Ready while the desk takes work. Whether the channels are connected is told by the channels' own
+/// checks.
+@Readiness
+@ApplicationScoped
+public class ValidationReadiness implements HealthCheck {
+
+    private final Validations validations;
+
+    ValidationReadiness(Validations validations) {
+        this.validations = validations;
+    }
+
+    @Override
+    public HealthCheckResponse call() {
+        return HealthCheckResponse.named("validation-processor")
+                .status(validations.isWorking())
+                .build();
+    }
+}

@@ -1,0 +1,86 @@
+package dev.tokenlog.validation;
+
+import dev.tokenlog.engine.transformer.CpuOptions;
+import io.quarkus.runtime.ShutdownEvent;
+import io.smallrye.common.annotation.Identifier;
+import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
+import io.smallrye.reactive.messaging.kafka.api.IncomingKafkaRecordMetadata;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import jakarta.inject.Inject;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletionStage;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.eclipse.microprofile.reactive.messaging.Acknowledgment;
+import org.eclipse.microprofile.reactive.messaging.Incoming;
+
+/// Hands manifests and validation requests to the desk, which acknowledges them.
+@ApplicationScoped
+public class Validations {
+
+    static final String MANIFESTS = "validation-manifests-in";
+    static final String REQUESTS = "validation-requests-in";
+
+    private final ValidationDesk desk;
+
+    @Inject
+    Validations(
+            @Identifier("default-kafka-broker") Map<String, Object> kafka,
+            @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
+            ValidationConfig config) {
+        Path heldOut = config.heldOut().orElseGet(BundledText::unpack);
+        String textName =
+                config.heldOut().map(Path::toString).orElse("demo-model/" + BundledText.NAME);
+        CpuOptions options = CpuOptions.automatic().withCompute(config.compute());
+        this.desk =
+                new ValidationDesk(
+                        new EngineComparison(
+                                heldOut,
+                                textName,
+                                config.tokens(),
+                                config.longestDocument(),
+                                config.threads().isPresent()
+                                        ? options.withThreads(config.threads().getAsInt())
+                                        : options),
+                        () -> new KafkaValidationLog(kafka, prefix.orElse("")),
+                        "validation-" + UUID.randomUUID(),
+                        config.retryInterval());
+    }
+
+    void onStop(@Observes ShutdownEvent event) {
+        desk.close();
+    }
+
+    @Incoming(MANIFESTS)
+    @Acknowledgment(Acknowledgment.Strategy.MANUAL)
+    CompletionStage<Void> manifest(IncomingKafkaRecord<byte[], byte[]> message) {
+        return desk.manifest(recordOf(message), message::ack);
+    }
+
+    @Incoming(REQUESTS)
+    @Acknowledgment(Acknowledgment.Strategy.MANUAL)
+    CompletionStage<Void> request(IncomingKafkaRecord<byte[], byte[]> message) {
+        return desk.request(recordOf(message), message::ack);
+    }
+
+    @SuppressWarnings("unchecked")
+    private static ConsumerRecord<byte[], byte[]> recordOf(
+            IncomingKafkaRecord<byte[], byte[]> message) {
+        return message.getMetadata(IncomingKafkaRecordMetadata.class)
+                .orElseThrow(() -> new IllegalStateException("a record without metadata"))
+                .getRecord();
+    }
+
+    boolean isWorking() {
+        return desk.isAlive();
+    }
+
+    /// A topic's partition has gone elsewhere.
+    void abandon(String topic) {
+        desk.abandon(topic);
+    }
+}
