@@ -138,6 +138,8 @@ final class Cluster implements AutoCloseable {
 
     private KafkaConsumer<byte[], byte[]> consumer() {
         Map<String, Object> settings = new HashMap<>(options.kafka());
+        // Partitions are assigned by hand: what a file says about groups is not for this client.
+        settings.keySet().removeIf(name -> name.startsWith("group."));
         settings.put("key.deserializer", ByteArrayDeserializer.class);
         settings.put("value.deserializer", ByteArrayDeserializer.class);
         settings.put("enable.auto.commit", false);

@@ -206,11 +206,10 @@ final class LogReader implements Source {
         reading.followings.stream()
                 .mapToLong(following -> following.next.get(partition))
                 .min()
-                .ifPresent(
-                        next -> {
-                            reading.position = next;
-                            consumer.seek(partition, next);
-                        });
+                .ifPresent(next -> {
+                    reading.position = next;
+                    consumer.seek(partition, next);
+                });
     }
 
     private void fail(Following following, TokenlogException reason) {

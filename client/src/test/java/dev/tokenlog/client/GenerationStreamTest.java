@@ -22,6 +22,9 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -231,6 +234,42 @@ class GenerationStreamTest {
                     started(handle.generationId(), handle.bodyHash().orElseThrow(), null),
                     finished(handle.generationId(), 1, 0));
             assertThat(stream.await(PATIENCE).finished()).isTrue();
+        }
+    }
+
+    @Test
+    void whoAsksForWhatWasDeletedIsToldAndNobodyElseNotices() throws Exception {
+        String conversation = "kept";
+        GenerationHandle deleted = client.submit(prompt().conversationId(conversation).build());
+        worker.writeTokens(
+                deleted.partition(),
+                started(deleted.generationId(), deleted.bodyHash().orElseThrow(), null),
+                finished(deleted.generationId(), 1, 0));
+        try (GenerationStream live =
+                client.generate(prompt().conversationId(conversation).build())) {
+            try (Admin admin = Admin.create(Broker.shared().settings())) {
+                admin.deleteRecords(
+                                Map.of(
+                                        new TopicPartition(
+                                                Topic.TOKENS.name(prefix), deleted.partition()),
+                                        RecordsToDelete.beforeOffset(deleted.tokensOffset() + 2)))
+                        .all()
+                        .get();
+            }
+
+            try (GenerationStream late = client.stream(deleted)) {
+                assertThatThrownBy(() -> late.await(PATIENCE))
+                        .isInstanceOfSatisfying(
+                                TokenlogException.class,
+                                e -> assertThat(e.kind()).isEqualTo(Kind.LOG_GAP));
+            }
+            GenerationHandle handle = live.handle();
+            worker.writeTokens(
+                    handle.partition(),
+                    started(handle.generationId(), handle.bodyHash().orElseThrow(), null),
+                    tokens(handle.generationId(), 1, 0, "here", 1),
+                    finished(handle.generationId(), 1, 1));
+            assertThat(live.await(PATIENCE).text()).isEqualTo("here");
         }
     }
 
