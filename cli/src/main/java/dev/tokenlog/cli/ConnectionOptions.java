@@ -96,9 +96,10 @@ final class ConnectionOptions {
     }
 
     TokenlogClient connect() {
+        Duration timeout = callTimeout();
         Target target = reachableTarget();
         return TokenlogClient.connect(
-                ClientOptions.of(target.kafka(), target.topicPrefix()).withTimeout(callTimeout()));
+                ClientOptions.of(target.kafka(), target.topicPrefix()).withTimeout(timeout));
     }
 
     /// How long a stream may be silent.

@@ -50,7 +50,7 @@ final class DemoCommand implements Callable<Integer> {
     @Option(
             names = "--prompt",
             paramLabel = "TEXT",
-            defaultValue = "What is a partition?",
+            defaultValue = "Tell me a story about a brave fox who finds a lantern.",
             description = "What to ask (default: ${DEFAULT-VALUE})")
     private String prompt;
 
@@ -145,7 +145,7 @@ final class DemoCommand implements Callable<Integer> {
     private GenerationResult generate(TokenlogClient client) {
         PromptSubmitted request =
                 PromptSubmitted.ofMessages(MODEL, List.of(new Message("user", prompt)))
-                        .maxTokens(120)
+                        .maxTokens(200)
                         .temperature(0.0)
                         .seed(UnsignedSeed.of(BigInteger.valueOf(7)))
                         .build();

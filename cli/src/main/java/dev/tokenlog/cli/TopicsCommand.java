@@ -2,6 +2,7 @@ package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.contracts.Participant;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.TopicAdmin;
 import dev.tokenlog.contracts.TopicException;
@@ -48,8 +49,17 @@ final class TopicsCommand implements Callable<Integer> {
     @Option(names = "--check", description = "Change nothing.")
     private boolean checkOnly;
 
-    @Option(names = "--acls", description = "Print the rights that each part needs, and end.")
+    @Option(
+            names = "--acls",
+            description = "Print the rights that each participant needs, and end.")
     private boolean acls;
+
+    @Option(
+            names = "--principal",
+            paramLabel = "NAME",
+            defaultValue = "User:tokenlog",
+            description = "Who gets them (default: ${DEFAULT-VALUE}).")
+    private String principal;
 
     @Override
     public Integer call() {
@@ -81,9 +91,10 @@ final class TopicsCommand implements Callable<Integer> {
     /// Longer times are slower, not wrong: a cluster that forbids ours still works.
     private static String setGroupTimes(TopicAdmin admin, String prefix) {
         try {
-            for (ProcessorAccess part : ProcessorAccess.values()) {
-                if (part.groupIsConsumerProtocol()) {
-                    admin.setGroupTimes(part.group(prefix), HEARTBEAT, SESSION);
+            for (Participant part : Participant.values()) {
+                // Kafka Streams has a protocol of its own, whose times its members say.
+                if (part != Participant.REGISTRY_PROCESSOR && part.group(prefix).isPresent()) {
+                    admin.setGroupTimes(part.group(prefix).get(), HEARTBEAT, SESSION);
                 }
             }
             return null;
@@ -130,30 +141,22 @@ final class TopicsCommand implements Callable<Integer> {
         }
     }
 
+    /// As arguments of Kafka's own tool.
     private void printAcls() {
         String prefix = connection.target().topicPrefix();
+        ArrayNode list = Json.object().putArray("acls");
+        for (Participant part : Participant.values()) {
+            List<String> commands = part.aclCommands(prefix, principal);
+            if (output.json) {
+                ObjectNode node = list.addObject().put("participant", part.name());
+                node.set("kafka_acls", Json.of(commands));
+            } else {
+                common.terminal().line("# " + part.name());
+                commands.forEach(line -> common.terminal().line("kafka-acls.sh " + line));
+            }
+        }
         if (output.json) {
-            ArrayNode list = Json.object().putArray("acls");
-            for (ProcessorAccess part : ProcessorAccess.values()) {
-                ObjectNode node = list.addObject().put("part", part.label());
-                node.set("read", Json.of(names(part.reads(), prefix)));
-                node.set("write", Json.of(names(part.writes(), prefix)));
-                node.put("group", part.group(prefix));
-            }
             common.terminal().line(Json.text(Json.object().set("acls", list)));
-            return;
         }
-        for (ProcessorAccess part : ProcessorAccess.values()) {
-            common.terminal().line(common.terminal().bold(part.label()));
-            common.terminal().line("  read   " + String.join(" ", names(part.reads(), prefix)));
-            common.terminal().line("  write  " + String.join(" ", names(part.writes(), prefix)));
-            if (part.group(prefix) != null) {
-                common.terminal().line("  group  " + part.group(prefix) + part.more());
-            }
-        }
-    }
-
-    private static List<String> names(List<Topic> topics, String prefix) {
-        return topics.stream().map(topic -> topic.name(prefix)).toList();
     }
 }

@@ -41,11 +41,7 @@ record KafkaSettings(Map<String, Object> client) {
     /// for them.
     Map<String, String> configuration() {
         Map<String, String> configuration = new HashMap<>();
-        client.forEach((name, value) -> {
-            configuration.put("kafka." + name, value.toString());
-            configuration.put("kafka-streams." + name, value.toString());
-        });
-        configuration.put("quarkus.kafka-streams.bootstrap-servers", bootstrapServers());
+        client.forEach((name, value) -> configuration.put("kafka." + name, value.toString()));
         return configuration;
     }
 }

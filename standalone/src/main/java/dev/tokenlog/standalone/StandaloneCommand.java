@@ -55,10 +55,19 @@ final class StandaloneCommand implements Callable<Integer> {
             end.processorsStopped();
             end.run();
             return status[0];
-        } catch (PlatformException | EmbeddedKafkaException | TopicException e) {
-            System.err.println("tokenlog: " + e.getMessage().lines().findFirst().orElse(""));
-            return ENVIRONMENT;
+        } catch (EmbeddedKafkaException e) {
+            return refuse(
+                    e.reason() == EmbeddedKafkaException.Reason.PORT_IN_USE
+                            ? e.getMessage() + "; the option is --port"
+                            : e.getMessage());
+        } catch (PlatformException | TopicException e) {
+            return refuse(e.getMessage());
         }
+    }
+
+    private static int refuse(String message) {
+        System.err.println("tokenlog: " + message.lines().findFirst().orElse(""));
+        return ENVIRONMENT;
     }
 
     private KafkaSettings kafka(PlatformFolder folder, PlatformEnd end) {
@@ -90,7 +99,6 @@ final class StandaloneCommand implements Callable<Integer> {
         if (!options.topicPrefix.isEmpty()) {
             configuration.put("tokenlog.topic-prefix", options.topicPrefix);
         }
-        configuration.put("kafka-streams.state.dir", folder.streams().toString());
         configuration.put("quarkus.http.port", Integer.toString(options.httpPort));
         return configuration;
     }

@@ -1,0 +1,167 @@
+package dev.tokenlog.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Commands that need no broker, on the bundled model.
+class LocalCommandsTest {
+
+    @TempDir Path folder;
+
+    @Test
+    void quantizeWritesAnArtifactThatInspectVouchesFor() {
+        String store = folder.resolve("a store").toString();
+        CommandRun quantize =
+                CommandRun.of("quantize", CommandRun.demoModel(), "--out", store, "--json");
+        assertThat(quantize.status()).as(quantize.toString()).isZero();
+        assertThat(quantize.out().lines()).hasSize(1);
+        JsonNode made = Json.read(quantize.out(), "quantize");
+        String location = made.path("location").asText();
+
+        CommandRun inspect = CommandRun.of("inspect", location, "--json");
+        assertThat(inspect.status()).as(inspect.toString()).isZero();
+        JsonNode found = Json.read(inspect.out(), "inspect");
+        assertThat(found.path("facts").path("model_digest").asText())
+                .isEqualTo(made.path("model_digest").asText())
+                .isEqualTo(Path.of(location).getFileName().toString());
+        assertThat(found.path("tensors")).hasSize(6 * 9 + 2);
+    }
+
+    @Test
+    void inspectNamesWhatIsBroken() throws Exception {
+        Path file = Files.write(folder.resolve("broken.safetensors"), new byte[] {1, 2, 3});
+        CommandRun run = CommandRun.of("inspect", file.toString());
+        assertThat(run.status()).isEqualTo(ExitStatus.NO);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err()).contains("broken.safetensors").contains("SOURCE_UNREADABLE");
+        assertThat(run.err().lines()).hasSize(1);
+    }
+
+    @Test
+    void tokenizeGoesThereAndBack() {
+        String text = "Once upon a time, gr\u00fc\u00dfe \ud83d\ude00!";
+        CommandRun there =
+                withInput(
+                        Json.text(Json.of(text)) + "\n",
+                        "tokenize",
+                        CommandRun.demoModel(),
+                        "--no-special");
+        assertThat(there.status()).as(there.toString()).isZero();
+        CommandRun back =
+                withInput(
+                        there.out(),
+                        "tokenize",
+                        CommandRun.demoModel(),
+                        "--decode",
+                        "--no-special");
+        assertThat(Json.read(back.out(), "line").asText()).isEqualTo(text);
+    }
+
+    @Test
+    void tokenizeNamesTheLineThatIsNoJson() {
+        CommandRun run = withInput("\"a\"\nb\n", "tokenize", CommandRun.demoModel());
+        assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
+        assertThat(run.out().lines()).hasSize(1);
+        assertThat(run.err()).contains("line 2");
+    }
+
+    @Test
+    void renderWritesAStringOrAnError() {
+        CommandRun run =
+                withInput(
+                        "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"add_generation_prompt\":true}\n",
+                        "render",
+                        CommandRun.demoModel());
+        assertThat(run.status()).as(run.toString()).isZero();
+        assertThat(Json.read(run.out(), "line").asText())
+                .isEqualTo("<s><|user|>\nhi</s>\n<|assistant|>\n");
+    }
+
+    @Test
+    void logitsGreedyIsTheReferenceContinuation() throws Exception {
+        JsonNode reference =
+                Json.read(
+                        Files.readString(
+                                Path.of(
+                                        System.getProperty("tokenlog.root"),
+                                        "demo-model",
+                                        "reference.json")),
+                        "reference.json");
+        JsonNode greedy = reference.path("cases").get(0);
+        CommandRun run =
+                CommandRun.of(
+                        "logits",
+                        CommandRun.demoModel(),
+                        "--ids",
+                        joined(greedy.path("input_ids")),
+                        "--greedy",
+                        "8",
+                        "--compute",
+                        "scalar");
+        assertThat(run.status()).as(run.toString()).isZero();
+        JsonNode next = Json.read(run.out(), "ids");
+        for (int i = 0; i < next.size(); i++) {
+            assertThat(next.get(i)).isEqualTo(greedy.path("greedy_ids").get(i));
+        }
+    }
+
+    @Test
+    void logitsRefusesAnIdThatIsNotInTheVocabulary() {
+        CommandRun run =
+                CommandRun.of("logits", CommandRun.demoModel(), "--ids", "999999", "--greedy", "1");
+        assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
+        assertThat(run.err()).contains("999999");
+    }
+
+    @Test
+    void logitsWithKernelsThatDoNotExistSaysWhichDo() {
+        CommandRun run =
+                CommandRun.of(
+                        "logits",
+                        CommandRun.demoModel(),
+                        "--ids",
+                        "1",
+                        "--greedy",
+                        "1",
+                        "--compute",
+                        "abacus");
+        assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
+        assertThat(run.err()).contains("abacus").contains("scalar");
+    }
+
+    @Test
+    void doctorFindsTheKernelsAndPrintsOneDocument() {
+        CommandRun run = CommandRun.of("doctor", "--json", "--bootstrap", "127.0.0.1:1");
+        assertThat(run.status()).as(run.toString()).isZero();
+        JsonNode findings = Json.read(run.out(), "doctor").path("findings");
+        assertThat(findings).anyMatch(f -> f.path("subject").asText().equals("kernels scalar"));
+        assertThat(findings)
+                .anyMatch(f ->
+                        f.path("subject").asText().equals("broker")
+                                && f.path("remedy").asText().contains("tokenlog up"));
+    }
+
+    private static String joined(JsonNode ids) {
+        StringBuilder text = new StringBuilder();
+        ids.forEach(id -> text.append(text.isEmpty() ? "" : ",").append(id.asInt()));
+        return text.toString();
+    }
+
+    private static CommandRun withInput(String input, String... arguments) {
+        InputStream before = System.in;
+        System.setIn(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
+        try {
+            return CommandRun.of(arguments);
+        } finally {
+            System.setIn(before);
+        }
+    }
+}
