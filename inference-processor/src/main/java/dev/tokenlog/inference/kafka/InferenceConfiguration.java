@@ -63,7 +63,7 @@ public interface InferenceConfiguration {
     /// What this worker takes on at once.
     interface Limits {
         /// Tokens, prompt and completion, of all generations that run.
-        @WithDefault("32768")
+        @WithDefault("16384")
         long tokens();
 
         @WithDefault("32")

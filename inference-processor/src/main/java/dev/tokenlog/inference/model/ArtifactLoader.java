@@ -20,7 +20,6 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /// Loads artifacts from the store and runs them on the CPU.
 public final class ArtifactLoader implements ModelLoader {
@@ -159,11 +158,6 @@ public final class ArtifactLoader implements ModelLoader {
         @Override
         public long bytes() {
             return artifact.manifest().statistics().bytes();
-        }
-
-        @Override
-        public Set<Integer> endOfSequence() {
-            return tokenizer.endOfSequence();
         }
 
         @Override

@@ -14,7 +14,6 @@ import dev.tokenlog.inference.protocol.Inference.Work;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.concurrent.Executor;
 
 /// A tokenized prompt on its model.
@@ -44,44 +43,20 @@ final class EnginePrompt implements PreparedPrompt {
         return hash;
     }
 
+    /// What an earlier attempt left is only fed to the detokenizer; the engine sees for itself whether
+    /// it is already all.
     @Override
     public Run start(int[] doneIds, boolean alone, RunListener listener) {
-        LoadedModel.TextStream text = model.text();
-        StringBuilder before = new StringBuilder();
-        for (int id : doneIds) {
-            before.append(text.append(id));
-        }
-        Optional<End> end = end(doneIds, before);
-        if (end.isPresent()) {
-            protocol.execute(() -> listener.finished(end.get().reason(), end.get().stop()));
+        try {
+            LoadedModel.TextStream text = model.text();
+            for (int id : doneIds) {
+                text.append(id);
+            }
+            return model.engine().submit(request(doneIds, alone), new Told(text, listener))::stop;
+        } catch (RuntimeException e) {
+            new Told(null, listener).onFailed(e);
             return () -> {};
         }
-        GenerationHandle handle =
-                model.engine().submit(request(doneIds, alone), new Told(text, listener));
-        return handle::stop;
-    }
-
-    private record End(String reason, String stop) {}
-
-    /// Whether the tokens that an earlier attempt left are already all.
-    private Optional<End> end(int[] doneIds, CharSequence text) {
-        if (doneIds.length == 0) {
-            return Optional.empty();
-        }
-        if (model.endOfSequence().contains(doneIds[doneIds.length - 1])) {
-            return Optional.of(new End(reason(GenerationListener.Reason.STOP), null));
-        }
-        for (String stop : work.parameters().stop()) {
-            if (text.toString().contains(stop)) {
-                return Optional.of(new End(reason(GenerationListener.Reason.STOP), stop));
-            }
-        }
-        boolean full =
-                doneIds.length >= work.parameters().maxTokens()
-                        || ids.length + doneIds.length >= model.contextLength();
-        return full
-                ? Optional.of(new End(reason(GenerationListener.Reason.LENGTH), null))
-                : Optional.empty();
     }
 
     private GenerationRequest request(int[] doneIds, boolean alone) {
@@ -110,7 +85,8 @@ final class EnginePrompt implements PreparedPrompt {
         return reason.name().toLowerCase(Locale.ROOT);
     }
 
-    /// Brings the engine's words to the protocol thread, in order.
+    /// Brings the engine's words to the protocol thread, in order. The text is found on the engine's
+    /// thread, which can fail one generation; a failure on the protocol thread would end the worker.
     private final class Told implements GenerationListener {
 
         private final LoadedModel.TextStream text;
@@ -123,8 +99,8 @@ final class EnginePrompt implements PreparedPrompt {
 
         @Override
         public void onToken(int index, int tokenId, TokenLogProbability logprob) {
-            protocol.execute(
-                    () -> listener.token(tokenId, text.append(tokenId), of(tokenId, logprob)));
+            String added = text.append(tokenId);
+            protocol.execute(() -> listener.token(tokenId, added, of(tokenId, logprob)));
         }
 
         @Override

@@ -3,7 +3,6 @@ package dev.tokenlog.inference.model;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.engine.generation.GenerationEngine;
 import java.time.Instant;
-import java.util.Set;
 
 /// A model that is ready to run. Safe for use by several threads at once.
 public interface LoadedModel extends AutoCloseable {
@@ -15,9 +14,6 @@ public interface LoadedModel extends AutoCloseable {
 
     /// What its weights take, in bytes.
     long bytes();
-
-    /// The ids that end a generation.
-    Set<Integer> endOfSequence();
 
     /// Renders and tokenizes a prompt.
     ///
@@ -31,7 +27,7 @@ public interface LoadedModel extends AutoCloseable {
     @Override
     void close();
 
-    /// Turns tokens into text while they come; for one thread.
+    /// Turns tokens into text while they come; for one thread at a time.
     interface TextStream {
         /// @return what this token adds, often a word, sometimes nothing
         String append(int id);

@@ -148,7 +148,7 @@ public final class PromptParser {
                 .or(() -> outside("top_k", p.topK(), 0, Integer.MAX_VALUE))
                 .or(() -> outside("top_p", p.topP(), Double.MIN_VALUE, 1))
                 .or(() -> outside("min_p", p.minP(), 0, 1))
-                .or(() -> outside("repetition_penalty", p.repetitionPenalty(), 0.01, 100))
+                .or(() -> outside("repetition_penalty", p.repetitionPenalty(), 0.1, 10))
                 .or(() -> outside("presence_penalty", p.presencePenalty(), -2, 2))
                 .or(() -> outside("frequency_penalty", p.frequencyPenalty(), -2, 2))
                 .or(() -> outside("logprobs", p.logprobs(), 0, MAX_LOGPROBS))

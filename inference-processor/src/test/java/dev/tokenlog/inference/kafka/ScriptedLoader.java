@@ -12,7 +12,6 @@ import dev.tokenlog.inference.protocol.SimulatedModel;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Instant;
 import java.util.Arrays;
-import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -73,11 +72,6 @@ public class ScriptedLoader implements ModelLoader {
         @Override
         public long bytes() {
             return 42;
-        }
-
-        @Override
-        public Set<Integer> endOfSequence() {
-            return Set.of();
         }
 
         @Override
