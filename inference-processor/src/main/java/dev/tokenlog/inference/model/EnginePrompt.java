@@ -3,7 +3,6 @@ package dev.tokenlog.inference.model;
 import dev.tokenlog.contracts.TokenEvent.Alternative;
 import dev.tokenlog.contracts.TokenEvent.Parameters;
 import dev.tokenlog.contracts.TokenEvent.TokenLogprob;
-import dev.tokenlog.engine.generation.GenerationHandle;
 import dev.tokenlog.engine.generation.GenerationListener;
 import dev.tokenlog.engine.generation.GenerationRequest;
 import dev.tokenlog.engine.generation.SamplingParameters;
@@ -43,8 +42,8 @@ final class EnginePrompt implements PreparedPrompt {
         return hash;
     }
 
-    /// What an earlier attempt left is only fed to the detokenizer; the engine sees for itself whether
-    /// it is already all.
+    /// What an earlier attempt left is only fed to the detokenizer; the engine sees for itself
+    /// whether it is already all.
     @Override
     public Run start(int[] doneIds, boolean alone, RunListener listener) {
         try {
@@ -85,8 +84,9 @@ final class EnginePrompt implements PreparedPrompt {
         return reason.name().toLowerCase(Locale.ROOT);
     }
 
-    /// Brings the engine's words to the protocol thread, in order. The text is found on the engine's
-    /// thread, which can fail one generation; a failure on the protocol thread would end the worker.
+    /// Brings the engine's words to the protocol thread, in order. The text is found on the
+    /// engine's thread, which can fail one generation; a failure on the protocol thread would end
+    /// the worker.
     private final class Told implements GenerationListener {
 
         private final LoadedModel.TextStream text;
