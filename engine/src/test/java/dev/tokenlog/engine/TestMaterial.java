@@ -1,7 +1,5 @@
 package dev.tokenlog.engine;
 
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -11,33 +9,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 
-/// Where tests find the bundled model and, beside the checkout, material from public sources.
+/// Test material in JSON, and such that needs a repair.
 public final class TestMaterial {
 
     public static final ObjectMapper JSON = new ObjectMapper();
 
-    private static final Path ROOT =
-            Path.of(System.getProperty("tokenlog.root", "..")).toAbsolutePath().normalize();
-
     private TestMaterial() {}
-
-    /// A file or folder of the repository.
-    public static Path bundled(String path) {
-        return ROOT.resolve(path);
-    }
-
-    /// A file or folder that lies beside the checkout; without it the test is skipped and says so.
-    public static Path shared(String path) {
-        Path found = ROOT.resolveSibling("shared").resolve("data").resolve(path);
-        assumeTrue(Files.exists(found), () -> "skipped: no " + found);
-        return found;
-    }
 
     /// The Llama 2 tokenizer in a folder of its own. In the published copy the no-break spaces of
     /// four pieces and three merges have become spaces, and its authors' library refuses it: they
     /// are put back.
     public static Path llama2Tokenizer(Path folder) throws IOException {
-        Path published = shared("llama2-tokenizer");
+        Path published = TestFiles.shared("llama2-tokenizer");
         ObjectNode tokenizer = (ObjectNode) json(published.resolve("tokenizer.json"));
         ObjectNode model = (ObjectNode) tokenizer.path("model");
         ObjectNode vocabulary = JSON.createObjectNode();

@@ -1,23 +1,94 @@
 package dev.tokenlog.engine.evaluate;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.StrictJson;
 import dev.tokenlog.engine.tokenizer.ChatTemplate;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 
 /// Text for validation: one JSON object with `messages` per line.
 public final class HeldOutText {
 
+    private static final TypeReference<List<Map<String, Object>>> MESSAGES =
+            new TypeReference<>() {};
+
     private HeldOutText() {}
 
-    /// Renders and tokenizes each line to a document of at most `longest` tokens, until `maxTokens`
-    /// are reached.
+    /// Renders and tokenizes line after line.
+    ///
+    /// @param longest tokens of a document; the rest of a longer one is left out
+    /// @param maxTokens no document is begun after this many tokens to predict
+    /// @return documents of at least two tokens; the first of a document is given, the others are
+    ///   to be predicted
+    /// @throws EngineException `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE` or `TEMPLATE_REFUSED`
     public static List<int[]> read(
             Path file,
             ChatTemplate template,
             ModelTokenizer tokenizer,
             int longest,
             long maxTokens) {
-        throw new UnsupportedOperationException(file.toString());
+        List<int[]> documents = new ArrayList<>();
+        long tokens = 0;
+        int lineNumber = 0;
+        try (BufferedReader lines = Files.newBufferedReader(file)) {
+            String line = lines.readLine();
+            for (; line != null && tokens < maxTokens; line = lines.readLine()) {
+                lineNumber++;
+                if (line.isBlank()) {
+                    continue;
+                }
+                List<Map<String, Object>> messages = messages(file + ", line " + lineNumber, line);
+                String text = template.render(messages, false, null, Instant.EPOCH);
+                int[] ids = tokenizer.encode(text, false);
+                if (ids.length > 1) {
+                    int[] document = Arrays.copyOf(ids, Math.min(ids.length, longest));
+                    documents.add(document);
+                    tokens += document.length - 1;
+                }
+            }
+        } catch (NoSuchFileException e) {
+            throw new EngineException(Reason.SOURCE_NOT_FOUND, file + ": not found", e);
+        } catch (CharacterCodingException e) {
+            throw new EngineException(Reason.SOURCE_UNREADABLE, file + ": is not UTF-8", e);
+        } catch (IOException e) {
+            throw new EngineException(
+                    Reason.SOURCE_UNREADABLE, file + ": cannot be read: " + e.getMessage(), e);
+        }
+        if (documents.isEmpty()) {
+            throw new EngineException(
+                    Reason.SOURCE_UNREADABLE, file + ": has no line with messages");
+        }
+        return documents;
+    }
+
+    private static List<Map<String, Object>> messages(String place, String line) {
+        try {
+            JsonNode messages = StrictJson.MAPPER.readTree(line).path("messages");
+            boolean objects = messages.isArray() && !messages.isEmpty();
+            for (JsonNode message : messages) {
+                objects &= message.isObject();
+            }
+            if (!objects) {
+                throw new EngineException(
+                        Reason.SOURCE_UNREADABLE, place + ": expected a list of messages");
+            }
+            return StrictJson.MAPPER.convertValue(messages, MESSAGES);
+        } catch (JsonProcessingException e) {
+            throw StrictJson.unreadable(place, e);
+        }
     }
 }

@@ -3,6 +3,7 @@ package dev.tokenlog.engine.tokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.StrictJson;
 import dev.tokenlog.engine.tokenizer.jinja.JinjaTemplate;
 import dev.tokenlog.engine.tokenizer.jinja.TemplateException;
 import java.nio.file.Files;
@@ -17,7 +18,7 @@ import java.util.Map;
 /// use by several threads at once.
 public final class ChatTemplate {
 
-    private static final long MAX_BYTES = 1L << 20;
+    private static final int MAX_CHARACTERS = 1 << 20;
     private static final String DEFAULT = "default";
     private static final String WITH_TOOLS = "tool_use";
 
@@ -40,13 +41,14 @@ public final class ChatTemplate {
         Map<String, String> specialTokens = SpecialTokens.byName(folder);
         Path jinja = folder.resolve("chat_template.jinja");
         if (Files.exists(jinja)) {
-            Map<String, String> sources = Map.of(DEFAULT, ModelFiles.readText(jinja, MAX_BYTES));
+            String source = StrictJson.decode(StrictJson.bytes(jinja), jinja.toString());
+            Map<String, String> sources = Map.of(DEFAULT, source);
             return new ChatTemplate(jinja, parsed(jinja, sources), specialTokens);
         }
         for (String name : List.of("chat_template.json", SpecialTokens.TOKENIZER_CONFIG)) {
             Path json = folder.resolve(name);
             Map<String, String> sources =
-                    ModelFiles.configuration(json)
+                    SpecialTokens.configuration(json)
                             .map(c -> sources(json, c.path("chat_template")))
                             .orElse(Map.of());
             if (!sources.isEmpty()) {

@@ -3,8 +3,10 @@ package dev.tokenlog.engine.tokenizer;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.StrictJson;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
@@ -56,15 +58,16 @@ public final class ModelTokenizer implements AutoCloseable {
     ///   file
     public static ModelTokenizer open(Path folder) {
         Path path = folder.resolve("tokenizer.json");
-        byte[] content = ModelFiles.read(path, TokenizerFile.MAX_BYTES);
+        String content = StrictJson.decode(StrictJson.bytes(path), path.toString());
         TokenizerFile file = TokenizerFile.parse(path, content);
         SortedSet<Integer> ends = SpecialTokens.endOfSequence(folder, file.ids());
         return new ModelTokenizer(load(path, content), file, ends);
     }
 
-    private static HuggingFaceTokenizer load(Path path, byte[] content) {
+    private static HuggingFaceTokenizer load(Path path, String content) {
         try {
-            return HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(content), OPTIONS);
+            return HuggingFaceTokenizer.newInstance(
+                    new ByteArrayInputStream(content.getBytes(StandardCharsets.UTF_8)), OPTIONS);
         } catch (LinkageError e) {
             throw new EngineException(
                     Reason.UNSUPPORTED,

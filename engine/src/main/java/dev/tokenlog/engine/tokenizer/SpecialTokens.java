@@ -3,6 +3,8 @@ package dev.tokenlog.engine.tokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.StrictJson;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -21,7 +23,7 @@ final class SpecialTokens {
     static Map<String, String> byName(Path folder) {
         Map<String, String> tokens = new LinkedHashMap<>();
         for (String file : new String[] {"special_tokens_map.json", TOKENIZER_CONFIG}) {
-            ModelFiles.configuration(folder.resolve(file))
+            configuration(folder.resolve(file))
                     .ifPresent(configuration ->
                             configuration
                                     .properties()
@@ -33,6 +35,11 @@ final class SpecialTokens {
                                     }));
         }
         return tokens;
+    }
+
+    /// The object in a configuration file, if the file is there.
+    static Optional<JsonNode> configuration(Path file) {
+        return Files.exists(file) ? Optional.of(StrictJson.object(file)) : Optional.empty();
     }
 
     /// A token is written as its text or as an object with `content`.
@@ -47,7 +54,7 @@ final class SpecialTokens {
         TreeSet<Integer> ends = new TreeSet<>();
         for (String name : new String[] {"generation_config.json", "config.json"}) {
             Path file = folder.resolve(name);
-            Optional<JsonNode> configuration = ModelFiles.configuration(file);
+            Optional<JsonNode> configuration = configuration(file);
             configuration.ifPresent(c -> addIds(file, c.path("eos_token_id"), ends));
         }
         Integer tokenizers = ids.get(byName(folder).get("eos_token"));

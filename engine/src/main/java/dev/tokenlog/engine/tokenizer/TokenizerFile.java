@@ -3,9 +3,12 @@ package dev.tokenlog.engine.tokenizer;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectReader;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.StrictJson;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -21,15 +24,18 @@ import java.util.Map;
 record TokenizerFile(
         String[] tokens, Map<String, Integer> ids, BitSet special, TokenText tokenText) {
 
-    static final long MAX_BYTES = 128L << 20;
+    /// Reads one value in the middle of the file: more follows.
+    private static final ObjectReader VALUE =
+            StrictJson.MAPPER.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+
     private static final int MAX_ID = (1 << 22) - 1;
 
-    static TokenizerFile parse(Path file, byte[] content) {
+    static TokenizerFile parse(Path file, String content) {
         Reader reader = new Reader(file);
-        try (JsonParser parser = ModelFiles.JSON.createParser(content)) {
+        try (JsonParser parser = StrictJson.parser(content)) {
             reader.read(parser);
         } catch (JsonProcessingException e) {
-            throw ModelFiles.broken(file, e);
+            throw StrictJson.unreadable(file.toString(), e);
         } catch (IOException e) {
             throw new EngineException(Reason.SOURCE_UNREADABLE, file + ": " + e.getMessage(), e);
         }
@@ -54,8 +60,8 @@ record TokenizerFile(
                 String field = parser.currentName();
                 parser.nextToken();
                 switch (field) {
-                    case "added_tokens" -> addedTokens(parser.readValueAsTree());
-                    case "decoder" -> decoder = parser.readValueAsTree();
+                    case "added_tokens" -> addedTokens(VALUE.readTree(parser));
+                    case "decoder" -> decoder = VALUE.readTree(parser);
                     case "model" -> model(parser);
                     default -> parser.skipChildren();
                 }

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.TestMaterial;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -29,7 +30,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /// The bundled model's tokenizer and template against what transformers made of them.
 class BundledTokenizerTest {
 
-    private static final Path MODEL = TestMaterial.bundled("demo-model/model");
+    private static final Path MODEL = TestFiles.root().resolve("demo-model/model");
 
     private static ModelTokenizer tokenizer;
 
@@ -67,7 +68,8 @@ class BundledTokenizerTest {
     void agreesWithTheReference() throws IOException {
         ChatTemplate template = ChatTemplate.open(MODEL);
         JsonNode cases =
-                TestMaterial.json(TestMaterial.bundled("demo-model/reference.json")).path("cases");
+                TestMaterial.json(TestFiles.root().resolve("demo-model/reference.json"))
+                        .path("cases");
         assertThat(cases).hasSize(12);
         for (JsonNode c : cases) {
             checkReference(tokenizer, template, c);
@@ -119,7 +121,7 @@ class BundledTokenizerTest {
             delimiter = '|',
             quoteCharacter = '`',
             value = {
-                "{                                            | SOURCE_UNREADABLE | broken JSON",
+                "{                                            | SOURCE_UNREADABLE | not the expected JSON",
                 "[]                                           | SOURCE_UNREADABLE | expected a JSON object",
                 "{}                                           | SOURCE_UNREADABLE | the vocabulary is empty",
                 "{\"model\":{\"vocab\":{\"a\":-1}}}           | SOURCE_UNREADABLE | out of range",
@@ -144,7 +146,7 @@ class BundledTokenizerTest {
     void namesAMissingFile() {
         assertThatExceptionOfType(EngineException.class)
                 .isThrownBy(() -> ModelTokenizer.open(temp))
-                .withMessageContaining("tokenizer.json: no such file")
+                .withMessageContaining("tokenizer.json: not found")
                 .satisfies(e -> assertThat(e.reason()).isEqualTo(Reason.SOURCE_NOT_FOUND));
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.TestMaterial;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -23,7 +24,7 @@ class PublishedTokenizersTest {
 
     @Test
     void llama2EncodesAndDecodesAsTransformersDoes() throws IOException {
-        Path folder = TestMaterial.shared("llama2-tokenizer");
+        Path folder = TestFiles.shared("llama2-tokenizer");
         JsonNode cases = TestMaterial.json(folder.resolve("swift-vectors.json")).path("cases");
         try (ModelTokenizer tokenizer = ModelTokenizer.open(TestMaterial.llama2Tokenizer(temp))) {
             assertThat(cases).hasSizeGreaterThan(15);
@@ -33,7 +34,7 @@ class PublishedTokenizersTest {
 
     @Test
     void llama2EncodesAsLlamaCppDoes() throws IOException {
-        Path folder = TestMaterial.shared("llama2-tokenizer");
+        Path folder = TestFiles.shared("llama2-tokenizer");
         String inputs = Files.readString(folder.resolve("ggml-vocab-llama-spm.gguf.inp"));
         String[] texts = inputs.split("\n__ggml_vocab_test__\n", -1);
         String[] lines =
@@ -58,12 +59,11 @@ class PublishedTokenizersTest {
     void gpt2EncodesAndDecodesAsTransformersDoes() throws IOException {
         Path folder = gpt2();
         JsonNode vectors =
-                TestMaterial.json(TestMaterial.shared("hf-tokenizer-vectors/tokenizer_tests.json"));
+                TestMaterial.json(TestFiles.shared("hf-tokenizer-vectors/tokenizer_tests.json"));
         try (ModelTokenizer tokenizer = ModelTokenizer.open(folder)) {
             checkCases(tokenizer, vectors.path("distilgpt2"));
             JsonNode text =
-                    TestMaterial.json(
-                            TestMaterial.shared("gpt2-tokenizer/gpt2_encoded_tokens.json"));
+                    TestMaterial.json(TestFiles.shared("gpt2-tokenizer/gpt2_encoded_tokens.json"));
             int[] ids = tokenizer.encode(text.path("text").textValue(), false);
             assertThat(ids).isEqualTo(ids(text.path("token_ids")));
             assertThat(tokenizer.detokenizer().append(ids))
@@ -73,7 +73,7 @@ class PublishedTokenizersTest {
 
     @Test
     void smolLm2EncodesAsTransformersDoes() throws IOException {
-        Path folder = TestMaterial.shared("smollm2");
+        Path folder = TestFiles.shared("smollm2");
         JsonNode reference = TestMaterial.json(folder.resolve("reference.json"));
         ChatTemplate template = ChatTemplate.open(folder.resolve("hf"));
         try (ModelTokenizer tokenizer = ModelTokenizer.open(folder.resolve("hf"))) {
@@ -121,7 +121,7 @@ class PublishedTokenizersTest {
 
     /// A `tokenizer.json` from GPT-2's vocabulary and merges.
     private Path gpt2() throws IOException {
-        Path source = TestMaterial.shared("gpt2-tokenizer");
+        Path source = TestFiles.shared("gpt2-tokenizer");
         ObjectNode root = TestMaterial.JSON.createObjectNode();
         Map<String, Object> byteLevel =
                 Map.of(

@@ -2,6 +2,7 @@ package dev.tokenlog.engine.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.TestMaterial;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -20,7 +21,7 @@ class StreamingDetokenizerTest {
 
     @Test
     void bundledModelNeverSplitsACharacter() {
-        check(TestMaterial.bundled("demo-model/model"), 4096);
+        check(TestFiles.root().resolve("demo-model/model"), 4096);
     }
 
     @Test
@@ -30,7 +31,7 @@ class StreamingDetokenizerTest {
 
     @Test
     void smolLm2NeverSplitsACharacter() {
-        check(TestMaterial.shared("smollm2/hf"), 49152);
+        check(TestFiles.shared("smollm2/hf"), 49152);
     }
 
     private static void check(Path folder, int vocabulary) {

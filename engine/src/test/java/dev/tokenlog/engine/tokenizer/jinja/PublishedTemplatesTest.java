@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.TestMaterial;
 import java.io.IOException;
 import java.time.Instant;
@@ -21,7 +22,7 @@ class PublishedTemplatesTest {
     Stream<DynamicTest> rendersAsPublished() throws IOException {
         JsonNode file =
                 TestMaterial.json(
-                        TestMaterial.shared("chat-templates/huggingface.js-e2e-vectors-part.json"));
+                        TestFiles.shared("chat-templates/huggingface.js-e2e-vectors-part.json"));
         Instant frozen = Instant.parse(file.path("frozen_time_utc").textValue());
         assertThat(file.path("cases")).hasSize(27);
         return StreamSupport.stream(file.path("cases").spliterator(), false)
