@@ -2,7 +2,9 @@ package dev.tokenlog.engine.compute;
 
 import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tensor.NumberCode;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.function.Supplier;
 
@@ -10,6 +12,15 @@ import java.util.function.Supplier;
 public final class KernelProbes {
 
     private static final String VECTOR_MODULE = "jdk.incubator.vector";
+    private static final String REPORT = "report this machine and its Java version";
+
+    private static final int COLUMNS = 40;
+    private static final int MANY_TOKENS = 20;
+
+    /// Both blocks have a maximum of 127, so scale 1 and codes equal to the numbers. Columns c % 3
+    /// = 0 count -1, c % 3 = 2 count +1: block 0: -127 - (3+...+30 = 165) + (2+5+...+29 = 155) =
+    /// -137; block 1: -(33+36+39 = 108) + (127+35+38 = 200) = 92; half of the sum: -22.5.
+    private static final float KNOWN_PRODUCT = -22.5f;
 
     private KernelProbes() {}
 
@@ -34,56 +45,55 @@ public final class KernelProbes {
         return probe("vector", VectorKernels::new);
     }
 
-    /// A probe is usable if it multiplies a small known matrix correctly.
+    /// A probe is usable if it multiplies a small known matrix correctly, by few and by many
+    /// tokens.
     static KernelProbe probe(String name, Supplier<Kernels> supplier) {
         try {
             Kernels kernels = supplier.get();
-            float product = knownProduct(kernels);
-            if (product != KNOWN_PRODUCT) {
-                return new KernelProbe.Unusable(
-                        name,
-                        "a known product is " + KNOWN_PRODUCT + " but came out as " + product,
-                        "report this machine and its Java version");
+            for (int tokens : new int[] {1, MANY_TOKENS}) {
+                for (float product : knownProducts(kernels, tokens)) {
+                    if (product != KNOWN_PRODUCT) {
+                        return new KernelProbe.Unusable(
+                                name,
+                                "a known product is "
+                                        + KNOWN_PRODUCT
+                                        + " but came out as "
+                                        + product,
+                                REPORT);
+                    }
+                }
             }
             return new KernelProbe.Usable(name, kernels.description(), kernels);
         } catch (RuntimeException | LinkageError failure) {
-            return new KernelProbe.Unusable(
-                    name, failure.toString(), "report this machine and its Java version");
+            return new KernelProbe.Unusable(name, failure.toString(), REPORT);
         }
     }
 
-    /// 40 columns: weights `c % 3 - 1` with scale 1/2; activations `c`, but 127 in columns 0 and
-    /// 32.
-    private static float knownProduct(Kernels kernels) {
-        byte[] codes = new byte[KNOWN_COLUMNS];
-        float[] x = new float[KNOWN_COLUMNS];
-        for (int column = 0; column < KNOWN_COLUMNS; column++) {
-            codes[column] = (byte) (column % 3 - 1);
-            x[column] = column == 0 || column == 32 ? 127 : column;
+    /// One row of 40 columns: weights `c % 3 - 1` with scale 1/2. Activations, the same for every
+    /// token: `c`, but 127 in columns 0 and 32.
+    private static float[] knownProducts(Kernels kernels, int tokens) {
+        QuantizedActivations x = new QuantizedActivations(tokens, COLUMNS);
+        x.reshape(tokens, COLUMNS);
+        float[] numbers = new float[COLUMNS];
+        for (int column = 0; column < COLUMNS; column++) {
+            numbers[column] = column == 0 || column == 32 ? 127 : column;
         }
-        byte[] half = {0x00, 0x38};
-        Matrix.Quantized weights =
-                new Matrix.Quantized(
-                        "known",
-                        NumberCode.INT8,
-                        1,
-                        KNOWN_COLUMNS,
-                        KNOWN_COLUMNS,
-                        MemorySegment.ofArray(codes),
-                        MemorySegment.ofArray(half));
-        QuantizedActivations quantized = new QuantizedActivations(1, KNOWN_COLUMNS);
-        quantized.reshape(1, KNOWN_COLUMNS);
-        kernels.quantize(x, 0, quantized, 0);
-        float[] out = new float[1];
-        kernels.multiply(
-                weights, 0, 1, quantized, 1, out, 0, 1, new Workspace(KNOWN_COLUMNS, 1, 1));
-        return out[0];
+        for (int token = 0; token < tokens; token++) {
+            kernels.quantize(numbers, 0, x, token);
+        }
+        float[] out = new float[tokens];
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment codes = arena.allocate(COLUMNS);
+            for (int column = 0; column < COLUMNS; column++) {
+                codes.set(ValueLayout.JAVA_BYTE, column, (byte) (column % 3 - 1));
+            }
+            MemorySegment scale = arena.allocate(2);
+            scale.set(ScalarKernels.SHORT, 0, Float.floatToFloat16(0.5f));
+            Matrix.Quantized weights =
+                    new Matrix.Quantized(
+                            "known", NumberCode.INT8, 1, COLUMNS, COLUMNS, codes, scale);
+            kernels.multiply(weights, 0, 1, x, tokens, out, 0, 1, new Workspace(COLUMNS, 1, 1));
+        }
+        return out;
     }
-
-    private static final int KNOWN_COLUMNS = 40;
-
-    /// Both blocks have a maximum of 127, so scale 1 and codes equal to the numbers. Columns c % 3
-    /// = 0 count -1, c % 3 = 2 count +1: block 0: -127 - (3+...+30 = 165) + (2+5+...+29 = 155) =
-    /// -137; block 1: -(33+36+39 = 108) + (127+35+38 = 200) = 92; half of the sum: -22.5.
-    private static final float KNOWN_PRODUCT = -22.5f;
 }

@@ -10,14 +10,14 @@ public final class QuantizedActivations {
 
     private final short[] codes;
     private final float[] scales;
-    private final short[] transposedCodes;
+    private final float[] transposedCodes;
     private final float[] transposedScales;
     private int columns;
     private int tokens;
     private int blocks;
 
     /// Tokens that a kernel may keep side by side.
-    static final int MAX_TILE = 32;
+    static final int MAX_TILE = 16;
 
     public QuantizedActivations(int maxTokens, int maxColumns) {
         int padded = paddedColumns(maxColumns);
@@ -25,7 +25,7 @@ public final class QuantizedActivations {
         int tiles = Math.multiplyExact(Math.ceilDiv(maxTokens, MAX_TILE) * MAX_TILE, padded);
         this.codes = new short[capacity];
         this.scales = new float[capacity / BLOCK];
-        this.transposedCodes = new short[tiles];
+        this.transposedCodes = new float[tiles];
         this.transposedScales = new float[tiles / BLOCK];
     }
 
@@ -70,8 +70,8 @@ public final class QuantizedActivations {
     }
 
     /// Room for a kernel that wants tokens side by side: as many codes as [#codes], rounded up to
-    /// whole tiles of tokens. Its layout is that kernel's business.
-    short[] transposedCodes() {
+    /// whole tiles of tokens. The layout is that kernel's business.
+    float[] transposedCodes() {
         return transposedCodes;
     }
 

@@ -5,7 +5,6 @@ import static dev.tokenlog.engine.compute.VectorShapes.FLOATS;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOAT_LANES;
 import static dev.tokenlog.engine.compute.VectorShapes.HALF_SHORTS;
 import static dev.tokenlog.engine.compute.VectorShapes.INTS;
-import static dev.tokenlog.engine.compute.VectorShapes.SHORT_LANES;
 
 import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.MemorySegment;
@@ -101,21 +100,20 @@ public final class VectorKernels implements Kernels {
     }
 
     /// Puts one token beside the others of its tile: codes `[tile][column][token]`, scales
-    /// `[tile][block][token]` with even tokens before odd ones.
+    /// `[tile][block][token]`.
     private static void transpose(QuantizedActivations out, int token) {
         int blocks = out.blocks();
         int columns = blocks * BLOCK;
-        int tile = token / SHORT_LANES;
-        int inTile = token % SHORT_LANES;
+        int tile = token / FLOAT_LANES;
+        int lane = token % FLOAT_LANES;
         short[] codes = out.codes();
-        short[] transposed = out.transposedCodes();
+        float[] transposed = out.transposedCodes();
         for (int column = 0; column < columns; column++) {
-            transposed[(tile * columns + column) * SHORT_LANES + inTile] =
+            transposed[(tile * columns + column) * FLOAT_LANES + lane] =
                     codes[token * columns + column];
         }
-        int lane = VectorQuantizedProduct.lane(inTile);
         for (int block = 0; block < blocks; block++) {
-            out.transposedScales()[(tile * blocks + block) * SHORT_LANES + lane] =
+            out.transposedScales()[(tile * blocks + block) * FLOAT_LANES + lane] =
                     out.scales()[token * blocks + block];
         }
     }

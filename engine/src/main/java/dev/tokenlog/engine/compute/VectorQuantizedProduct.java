@@ -4,6 +4,7 @@ import static dev.tokenlog.engine.compute.QuantizedActivations.BLOCK;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOATS;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOAT_LANES;
 import static dev.tokenlog.engine.compute.VectorShapes.HALF_BYTES;
+import static dev.tokenlog.engine.compute.VectorShapes.HALF_SHORTS;
 import static dev.tokenlog.engine.compute.VectorShapes.INTS;
 import static dev.tokenlog.engine.compute.VectorShapes.SHORTS;
 import static dev.tokenlog.engine.compute.VectorShapes.SHORT_LANES;
@@ -20,18 +21,20 @@ import jdk.incubator.vector.VectorOperators;
 
 /// `acc = fma((float) Σ q_w · q_x, s_w · s_x, acc)` over blocks of 32 columns.
 ///
-/// Weights are unpacked once per row (or four rows) to 16-bit integers and multiplied in 16-bit
-/// lanes: `|q_w| ≤ 128` and `|q_x| ≤ 127`, so that the sum of two products of 8-bit weights, or of
-/// all 32 products of 4-bit weights (`|q_w| ≤ 8`), fits.
+/// With few tokens, lanes are columns: weights are unpacked to 16-bit integers, multiplied in
+/// 16-bit lanes (`|q_w · q_x| ≤ 128 · 127` fits) and added in 32-bit lanes, and a block is summed
+/// across its lanes.
 ///
-/// With few tokens, lanes are columns and a block is summed across its lanes. With many, lanes are
-/// tokens: activations are also kept transposed, a weight is broadcast, and nothing is summed
-/// across lanes. The integer sums are exact and the rest happens in the same order, so both give
-/// the same bits.
+/// With many, lanes are tokens: activations are also kept transposed, a weight is broadcast, and
+/// nothing is summed across lanes. Codes are then kept as floats, because a float's fused
+/// multiply-add is the widest one there is: a block's sum stays below `32 · 128 · 127 < 2²⁴`, so
+/// every step of it is exact, and the sum needs no conversion.
+///
+/// The integer sums are exact either way and the rest happens in the same order: the same bits.
 final class VectorQuantizedProduct {
 
     /// From here on, lanes are tokens.
-    static final int MANY_TOKENS = Math.max(4, SHORT_LANES * 3 / 8);
+    static final int MANY_TOKENS = Math.max(2, FLOAT_LANES / 4);
 
     private static final int ROWS = Workspace.WEIGHT_ROWS;
 
@@ -56,25 +59,24 @@ final class VectorQuantizedProduct {
             }
             return;
         }
+        int pair = 2 * FLOAT_LANES;
         for (int row = fromRow; row < toRow; row += ROWS) {
             int rows = Math.min(ROWS, toRow - row);
             for (int i = 0; i < ROWS; i++) {
                 // Missing rows are the last one again, and are not stored.
                 unpack(weights, row + Math.min(i, rows - 1), i, x, workspace);
             }
-            for (int first = 0; first < tokens; first += SHORT_LANES) {
-                switch (weights.code()) {
-                    case INT4 -> tile4(x, first / SHORT_LANES, workspace);
-                    case INT8 -> tile8(x, first / SHORT_LANES, workspace);
+            toFloats(workspace, ROWS * x.blocks() * BLOCK);
+            for (int first = 0; first < tokens; first += pair) {
+                int count = Math.min(pair, tokens - first);
+                int tile = first / FLOAT_LANES;
+                if (count <= FLOAT_LANES) {
+                    multiplyTile(x, tile, workspace);
+                } else {
+                    multiplyTwoTiles(x, tile, workspace);
                 }
-                int count = Math.min(SHORT_LANES, tokens - first);
-                scatter(
-                        workspace.tile,
-                        rows,
-                        count,
-                        out,
-                        outOffset + first * outStride + row,
-                        outStride);
+                int to = outOffset + first * outStride + row;
+                scatter(workspace.tile, rows, count, out, to, outStride);
             }
         }
     }
@@ -95,16 +97,28 @@ final class VectorQuantizedProduct {
         }
         Arrays.fill(into.codes, codes + weights.columns(), codes + blocks * BLOCK, (short) 0);
 
-        int groupBlocks = weights.groupSize() / BLOCK;
-        int scales = slot * blocks;
-        if (weights.groupsPerRow() == 1) {
-            float scale = ScalarKernels.weightScale(weights, row, 0);
-            Arrays.fill(into.scales, scales, scales + blocks, scale);
-        } else {
+        unpackScales(weights, row, into.scales, slot * blocks, blocks);
+    }
+
+    /// The scale of each block of a row.
+    private static void unpackScales(
+            Matrix.Quantized weights, int row, float[] scales, int offset, int blocks) {
+        MemorySegment halves = weights.scales();
+        int groups = weights.groupsPerRow();
+        long start = 2L * row * groups;
+        if (groups == blocks) {
             for (int block = 0; block < blocks; block++) {
-                into.scales[scales + block] =
-                        ScalarKernels.weightScale(weights, row, block / groupBlocks);
+                scales[offset + block] =
+                        Float.float16ToFloat(halves.get(ScalarKernels.SHORT, start + 2L * block));
             }
+            return;
+        }
+        int groupBlocks = groups == 1 ? blocks : weights.groupSize() / BLOCK;
+        for (int group = 0; group < groups; group++) {
+            float scale = Float.float16ToFloat(halves.get(ScalarKernels.SHORT, start + 2L * group));
+            int from = group * groupBlocks;
+            int to = Math.min(from + groupBlocks, blocks);
+            Arrays.fill(scales, offset + from, offset + to, scale);
         }
     }
 
@@ -187,144 +201,126 @@ final class VectorQuantizedProduct {
         return pairs.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16);
     }
 
-    /// Four rows of 4-bit weights and a tile of tokens: lanes are tokens.
-    private static void tile4(QuantizedActivations x, int tile, Workspace workspace) {
-        short[] w = workspace.codes;
-        float[] ws = workspace.scales;
-        short[] codes = x.transposedCodes();
+    private static void toFloats(Workspace workspace, int count) {
+        for (int i = 0; i < count; i += FLOAT_LANES) {
+            ShortVector.fromArray(HALF_SHORTS, workspace.codes, i)
+                    .convertShape(VectorOperators.S2F, FLOATS, 0)
+                    .reinterpretAsFloats()
+                    .intoArray(workspace.weights, i);
+        }
+    }
+
+    /// Four rows times one tile of tokens, to `[row][token]` of the workspace.
+    private static void multiplyTile(QuantizedActivations x, int tile, Workspace workspace) {
+        float[] w = workspace.weights;
+        float[] weightScales = workspace.scales;
+        float[] codes = x.transposedCodes();
         float[] scales = x.transposedScales();
         int blocks = x.blocks();
         int row = blocks * BLOCK;
-        FloatVector e0 = FloatVector.zero(FLOATS);
-        FloatVector o0 = e0;
-        FloatVector e1 = e0;
-        FloatVector o1 = e0;
-        FloatVector e2 = e0;
-        FloatVector o2 = e0;
-        FloatVector e3 = e0;
-        FloatVector o3 = e0;
+        FloatVector a0 = FloatVector.zero(FLOATS);
+        FloatVector a1 = a0;
+        FloatVector a2 = a0;
+        FloatVector a3 = a0;
         for (int block = 0; block < blocks; block++) {
-            ShortVector s0 = ShortVector.zero(SHORTS);
-            ShortVector s1 = s0;
-            ShortVector s2 = s0;
-            ShortVector s3 = s0;
+            FloatVector s0 = FloatVector.zero(FLOATS);
+            FloatVector s1 = s0;
+            FloatVector s2 = s0;
+            FloatVector s3 = s0;
             int from = block * BLOCK;
             for (int c = from; c < from + BLOCK; c++) {
-                ShortVector v =
-                        ShortVector.fromArray(SHORTS, codes, (tile * row + c) * SHORT_LANES);
-                s0 = s0.add(v.mul(w[c]));
-                s1 = s1.add(v.mul(w[row + c]));
-                s2 = s2.add(v.mul(w[2 * row + c]));
-                s3 = s3.add(v.mul(w[3 * row + c]));
+                FloatVector v =
+                        FloatVector.fromArray(FLOATS, codes, (tile * row + c) * FLOAT_LANES);
+                s0 = v.fma(FloatVector.broadcast(FLOATS, w[c]), s0);
+                s1 = v.fma(FloatVector.broadcast(FLOATS, w[row + c]), s1);
+                s2 = v.fma(FloatVector.broadcast(FLOATS, w[2 * row + c]), s2);
+                s3 = v.fma(FloatVector.broadcast(FLOATS, w[3 * row + c]), s3);
             }
-            int at = (tile * blocks + block) * SHORT_LANES;
-            FloatVector evenScales = FloatVector.fromArray(FLOATS, scales, at);
-            FloatVector oddScales = FloatVector.fromArray(FLOATS, scales, at + FLOAT_LANES);
-            e0 = accumulate(even(s0), evenScales, ws[block], e0);
-            o0 = accumulate(odd(s0), oddScales, ws[block], o0);
-            e1 = accumulate(even(s1), evenScales, ws[blocks + block], e1);
-            o1 = accumulate(odd(s1), oddScales, ws[blocks + block], o1);
-            e2 = accumulate(even(s2), evenScales, ws[2 * blocks + block], e2);
-            o2 = accumulate(odd(s2), oddScales, ws[2 * blocks + block], o2);
-            e3 = accumulate(even(s3), evenScales, ws[3 * blocks + block], e3);
-            o3 = accumulate(odd(s3), oddScales, ws[3 * blocks + block], o3);
+            FloatVector scale =
+                    FloatVector.fromArray(FLOATS, scales, (tile * blocks + block) * FLOAT_LANES);
+            a0 = s0.fma(scale.mul(weightScales[block]), a0);
+            a1 = s1.fma(scale.mul(weightScales[blocks + block]), a1);
+            a2 = s2.fma(scale.mul(weightScales[2 * blocks + block]), a2);
+            a3 = s3.fma(scale.mul(weightScales[3 * blocks + block]), a3);
         }
-        float[] out = workspace.tile;
-        e0.intoArray(out, 0);
-        o0.intoArray(out, FLOAT_LANES);
-        e1.intoArray(out, 2 * FLOAT_LANES);
-        o1.intoArray(out, 3 * FLOAT_LANES);
-        e2.intoArray(out, 4 * FLOAT_LANES);
-        o2.intoArray(out, 5 * FLOAT_LANES);
-        e3.intoArray(out, 6 * FLOAT_LANES);
-        o3.intoArray(out, 7 * FLOAT_LANES);
+        a0.intoArray(workspace.tile, 0);
+        a1.intoArray(workspace.tile, 2 * FLOAT_LANES);
+        a2.intoArray(workspace.tile, 4 * FLOAT_LANES);
+        a3.intoArray(workspace.tile, 6 * FLOAT_LANES);
     }
 
-    /// The same for 8-bit weights: two products fit in 16 bits, then they are widened.
-    private static void tile8(QuantizedActivations x, int tile, Workspace workspace) {
-        short[] w = workspace.codes;
-        float[] ws = workspace.scales;
-        short[] codes = x.transposedCodes();
+    /// The same for two tiles of tokens, so that each broadcast weight is used twice.
+    private static void multiplyTwoTiles(QuantizedActivations x, int tile, Workspace workspace) {
+        float[] w = workspace.weights;
+        float[] weightScales = workspace.scales;
+        float[] codes = x.transposedCodes();
         float[] scales = x.transposedScales();
         int blocks = x.blocks();
         int row = blocks * BLOCK;
-        FloatVector e0 = FloatVector.zero(FLOATS);
-        FloatVector o0 = e0;
-        FloatVector e1 = e0;
-        FloatVector o1 = e0;
-        FloatVector e2 = e0;
-        FloatVector o2 = e0;
-        FloatVector e3 = e0;
-        FloatVector o3 = e0;
+        FloatVector a0 = FloatVector.zero(FLOATS);
+        FloatVector a1 = a0;
+        FloatVector a2 = a0;
+        FloatVector a3 = a0;
+        FloatVector b0 = a0;
+        FloatVector b1 = a0;
+        FloatVector b2 = a0;
+        FloatVector b3 = a0;
         for (int block = 0; block < blocks; block++) {
-            IntVector es0 = IntVector.zero(INTS);
-            IntVector os0 = es0;
-            IntVector es1 = es0;
-            IntVector os1 = es0;
-            IntVector es2 = es0;
-            IntVector os2 = es0;
-            IntVector es3 = es0;
-            IntVector os3 = es0;
+            FloatVector s0 = FloatVector.zero(FLOATS);
+            FloatVector s1 = s0;
+            FloatVector s2 = s0;
+            FloatVector s3 = s0;
+            FloatVector t0 = s0;
+            FloatVector t1 = s0;
+            FloatVector t2 = s0;
+            FloatVector t3 = s0;
             int from = block * BLOCK;
-            for (int c = from; c < from + BLOCK; c += 2) {
-                int at = (tile * row + c) * SHORT_LANES;
-                ShortVector v = ShortVector.fromArray(SHORTS, codes, at);
-                ShortVector u = ShortVector.fromArray(SHORTS, codes, at + SHORT_LANES);
-                ShortVector p0 = v.mul(w[c]).add(u.mul(w[c + 1]));
-                es0 = es0.add(even(p0));
-                os0 = os0.add(odd(p0));
-                ShortVector p1 = v.mul(w[row + c]).add(u.mul(w[row + c + 1]));
-                es1 = es1.add(even(p1));
-                os1 = os1.add(odd(p1));
-                ShortVector p2 = v.mul(w[2 * row + c]).add(u.mul(w[2 * row + c + 1]));
-                es2 = es2.add(even(p2));
-                os2 = os2.add(odd(p2));
-                ShortVector p3 = v.mul(w[3 * row + c]).add(u.mul(w[3 * row + c + 1]));
-                es3 = es3.add(even(p3));
-                os3 = os3.add(odd(p3));
+            for (int c = from; c < from + BLOCK; c++) {
+                int at = (tile * row + c) * FLOAT_LANES;
+                FloatVector v = FloatVector.fromArray(FLOATS, codes, at);
+                FloatVector u = FloatVector.fromArray(FLOATS, codes, at + row * FLOAT_LANES);
+                FloatVector w0 = FloatVector.broadcast(FLOATS, w[c]);
+                FloatVector w1 = FloatVector.broadcast(FLOATS, w[row + c]);
+                FloatVector w2 = FloatVector.broadcast(FLOATS, w[2 * row + c]);
+                FloatVector w3 = FloatVector.broadcast(FLOATS, w[3 * row + c]);
+                s0 = v.fma(w0, s0);
+                t0 = u.fma(w0, t0);
+                s1 = v.fma(w1, s1);
+                t1 = u.fma(w1, t1);
+                s2 = v.fma(w2, s2);
+                t2 = u.fma(w2, t2);
+                s3 = v.fma(w3, s3);
+                t3 = u.fma(w3, t3);
             }
-            int at = (tile * blocks + block) * SHORT_LANES;
-            FloatVector evenScales = FloatVector.fromArray(FLOATS, scales, at);
-            FloatVector oddScales = FloatVector.fromArray(FLOATS, scales, at + FLOAT_LANES);
-            e0 = accumulate(es0, evenScales, ws[block], e0);
-            o0 = accumulate(os0, oddScales, ws[block], o0);
-            e1 = accumulate(es1, evenScales, ws[blocks + block], e1);
-            o1 = accumulate(os1, oddScales, ws[blocks + block], o1);
-            e2 = accumulate(es2, evenScales, ws[2 * blocks + block], e2);
-            o2 = accumulate(os2, oddScales, ws[2 * blocks + block], o2);
-            e3 = accumulate(es3, evenScales, ws[3 * blocks + block], e3);
-            o3 = accumulate(os3, oddScales, ws[3 * blocks + block], o3);
+            int at = (tile * blocks + block) * FLOAT_LANES;
+            FloatVector scaleV = FloatVector.fromArray(FLOATS, scales, at);
+            FloatVector scaleU = FloatVector.fromArray(FLOATS, scales, at + blocks * FLOAT_LANES);
+            a0 = s0.fma(scaleV.mul(weightScales[block]), a0);
+            b0 = t0.fma(scaleU.mul(weightScales[block]), b0);
+            a1 = s1.fma(scaleV.mul(weightScales[blocks + block]), a1);
+            b1 = t1.fma(scaleU.mul(weightScales[blocks + block]), b1);
+            a2 = s2.fma(scaleV.mul(weightScales[2 * blocks + block]), a2);
+            b2 = t2.fma(scaleU.mul(weightScales[2 * blocks + block]), b2);
+            a3 = s3.fma(scaleV.mul(weightScales[3 * blocks + block]), a3);
+            b3 = t3.fma(scaleU.mul(weightScales[3 * blocks + block]), b3);
         }
-        float[] out = workspace.tile;
-        e0.intoArray(out, 0);
-        o0.intoArray(out, FLOAT_LANES);
-        e1.intoArray(out, 2 * FLOAT_LANES);
-        o1.intoArray(out, 3 * FLOAT_LANES);
-        e2.intoArray(out, 4 * FLOAT_LANES);
-        o2.intoArray(out, 5 * FLOAT_LANES);
-        e3.intoArray(out, 6 * FLOAT_LANES);
-        o3.intoArray(out, 7 * FLOAT_LANES);
+        a0.intoArray(workspace.tile, 0);
+        b0.intoArray(workspace.tile, FLOAT_LANES);
+        a1.intoArray(workspace.tile, 2 * FLOAT_LANES);
+        b1.intoArray(workspace.tile, 3 * FLOAT_LANES);
+        a2.intoArray(workspace.tile, 4 * FLOAT_LANES);
+        b2.intoArray(workspace.tile, 5 * FLOAT_LANES);
+        a3.intoArray(workspace.tile, 6 * FLOAT_LANES);
+        b3.intoArray(workspace.tile, 7 * FLOAT_LANES);
     }
 
-    private static FloatVector accumulate(
-            IntVector sums, FloatVector scales, float weightScale, FloatVector accumulator) {
-        FloatVector exact = (FloatVector) sums.convert(VectorOperators.I2F, 0);
-        return exact.fma(scales.mul(weightScale), accumulator);
-    }
-
-    /// A tile of rows times tokens to its place: even tokens lie before odd ones.
+    /// Rows times tokens of the workspace to their place.
     private static void scatter(
             float[] tile, int rows, int tokens, float[] out, int offset, int stride) {
         for (int token = 0; token < tokens; token++) {
-            int lane = lane(token);
             for (int row = 0; row < rows; row++) {
-                out[offset + token * stride + row] = tile[row * SHORT_LANES + lane];
+                out[offset + token * stride + row] = tile[row * 2 * FLOAT_LANES + token];
             }
         }
-    }
-
-    /// Where a token of a tile lies among 32-bit lanes.
-    static int lane(int token) {
-        return token / 2 + token % 2 * FLOAT_LANES;
     }
 }

@@ -11,7 +11,7 @@ public final class Workspace {
 
     final short[] codes;
     final float[] scales;
-    final float[] tile = new float[WEIGHT_ROWS * QuantizedActivations.MAX_TILE];
+    final float[] tile = new float[2 * WEIGHT_ROWS * QuantizedActivations.MAX_TILE];
     final short[] halves;
     final float[] weights;
     final float[] keys;
