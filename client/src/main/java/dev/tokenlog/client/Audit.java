@@ -17,6 +17,7 @@ import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.RegistryCommand;
 import dev.tokenlog.contracts.TokenEvent;
+import dev.tokenlog.contracts.TokenEvent.GenerationStarted;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.ValidationRequest;
 import java.util.ArrayList;
@@ -25,6 +26,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 
@@ -89,12 +91,23 @@ final class Audit {
                         .thenComparing(Entry::topic)
                         .thenComparing(Entry::partition)
                         .thenComparing(Entry::offset));
-        return Optional.of(
-                new Timeline(
-                        id,
-                        subject,
-                        links.digests.stream().filter(d -> !d.equals(id)).findFirst(),
-                        List.copyOf(entries)));
+        return Optional.of(new Timeline(id, subject, digest(entries), List.copyOf(entries)));
+    }
+
+    /// The digest that the last valid event with one names.
+    private static Optional<String> digest(List<Entry> entries) {
+        return entries.reversed().stream()
+                .filter(entry -> entry.note().isEmpty())
+                .flatMap(entry -> entry.event().stream())
+                .map(event ->
+                        switch (event) {
+                            case GenerationStarted started -> started.modelDigest();
+                            case ModelManifest manifest -> manifest.modelDigest();
+                            case ArtifactWritten written -> written.modelDigest();
+                            default -> null;
+                        })
+                .filter(Objects::nonNull)
+                .findFirst();
     }
 
     private static boolean isOfConversion(LogRecord record, String id) {
@@ -167,7 +180,7 @@ final class Audit {
                     entry(
                             record,
                             applied instanceof Applied.Void(var reason) ? "void: " + reason : ""));
-            log.started().map(TokenEvent.GenerationStarted::modelDigest).ifPresent(digests::add);
+            log.started().map(GenerationStarted::modelDigest).ifPresent(digests::add);
         }
 
         private void visitDeadLetter(LogRecord record) {

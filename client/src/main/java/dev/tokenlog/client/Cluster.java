@@ -191,7 +191,7 @@ final class Cluster implements AutoCloseable {
         }
     }
 
-    /// Appends an event under a key; where it has one partition, or the key's hash leads it.
+    /// Appends an event under its key to a topic that has one partition.
     void append(Topic topic, String key, Event event) {
         ProducerRecord<byte[], byte[]> record =
                 new ProducerRecord<>(

@@ -229,6 +229,10 @@ class PlatformTest {
         assertThat(model.subject()).isEqualTo(Subject.MODEL);
         assertThat(types(model)).containsAll(types(conversion));
 
+        Timeline digest = client.audit("sha256-demo").orElseThrow();
+        assertThat(digest.modelDigest()).contains("sha256-demo");
+        assertThat(types(digest)).isEqualTo(types(conversion));
+
         assertThat(client.audit("nothing")).isEmpty();
     }
 
