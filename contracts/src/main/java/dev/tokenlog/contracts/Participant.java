@@ -15,19 +15,15 @@ import org.apache.kafka.common.resource.ResourceType;
 /// cluster has to allow it.
 public enum Participant {
     CONVERSION_PROCESSOR(
-            "conversion",
+            List.of("tokenlog-conversion"),
             Set.of(Topic.CONVERSION_REQUESTS, Topic.CONVERSION_EVENTS),
-            Set.of(
-                    Topic.CONVERSION_EVENTS,
-                    Topic.MODEL_MANIFESTS,
-                    Topic.WORKER_EVENTS,
-                    Topic.DEAD_LETTERS)),
+            Set.of(Topic.CONVERSION_EVENTS, Topic.MODEL_MANIFESTS, Topic.DEAD_LETTERS)),
     VALIDATION_PROCESSOR(
-            "validation",
+            List.of("tokenlog-validation-manifests", "tokenlog-validation-requests"),
             Set.of(Topic.MODEL_MANIFESTS, Topic.VALIDATION_REQUESTS, Topic.ACCURACY_METRICS),
-            Set.of(Topic.ACCURACY_METRICS, Topic.WORKER_EVENTS, Topic.DEAD_LETTERS)),
+            Set.of(Topic.ACCURACY_METRICS, Topic.DEAD_LETTERS)),
     REGISTRY_PROCESSOR(
-            "registry",
+            List.of("tokenlog-registry"),
             Set.of(
                     Topic.MODEL_MANIFESTS,
                     Topic.ACCURACY_METRICS,
@@ -35,9 +31,9 @@ public enum Participant {
                     Topic.MODEL_REGISTRY,
                     Topic.CONVERSION_EVENTS,
                     Topic.TOKENS),
-            Set.of(Topic.MODEL_REGISTRY, Topic.USAGE, Topic.WORKER_EVENTS, Topic.DEAD_LETTERS)),
+            Set.of(Topic.MODEL_REGISTRY, Topic.USAGE, Topic.DEAD_LETTERS)),
     INFERENCE_PROCESSOR(
-            "inference",
+            List.of("tokenlog-inference"),
             Set.of(
                     Topic.PROMPTS,
                     Topic.TOKENS,
@@ -47,7 +43,7 @@ public enum Participant {
             Set.of(Topic.TOKENS, Topic.WORKER_EVENTS, Topic.DEAD_LETTERS)),
     /// Reads everything for the audit trail, without a group.
     CLIENT(
-            null,
+            List.of(),
             EnumSet.allOf(Topic.class),
             Set.of(
                     Topic.PROMPTS,
@@ -56,20 +52,25 @@ public enum Participant {
                     Topic.VALIDATION_REQUESTS,
                     Topic.REGISTRY_COMMANDS));
 
-    private final String group;
+    private final List<String> groups;
     private final Set<Topic> reads;
     private final Set<Topic> writes;
 
-    Participant(String group, Set<Topic> reads, Set<Topic> writes) {
-        this.group = group;
+    Participant(List<String> groups, Set<Topic> reads, Set<Topic> writes) {
+        this.groups = groups;
         this.reads = reads;
         this.writes = writes;
     }
 
-    /// The consumer group, under the topics' prefix so that one rule can cover both; empty for who
-    /// reads without one. It is also the application id of the registry's Kafka Streams.
+    /// The consumer groups, under the topics' prefix so that one rule can cover both; none for who
+    /// reads without one. The registry's is also the application id of its Kafka Streams.
+    public List<String> groups(String prefix) {
+        return groups.stream().map(name -> prefix + name).toList();
+    }
+
+    /// The only group, or the first; empty where there is none.
     public Optional<String> group(String prefix) {
-        return Optional.ofNullable(group).map(name -> prefix + "tokenlog-" + name);
+        return groups(prefix).stream().findFirst();
     }
 
     public Set<Topic> reads() {
@@ -107,16 +108,16 @@ public enum Participant {
                             topic.name(prefix),
                             List.copyOf(operations)));
         }
-        group(prefix)
-                .ifPresent(name ->
-                        rules.add(
-                                new Access(
-                                        ResourceType.GROUP,
-                                        PatternType.LITERAL,
-                                        name,
-                                        List.of(AclOperation.READ))));
+        for (String name : groups(prefix)) {
+            rules.add(
+                    new Access(
+                            ResourceType.GROUP,
+                            PatternType.LITERAL,
+                            name,
+                            List.of(AclOperation.READ)));
+        }
         if (this == REGISTRY_PROCESSOR) {
-            rules.addAll(streams(group(prefix).orElseThrow()));
+            rules.addAll(streams(groups(prefix).getFirst()));
         }
         return rules;
     }
