@@ -93,8 +93,11 @@ final class TopicsCommand implements Callable<Integer> {
         try {
             for (Participant part : Participant.values()) {
                 // Kafka Streams has a protocol of its own, whose times its members say.
-                if (part != Participant.REGISTRY_PROCESSOR && part.group(prefix).isPresent()) {
-                    admin.setGroupTimes(part.group(prefix).get(), HEARTBEAT, SESSION);
+                if (part == Participant.REGISTRY_PROCESSOR) {
+                    continue;
+                }
+                for (String group : part.groups(prefix)) {
+                    admin.setGroupTimes(group, HEARTBEAT, SESSION);
                 }
             }
             return null;

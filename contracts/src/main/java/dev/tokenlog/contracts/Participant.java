@@ -5,7 +5,6 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.Set;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.resource.PatternType;
@@ -66,11 +65,6 @@ public enum Participant {
     /// reads without one. The registry's is also the application id of its Kafka Streams.
     public List<String> groups(String prefix) {
         return groups.stream().map(name -> prefix + name).toList();
-    }
-
-    /// The only group, or the first; empty where there is none.
-    public Optional<String> group(String prefix) {
-        return groups(prefix).stream().findFirst();
     }
 
     public Set<Topic> reads() {

@@ -78,7 +78,7 @@ class TopicTest {
                 .anyMatch(line ->
                         line.contains("--transactional-id tokenlog-registry-")
                                 && line.endsWith("prefixed"));
-        assertThat(Participant.CLIENT.group("")).isEmpty();
+        assertThat(Participant.CLIENT.groups("")).isEmpty();
     }
 
     @Test
