@@ -1,9 +1,11 @@
 package dev.tokenlog.registry;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
+import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.streams.StreamsConfig;
@@ -26,6 +28,15 @@ record RegistrySettings(
     Map<String, Object> clientSettings() {
         Map<String, Object> settings = new HashMap<>(kafka);
         settings.remove(ConsumerConfig.GROUP_ID_CONFIG);
+        return settings;
+    }
+
+    /// Client settings under which no call, and no end of the client, takes longer.
+    Map<String, Object> admin(Duration timeout) {
+        Map<String, Object> settings = clientSettings();
+        int millis = Math.toIntExact(timeout.toMillis());
+        settings.put(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, millis);
+        settings.put(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, millis);
         return settings;
     }
 

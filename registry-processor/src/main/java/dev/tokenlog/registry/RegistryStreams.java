@@ -44,10 +44,7 @@ public class RegistryStreams {
     public record Status(boolean running, String detail) {}
 
     private final RegistrySettings settings;
-    private final ScheduledExecutorService starter =
-            Executors.newSingleThreadScheduledExecutor(
-                    Thread.ofPlatform().daemon().name("registry-starter").factory());
-
+    private volatile ScheduledExecutorService starter;
     private volatile KafkaStreams streams;
     private volatile String problem = "not started";
 
@@ -72,13 +69,19 @@ public class RegistryStreams {
         stop();
     }
 
-    /// Returns at once.
-    void start() {
+    /// Returns at once. May be called again after [#stop].
+    synchronized void start() {
+        starter =
+                Executors.newSingleThreadScheduledExecutor(
+                        Thread.ofPlatform().daemon().name("registry-starter").factory());
+        problem = "starting";
         starter.execute(this::attempt);
     }
 
-    void stop() {
-        starter.shutdownNow();
+    synchronized void stop() {
+        if (starter != null) {
+            starter.shutdownNow();
+        }
         closeStreams();
         problem = "stopped";
     }
@@ -94,7 +97,7 @@ public class RegistryStreams {
 
     private void attempt() {
         closeStreams();
-        try (Admin admin = Admin.create(settings.clientSettings())) {
+        try (Admin admin = Admin.create(settings.admin(CLUSTER_TIMEOUT))) {
             String clusterId =
                     admin.describeCluster()
                             .clusterId()
@@ -125,7 +128,10 @@ public class RegistryStreams {
                 .toList();
     }
 
-    private void run(String clusterId) {
+    private synchronized void run(String clusterId) {
+        if (starter.isShutdown()) {
+            return;
+        }
         KafkaStreams next =
                 new KafkaStreams(
                         RegistryTopology.build(settings.prefix()), settings.streams(clusterId));

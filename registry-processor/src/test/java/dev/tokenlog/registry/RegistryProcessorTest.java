@@ -1,0 +1,139 @@
+package dev.tokenlog.registry;
+
+import static dev.tokenlog.registry.Samples.A;
+import static dev.tokenlog.registry.Samples.B;
+import static dev.tokenlog.registry.Samples.finished;
+import static dev.tokenlog.registry.Samples.manifest;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.tokenlog.contracts.AccuracyEvent.Verdict;
+import dev.tokenlog.contracts.DeadLetter;
+import dev.tokenlog.contracts.ErrorCode;
+import dev.tokenlog.contracts.Event;
+import dev.tokenlog.contracts.EventJson;
+import dev.tokenlog.contracts.ModelServing;
+import dev.tokenlog.contracts.ModelServing.State;
+import dev.tokenlog.contracts.RegistryCommand.RollbackRequested;
+import dev.tokenlog.contracts.Topic;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import jakarta.inject.Inject;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.eclipse.microprofile.health.HealthCheckResponse;
+import org.eclipse.microprofile.health.Readiness;
+import org.junit.jupiter.api.Test;
+
+/// The application as it is, on a real broker, through its topics.
+@QuarkusTest
+@QuarkusTestResource(KafkaResource.class)
+class RegistryProcessorTest {
+
+    @ConfigProperty(name = "kafka.bootstrap.servers")
+    String bootstrapServers;
+
+    @Inject RegistryStreams streams;
+    @Inject @Readiness RegistryReadiness readiness;
+
+    @Test
+    void servesWhatPassedAndKnowsItsHistoryAfterARestart() throws Exception {
+        send(Topic.MODEL_MANIFESTS, manifest("demo", A, "c1"));
+        send(Topic.ACCURACY_METRICS, "no json".getBytes(StandardCharsets.UTF_8));
+        send(Topic.ACCURACY_METRICS, finished(A, Verdict.PASS, null, null));
+        awaitCurrent(A);
+        send(Topic.MODEL_MANIFESTS, manifest("demo", B, "c2"));
+        send(Topic.ACCURACY_METRICS, finished(B, Verdict.PASS, null, null));
+        awaitCurrent(B);
+        assertThat(readiness.call().getStatus()).isEqualTo(HealthCheckResponse.Status.UP);
+
+        streams.stop();
+        assertThat(readiness.call().getStatus()).isEqualTo(HealthCheckResponse.Status.DOWN);
+        send(Topic.REGISTRY_COMMANDS, new RollbackRequested("demo", "op"));
+        streams.start();
+        awaitCurrent(A);
+
+        assertThat(servings())
+                .extracting(ModelServing::state)
+                .containsExactly(
+                        State.CANDIDATE,
+                        State.SERVING,
+                        State.SERVING,
+                        State.SERVING,
+                        State.SERVING);
+        List<ConsumerRecord<byte[], byte[]>> letters = read(Topic.DEAD_LETTERS);
+        assertThat(letters).hasSize(1);
+        assertThat(DeadLetter.of(letters.getFirst().headers()).orElseThrow().reason())
+                .isEqualTo(ErrorCode.UNREADABLE);
+    }
+
+    private void awaitCurrent(String digest) {
+        await().atMost(Duration.ofSeconds(40))
+                .untilAsserted(() ->
+                        assertThat(servings().getLast().current())
+                                .isNotNull()
+                                .extracting(ModelServing.Version::modelDigest)
+                                .isEqualTo(digest));
+    }
+
+    private List<ModelServing> servings() {
+        List<ModelServing> servings =
+                read(Topic.MODEL_REGISTRY).stream()
+                        .map(record -> Samples.serving(record.value()))
+                        .toList();
+        assertThat(servings).isNotEmpty();
+        return servings;
+    }
+
+    private void send(Topic topic, Event event) throws ExecutionException, InterruptedException {
+        send(topic, EventJson.write(event));
+    }
+
+    private void send(Topic topic, byte[] value) throws ExecutionException, InterruptedException {
+        try (KafkaProducer<byte[], byte[]> producer =
+                new KafkaProducer<>(
+                        Map.of("bootstrap.servers", bootstrapServers),
+                        new ByteArraySerializer(),
+                        new ByteArraySerializer())) {
+            producer.send(
+                            new ProducerRecord<>(
+                                    topic.name(KafkaResource.PREFIX), new byte[] {1}, value))
+                    .get();
+        }
+    }
+
+    /// Whatever is committed, in order.
+    private List<ConsumerRecord<byte[], byte[]>> read(Topic topic) {
+        TopicPartition partition = new TopicPartition(topic.name(KafkaResource.PREFIX), 0);
+        List<ConsumerRecord<byte[], byte[]>> records = new ArrayList<>();
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(
+                        Map.of(
+                                "bootstrap.servers",
+                                bootstrapServers,
+                                "isolation.level",
+                                "read_committed"),
+                        new ByteArrayDeserializer(),
+                        new ByteArrayDeserializer())) {
+            consumer.assign(List.of(partition));
+            consumer.seekToBeginning(List.of(partition));
+            long end = consumer.endOffsets(List.of(partition)).get(partition);
+            while (consumer.position(partition) < end) {
+                consumer.poll(Duration.ofMillis(100)).forEach(records::add);
+            }
+        }
+        return records;
+    }
+}
