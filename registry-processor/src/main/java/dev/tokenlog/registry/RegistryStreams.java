@@ -22,6 +22,8 @@ import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.streams.CloseOptions;
+import org.apache.kafka.streams.CloseOptions.GroupMembershipOperation;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
@@ -168,7 +170,10 @@ public class RegistryStreams {
         KafkaStreams present = streams;
         streams = null;
         if (present != null) {
-            present.close(CLOSE_TIMEOUT);
+            // Who leaves need not be waited for by whoever comes next.
+            present.close(
+                    CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP)
+                            .withTimeout(CLOSE_TIMEOUT));
         }
     }
 }

@@ -12,18 +12,19 @@ import dev.tokenlog.engine.tokenizer.ChatTemplate;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
 /// Both models on the CPU, in lock-step over the same held-out text.
 ///
-/// @param heldOut the text: JSON lines with `messages`
-/// @param textName what events call it
+/// @param heldOut the text: JSON lines with `messages`; empty: the bundled one
 /// @param tokens how many positions to compare
 /// @param longest tokens of one document
 /// @param options of both executors
-record EngineComparison(Path heldOut, String textName, long tokens, int longest, CpuOptions options)
+record EngineComparison(Optional<Path> heldOut, long tokens, int longest, CpuOptions options)
         implements Comparison {
 
     @Override
@@ -35,27 +36,40 @@ record EngineComparison(Path heldOut, String textName, long tokens, int longest,
                 requireSameModel(quantized, source);
                 List<TensorError> tensors = TensorError.of(quantized, source, stop);
                 ComparisonReport report = compare(quantized, source, stop);
-                return new Measurement(report, tensors, textName);
+                return new Measurement(report, tensors, nameOfText());
             }
         }
     }
 
     private ComparisonReport compare(Artifact quantized, SourceModel source, BooleanSupplier stop) {
-        List<int[]> documents;
-        try (ModelTokenizer tokenizer = ModelTokenizer.open(quantized.folder())) {
-            documents =
-                    HeldOutText.read(
-                            heldOut,
-                            ChatTemplate.open(quantized.folder()),
-                            tokenizer,
-                            Math.min(longest, quantized.plan().contextLength()),
-                            tokens);
-        }
+        List<int[]> documents =
+                heldOut.isPresent()
+                        ? documents(quantized, heldOut.get())
+                        : BundledText.with(file -> documents(quantized, file));
         try (CpuExecutor candidate = CpuExecutor.open(quantized, options);
                 CpuExecutor reference = CpuExecutor.open(source, options)) {
             return ModelComparison.compare(
                     candidate, reference, documents, (done, of) -> !stop.getAsBoolean());
         }
+    }
+
+    private List<int[]> documents(Artifact quantized, Path text) {
+        if (!Files.isReadable(text)) {
+            throw new EngineException(
+                    Reason.STORAGE_FAILED, text + ": the held-out text cannot be read");
+        }
+        try (ModelTokenizer tokenizer = ModelTokenizer.open(quantized.folder())) {
+            return HeldOutText.read(
+                    text,
+                    ChatTemplate.open(quantized.folder()),
+                    tokenizer,
+                    Math.min(longest, quantized.plan().contextLength()),
+                    tokens);
+        }
+    }
+
+    private String nameOfText() {
+        return heldOut.map(Path::toString).orElse(BundledText.NAME);
     }
 
     @Override

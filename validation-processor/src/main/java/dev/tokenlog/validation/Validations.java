@@ -8,7 +8,6 @@ import io.smallrye.reactive.messaging.kafka.api.IncomingKafkaRecordMetadata;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import jakarta.inject.Inject;
-import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
@@ -32,15 +31,11 @@ public class Validations {
             @Identifier("default-kafka-broker") Map<String, Object> kafka,
             @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
             ValidationConfig config) {
-        Path heldOut = config.heldOut().orElseGet(BundledText::unpack);
-        String textName =
-                config.heldOut().map(Path::toString).orElse("demo-model/" + BundledText.NAME);
         CpuOptions options = CpuOptions.automatic().withCompute(config.compute());
         this.desk =
                 new ValidationDesk(
                         new EngineComparison(
-                                heldOut,
-                                textName,
+                                config.heldOut(),
                                 config.tokens(),
                                 config.longestDocument(),
                                 config.threads().isPresent()
