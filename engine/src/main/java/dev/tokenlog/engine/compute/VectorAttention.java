@@ -1,6 +1,7 @@
 package dev.tokenlog.engine.compute;
 
 import static dev.tokenlog.engine.compute.KvLayout.PAGE_POSITIONS;
+import static dev.tokenlog.engine.compute.VectorFloatProduct.fma;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOATS;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOAT_LANES;
 
@@ -110,7 +111,7 @@ final class VectorAttention {
     private static void widen(
             KvType type, MemorySegment page, long offset, int count, float[] out, Workspace into) {
         switch (type) {
-            case KV16 -> VectorFloatProduct.widenHalves(page, offset, count, out, into.halves);
+            case KV16 -> VectorFloatProduct.widenHalves(page, offset, count, out, 0, into.halves);
             case KV32 -> MemorySegment.copy(page, ScalarKernels.FLOAT, offset, out, 0, count);
         }
     }
@@ -161,11 +162,6 @@ final class VectorAttention {
             p8 = fma(queries[query + c + 8], keys, (c + 8) * PAGE_POSITIONS + position, p8);
         }
         return p0.add(p8).add(p4.add(p12));
-    }
-
-    private static FloatVector fma(float scalar, float[] vector, int index, FloatVector addend) {
-        return FloatVector.fromArray(FLOATS, vector, index)
-                .fma(FloatVector.broadcast(FLOATS, scalar), addend);
     }
 
     /// Scores of positions `first` to `last` to probabilities. Positions before and after, up to
@@ -233,6 +229,14 @@ final class VectorAttention {
             }
             low.intoArray(out, start + channel);
             high.intoArray(out, start + channel + FLOAT_LANES);
+        }
+        for (; channel + FLOAT_LANES <= headSize; channel += FLOAT_LANES) {
+            FloatVector sum = FloatVector.fromArray(FLOATS, out, start + channel);
+            for (int t = from; t < to; t++) {
+                int index = (firstSlot + t - from) * headSize + channel;
+                sum = fma(probabilities[query + t], values, index, sum);
+            }
+            sum.intoArray(out, start + channel);
         }
         for (; channel < headSize; channel++) {
             for (int t = from; t < to; t++) {

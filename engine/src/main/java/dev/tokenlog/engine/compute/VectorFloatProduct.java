@@ -13,8 +13,13 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
 /// Dot products of 16 partial sums: element k goes to partial k mod 16 by `fma` in ascending k, and
-/// the partials are added by halves. A vector of 16 lanes is all of them, two of 8, four of 4.
+/// the partials are added by halves.
+///
+/// With few tokens a vector of 16 lanes is all partial sums, two of 8, four of 4. With a tile of
+/// tokens side by side, lanes are tokens and there are 16 vectors of partial sums.
 final class VectorFloatProduct {
+
+    private static final int ROWS = Workspace.WEIGHT_ROWS;
 
     private VectorFloatProduct() {}
 
@@ -29,13 +34,122 @@ final class VectorFloatProduct {
             int outOffset,
             int outStride,
             Workspace workspace) {
-        for (int row = fromRow; row < toRow; row++) {
-            widen(weights, row, workspace);
-            for (int token = 0; token < tokens; token++) {
-                out[outOffset + token * outStride + row] =
-                        dot(workspace.weights, 0, x, token * xStride, weights.columns(), workspace);
+        int columns = weights.columns();
+        int tiled = columns % 16 == 0 ? tokens / FLOAT_LANES * FLOAT_LANES : 0;
+        for (int first = 0; first < tiled; first += FLOAT_LANES) {
+            transpose(x, first * xStride, xStride, columns, workspace.transposed);
+            for (int row = fromRow; row < toRow; row += ROWS) {
+                int rows = Math.min(ROWS, toRow - row);
+                for (int i = 0; i < ROWS; i++) {
+                    // Missing rows are the last one again, and are not stored.
+                    widen(weights, row + Math.min(i, rows - 1), i * columns, workspace);
+                }
+                for (int quarter = 0; quarter < 4; quarter++) {
+                    multiplyQuarter(workspace, columns, quarter);
+                }
+                int to = outOffset + first * outStride + row;
+                addQuarters(workspace.tile, rows, out, to, outStride);
             }
         }
+        if (tiled < tokens) {
+            for (int row = fromRow; row < toRow; row++) {
+                widen(weights, row, 0, workspace);
+                for (int token = tiled; token < tokens; token++) {
+                    int from = token * xStride;
+                    out[outOffset + token * outStride + row] =
+                            dot(workspace.weights, 0, x, from, columns, workspace);
+                }
+            }
+        }
+    }
+
+    /// A tile of tokens to `[column][token]`.
+    private static void transpose(float[] x, int offset, int stride, int columns, float[] out) {
+        for (int lane = 0; lane < FLOAT_LANES; lane++) {
+            int from = offset + lane * stride;
+            for (int column = 0; column < columns; column++) {
+                out[column * FLOAT_LANES + lane] = x[from + column];
+            }
+        }
+    }
+
+    /// Four rows times a tile of tokens, for a multiple of 16 columns: of the 16 partial sums those
+    /// with `index mod 4 = quarter`, added by halves, to `[quarter][row][token]` of the workspace.
+    private static void multiplyQuarter(Workspace workspace, int columns, int quarter) {
+        float[] w = workspace.weights;
+        float[] x = workspace.transposed;
+        FloatVector a0 = FloatVector.zero(FLOATS);
+        FloatVector a4 = a0;
+        FloatVector a8 = a0;
+        FloatVector a12 = a0;
+        FloatVector b0 = a0;
+        FloatVector b4 = a0;
+        FloatVector b8 = a0;
+        FloatVector b12 = a0;
+        FloatVector c0 = a0;
+        FloatVector c4 = a0;
+        FloatVector c8 = a0;
+        FloatVector c12 = a0;
+        FloatVector d0 = a0;
+        FloatVector d4 = a0;
+        FloatVector d8 = a0;
+        FloatVector d12 = a0;
+        for (int k = quarter; k < columns; k += 16) {
+            FloatVector x0 = FloatVector.fromArray(FLOATS, x, k * FLOAT_LANES);
+            a0 = fma(w[k], x0, a0);
+            b0 = fma(w[columns + k], x0, b0);
+            c0 = fma(w[2 * columns + k], x0, c0);
+            d0 = fma(w[3 * columns + k], x0, d0);
+            FloatVector x4 = FloatVector.fromArray(FLOATS, x, (k + 4) * FLOAT_LANES);
+            a4 = fma(w[k + 4], x4, a4);
+            b4 = fma(w[columns + k + 4], x4, b4);
+            c4 = fma(w[2 * columns + k + 4], x4, c4);
+            d4 = fma(w[3 * columns + k + 4], x4, d4);
+            FloatVector x8 = FloatVector.fromArray(FLOATS, x, (k + 8) * FLOAT_LANES);
+            a8 = fma(w[k + 8], x8, a8);
+            b8 = fma(w[columns + k + 8], x8, b8);
+            c8 = fma(w[2 * columns + k + 8], x8, c8);
+            d8 = fma(w[3 * columns + k + 8], x8, d8);
+            FloatVector x12 = FloatVector.fromArray(FLOATS, x, (k + 12) * FLOAT_LANES);
+            a12 = fma(w[k + 12], x12, a12);
+            b12 = fma(w[columns + k + 12], x12, b12);
+            c12 = fma(w[2 * columns + k + 12], x12, c12);
+            d12 = fma(w[3 * columns + k + 12], x12, d12);
+        }
+        int to = quarter * ROWS * FLOAT_LANES;
+        a0.add(a8).add(a4.add(a12)).intoArray(workspace.tile, to);
+        b0.add(b8).add(b4.add(b12)).intoArray(workspace.tile, to + FLOAT_LANES);
+        c0.add(c8).add(c4.add(c12)).intoArray(workspace.tile, to + 2 * FLOAT_LANES);
+        d0.add(d8).add(d4.add(d12)).intoArray(workspace.tile, to + 3 * FLOAT_LANES);
+    }
+
+    /// Adds the quarters by halves and puts rows times tokens to their place.
+    private static void addQuarters(float[] tile, int rows, float[] out, int offset, int stride) {
+        for (int row = 0; row < rows; row++) {
+            FloatVector q0 = quarter(tile, 0, row);
+            FloatVector q1 = quarter(tile, 1, row);
+            FloatVector q2 = quarter(tile, 2, row);
+            FloatVector q3 = quarter(tile, 3, row);
+            q0.add(q2).add(q1.add(q3)).intoArray(tile, row * FLOAT_LANES);
+        }
+        for (int lane = 0; lane < FLOAT_LANES; lane++) {
+            for (int row = 0; row < rows; row++) {
+                out[offset + lane * stride + row] = tile[row * FLOAT_LANES + lane];
+            }
+        }
+    }
+
+    private static FloatVector quarter(float[] tile, int quarter, int row) {
+        return FloatVector.fromArray(FLOATS, tile, (quarter * ROWS + row) * FLOAT_LANES);
+    }
+
+    private static FloatVector fma(float scalar, FloatVector vector, FloatVector addend) {
+        return vector.fma(FloatVector.broadcast(FLOATS, scalar), addend);
+    }
+
+    static FloatVector fma(float scalar, float[] vector, int index, FloatVector addend) {
+        return FloatVector.fromArray(FLOATS, vector, index)
+                .fma(FloatVector.broadcast(FLOATS, scalar), addend);
     }
 
     static float dot(float[] a, int aOffset, float[] b, int bOffset, int n, Workspace workspace) {
@@ -79,20 +193,15 @@ final class VectorFloatProduct {
     }
 
     /// One row of weights as floats.
-    private static void widen(Matrix.Float weights, int row, Workspace into) {
+    private static void widen(Matrix.Float weights, int row, int to, Workspace into) {
         int columns = weights.columns();
         long start = (long) row * columns;
+        float[] out = into.weights;
+        MemorySegment data = weights.data();
         switch (weights.type()) {
-            case F32 ->
-                    MemorySegment.copy(
-                            weights.data(),
-                            ScalarKernels.FLOAT,
-                            4 * start,
-                            into.weights,
-                            0,
-                            columns);
-            case F16 -> widenHalves(weights.data(), 2 * start, columns, into.weights, into.halves);
-            case BF16 -> widenBrainFloats(weights, row, into.weights);
+            case F32 -> MemorySegment.copy(data, ScalarKernels.FLOAT, 4 * start, out, to, columns);
+            case F16 -> widenHalves(data, 2 * start, columns, out, to, into.halves);
+            case BF16 -> widenBrainFloats(weights, row, out, to);
             case F64, I64, I32, I16, I8, U8, BOOL ->
                     throw new IllegalArgumentException(
                             weights.name() + ": no float matrix of " + weights.type());
@@ -102,14 +211,14 @@ final class VectorFloatProduct {
     /// F16 to float: a plain loop over arrays, which the compiler turns into the machine's
     /// conversion; the Vector API has none.
     static void widenHalves(
-            MemorySegment source, long offset, int count, float[] out, short[] buffer) {
+            MemorySegment source, long offset, int count, float[] out, int to, short[] buffer) {
         MemorySegment.copy(source, ScalarKernels.SHORT, offset, buffer, 0, count);
         for (int i = 0; i < count; i++) {
-            out[i] = Float.float16ToFloat(buffer[i]);
+            out[to + i] = Float.float16ToFloat(buffer[i]);
         }
     }
 
-    private static void widenBrainFloats(Matrix.Float weights, int row, float[] out) {
+    private static void widenBrainFloats(Matrix.Float weights, int row, float[] out, int to) {
         int columns = weights.columns();
         long start = 2L * row * columns;
         int end = columns / FLOAT_LANES * FLOAT_LANES;
@@ -120,10 +229,10 @@ final class VectorFloatProduct {
                     .reinterpretAsInts()
                     .lanewise(VectorOperators.LSHL, 16)
                     .reinterpretAsFloats()
-                    .intoArray(out, k);
+                    .intoArray(out, to + k);
         }
         for (int k = end; k < columns; k++) {
-            out[k] = ScalarKernels.weight(weights, row, k);
+            out[to + k] = ScalarKernels.weight(weights, row, k);
         }
     }
 }

@@ -11,9 +11,10 @@ public final class Workspace {
 
     final short[] codes;
     final float[] scales;
-    final float[] tile = new float[2 * WEIGHT_ROWS * QuantizedActivations.MAX_TILE];
+    final float[] tile = new float[4 * WEIGHT_ROWS * QuantizedActivations.MAX_TILE];
     final short[] halves;
     final float[] weights;
+    final float[] transposed;
     final float[] keys;
     final float[] values;
     final float[] partials = new float[16];
@@ -29,6 +30,7 @@ public final class Workspace {
         this.codes = new short[WEIGHT_ROWS * padded];
         this.scales = new float[WEIGHT_ROWS * padded / QuantizedActivations.BLOCK];
         this.weights = new float[WEIGHT_ROWS * padded];
+        this.transposed = new float[QuantizedActivations.MAX_TILE * padded];
         this.keys = new float[KvLayout.PAGE_POSITIONS * headSize];
         this.values = new float[KvLayout.PAGE_POSITIONS * headSize];
         this.halves = new short[Math.max(padded, KvLayout.PAGE_POSITIONS * headSize)];
