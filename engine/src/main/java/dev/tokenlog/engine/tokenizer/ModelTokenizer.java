@@ -33,12 +33,17 @@ public final class ModelTokenizer implements AutoCloseable {
         setUnlessGiven("OPT_OUT_TRACKING", "true");
     }
 
+    private final Path path;
     private final HuggingFaceTokenizer library;
     private final TokenizerFile file;
     private final SortedSet<Integer> endOfSequence;
 
     private ModelTokenizer(
-            HuggingFaceTokenizer library, TokenizerFile file, SortedSet<Integer> endOfSequence) {
+            Path path,
+            HuggingFaceTokenizer library,
+            TokenizerFile file,
+            SortedSet<Integer> endOfSequence) {
+        this.path = path;
         this.library = library;
         this.file = file;
         this.endOfSequence = Collections.unmodifiableSortedSet(endOfSequence);
@@ -61,7 +66,7 @@ public final class ModelTokenizer implements AutoCloseable {
         String content = StrictJson.decode(StrictJson.bytes(path), path.toString());
         TokenizerFile file = TokenizerFile.parse(path, content);
         SortedSet<Integer> ends = SpecialTokens.endOfSequence(folder, file.ids());
-        return new ModelTokenizer(load(path, content), file, ends);
+        return new ModelTokenizer(path, load(path, content), file, ends);
     }
 
     private static HuggingFaceTokenizer load(Path path, String content) {
@@ -90,8 +95,18 @@ public final class ModelTokenizer implements AutoCloseable {
 
     /// @param addSpecial whether the tokenizer adds what it adds by itself (for instance a
     ///   beginning of sequence); false for text that a chat template made
+    /// @throws EngineException `MODEL_UNREADABLE` if the tokenizer contradicts itself, for instance
+    ///   lacks the token that it names for unknown text
     public int[] encode(String text, boolean addSpecial) {
-        long[] ids = library.encode(wellFormed(text), addSpecial, false).getIds();
+        long[] ids;
+        try {
+            ids = library.encode(wellFormed(text), addSpecial, false).getIds();
+        } catch (RuntimeException e) {
+            throw new EngineException(
+                    Reason.MODEL_UNREADABLE,
+                    path + ": the tokenizer cannot read a text: " + e.getMessage(),
+                    e);
+        }
         return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
     }
 

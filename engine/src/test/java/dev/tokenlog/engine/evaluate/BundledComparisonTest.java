@@ -36,7 +36,7 @@ class BundledComparisonTest {
     private static final Path MODEL = TestFiles.demoModel();
 
     /// Of the 500 documents; the figures for all of them are measured by the validation processor.
-    private static final int DOCUMENTS = 40;
+    private static final int DOCUMENTS = 25;
 
     private static JsonNode heldOut;
     private static JsonNode rounded;

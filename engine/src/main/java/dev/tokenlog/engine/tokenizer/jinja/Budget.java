@@ -3,13 +3,13 @@ package dev.tokenlog.engine.tokenizer.jinja;
 /// What one rendering may spend. Templates come from strangers: a loop over loops, a text that
 /// doubles, or a macro that calls itself must end in an error, not in an outage.
 ///
-/// One unit is one evaluation step or about eight characters or one element copied; the whole
-/// budget is spent in well under a few seconds.
+/// One unit is one evaluation step or about 32 characters, eight are an element of a list; the
+/// whole budget is spent in about a second.
 final class Budget {
 
     static final int MAX_TEXT = 1 << 24;
     static final int MAX_DEPTH = 400;
-    private static final long UNITS = 20_000_000;
+    private static final long UNITS = 8_000_000;
 
     private long units = UNITS;
     private int depth;
@@ -23,7 +23,7 @@ final class Budget {
         if (characters > MAX_TEXT) {
             throw new TemplateException("a text of more than " + MAX_TEXT + " characters");
         }
-        spend(1 + characters / 8);
+        spend(1 + characters / 32);
     }
 
     /// Call before making or walking through a list or a map of this many elements.
