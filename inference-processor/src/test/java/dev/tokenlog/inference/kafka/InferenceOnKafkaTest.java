@@ -45,7 +45,7 @@ class InferenceOnKafkaTest {
 
     @BeforeEach
     void connect() {
-        client = new TestClient(servers);
+        client = new TestClient(servers, "t-");
         serve("demo", ModelServing.State.SERVING, "sha256-demo");
     }
 
@@ -85,7 +85,7 @@ class InferenceOnKafkaTest {
     private RecordMetadata raw(int partition, String value) {
         return client.send(
                 new ProducerRecord<>(
-                        TestClient.name(Topic.PROMPTS),
+                        client.name(Topic.PROMPTS),
                         partition,
                         null,
                         value == null ? null : value.getBytes(StandardCharsets.UTF_8)));
@@ -124,7 +124,7 @@ class InferenceOnKafkaTest {
     void aPromptIsAnsweredAndThenCommittedWithItsSafeBeginning() {
         ProducerRecord<byte[], byte[]> record =
                 new ProducerRecord<>(
-                        TestClient.name(Topic.PROMPTS),
+                        client.name(Topic.PROMPTS),
                         1,
                         null,
                         EventJson.write(

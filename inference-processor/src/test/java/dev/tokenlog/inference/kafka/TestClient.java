@@ -7,6 +7,7 @@ import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.TokenEvent;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.UnreadableEventException;
+import dev.tokenlog.contracts.WorkerState;
 import dev.tokenlog.inference.protocol.StreamJudge;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -28,20 +29,21 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 /// An outsider: plain Kafka clients, nothing of the worker's.
 final class TestClient implements AutoCloseable {
 
-    private static final String PREFIX = "t-";
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
+    private final String prefix;
     private final Map<String, Object> settings;
     private final KafkaProducer<byte[], byte[]> producer;
 
-    TestClient(String servers) {
+    TestClient(String servers, String prefix) {
+        this.prefix = prefix;
         settings = Map.of("bootstrap.servers", servers);
         producer =
                 new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
     }
 
-    static String name(Topic topic) {
-        return topic.name(PREFIX);
+    String name(Topic topic) {
+        return topic.name(prefix);
     }
 
     RecordMetadata send(ProducerRecord<byte[], byte[]> record) {
@@ -80,9 +82,18 @@ final class TestClient implements AutoCloseable {
         }
     }
 
+    /// Everything in `tokens`, by partition.
+    List<List<TokenEvent>> tokens(int partitions) {
+        List<List<TokenEvent>> all = new ArrayList<>();
+        for (int i = 0; i < partitions; i++) {
+            all.add(read(Topic.TOKENS, i).stream().map(TestClient::event).toList());
+        }
+        return all;
+    }
+
     /// What a reader gets of the generation of this prompt.
     StreamJudge.Stream stream(int partition, long promptOffset) {
-        StreamJudge.Stream stream = new StreamJudge.Stream();
+        StreamJudge.Stream stream = new StreamJudge.Stream(true);
         for (ConsumerRecord<byte[], byte[]> record : read(Topic.TOKENS, partition)) {
             TokenEvent event = event(record);
             if (event.promptOffset() == promptOffset) {
@@ -95,6 +106,14 @@ final class TestClient implements AutoCloseable {
     static TokenEvent event(ConsumerRecord<byte[], byte[]> record) {
         try {
             return EventJson.read(record.headers(), record.value(), TokenEvent.class);
+        } catch (UnreadableEventException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    static WorkerState workerState(ConsumerRecord<byte[], byte[]> record) {
+        try {
+            return EventJson.read(record.headers(), record.value(), WorkerState.class);
         } catch (UnreadableEventException e) {
             throw new AssertionError(e);
         }

@@ -26,12 +26,18 @@ public final class StreamJudge {
         public final List<Integer> tokens = new ArrayList<>();
         final List<String> problems = new ArrayList<>();
         final Map<Integer, String> misplaced = new LinkedHashMap<>();
+        private final boolean simulated;
         public GenerationStarted start;
         String numericsId;
         public int attempt;
         int claims;
         int silentInARow;
         public Terminal end;
+
+        /// @param simulated whether the tokens are [SimulatedModel]'s
+        public Stream(boolean simulated) {
+            this.simulated = simulated;
+        }
 
         public void take(TokenEvent event) {
             int n = event.attempt();
@@ -69,6 +75,10 @@ public final class StreamJudge {
         }
 
         private void token(int id) {
+            if (!simulated) {
+                tokens.add(id);
+                return;
+            }
             int[] prefix = tokens.stream().mapToInt(Integer::intValue).toArray();
             int expected =
                     SimulatedModel.next(numericsId, start.seed().bits(), prefix, prefix.length);
@@ -112,7 +122,7 @@ public final class StreamJudge {
             if (end.usage().completionTokens() != tokens.size()) {
                 found.add("usage counts other tokens than the log holds");
             }
-            if (end instanceof GenerationFinished finished) {
+            if (simulated && end instanceof GenerationFinished finished) {
                 boolean stopped = !tokens.isEmpty() && SimulatedModel.isEnd(tokens.getLast());
                 boolean full = tokens.size() == start.parameters().maxTokens();
                 if (!(finished.reason().equals("stop") ? stopped : full)) {
@@ -131,7 +141,7 @@ public final class StreamJudge {
         for (TokenEvent event : log) {
             streams.computeIfAbsent(
                             new GenerationKey(event.promptOffset(), event.generationId()),
-                            _ -> new Stream())
+                            _ -> new Stream(true))
                     .take(event);
         }
         return streams;
