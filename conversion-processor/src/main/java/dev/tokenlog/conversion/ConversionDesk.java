@@ -14,6 +14,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.KafkaException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -141,23 +142,37 @@ final class ConversionDesk implements AutoCloseable {
         ConversionLog log = null;
         try {
             for (Work work = next(); work != null; work = next()) {
-                boolean done = false;
-                while (!done) {
-                    try {
-                        log = log == null ? connect.get() : log;
-                        done = handle(work, log);
-                    } catch (ConversionLog.UnavailableException
-                            | org.apache.kafka.common.KafkaException e) {
-                        LOG.warn("conversion waits for the log reason={}", e.getMessage());
-                        close(log);
-                        log = null;
-                        done = !pause(work.stop());
-                    }
-                }
+                log = finish(work, log);
             }
         } finally {
             close(log);
         }
+    }
+
+    /// Tries until the record needs no more, or is abandoned.
+    ///
+    /// @param log of the record before, or null
+    /// @return the log to go on with, or null
+    private ConversionLog finish(Work work, ConversionLog log) {
+        ConversionLog present = log;
+        boolean again = true;
+        while (again) {
+            try {
+                present = present == null ? connect.get() : present;
+                handle(work, present);
+                return present;
+            } catch (ConversionLog.UnavailableException | KafkaException e) {
+                LOG.warn("conversion waits for the log reason={}", e.getMessage());
+                close(present);
+                present = null;
+                again = pause(work.stop());
+            } catch (RuntimeException defect) {
+                LOG.error("conversion gives a record up offset={}", work.record().offset(), defect);
+                work.acknowledge().run();
+                again = false;
+            }
+        }
+        return present;
     }
 
     private synchronized Work next() {
@@ -180,25 +195,23 @@ final class ConversionDesk implements AutoCloseable {
         return running;
     }
 
-    /// @return true when nothing is left to do for this record
-    private boolean handle(Work work, ConversionLog log) {
+    private void handle(Work work, ConversionLog log) {
+        boolean ended = true;
         if (work.request().isEmpty()) {
             log.deadLetter(work.record(), work.refusal().code(), work.refusal().getMessage());
             log.flush();
-            work.acknowledge().run();
-            return true;
+        } else {
+            switch (work.request().get()) {
+                case ConversionRequested request -> ended = convert(request, work, log);
+                case ConversionCancelRequested cancel -> cancel(cancel, work, log);
+            }
         }
-        boolean ended =
-                switch (work.request().get()) {
-                    case ConversionRequested request -> convert(request, work, log);
-                    case ConversionCancelRequested cancel -> cancel(cancel, work, log);
-                };
         if (ended) {
             work.acknowledge().run();
         }
-        return true;
     }
 
+    /// @return false if it was abandoned
     private boolean convert(ConversionRequested request, Work work, ConversionLog log) {
         LOG.info(
                 "conversion begins id={} source={} model={}",
@@ -222,14 +235,13 @@ final class ConversionDesk implements AutoCloseable {
 
     /// What was waiting or running before has ended by now, cancelled or not. What the log does not
     /// know is cancelled before it begins.
-    private static boolean cancel(ConversionCancelRequested cancel, Work work, ConversionLog log) {
+    private static void cancel(ConversionCancelRequested cancel, Work work, ConversionLog log) {
         if (!log.progress(cancel.conversionId()).ended()) {
             log.append(
                     new ConversionCancelled(cancel.conversionId(), cancel.requestedBy()),
                     work.record().headers());
             log.flush();
         }
-        return true;
     }
 
     /// @return false if there is no point in trying again

@@ -1,5 +1,6 @@
 package dev.tokenlog.registry;
 
+import dev.tokenlog.contracts.Topic;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -62,7 +63,9 @@ record RegistrySettings(
         settings.put(
                 StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG), 5_000);
         // A dead letter is an original of up to a megabyte and what is said about it.
-        settings.put(StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG), 2 << 20);
+        settings.put(
+                StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG),
+                Topic.DEAD_LETTER_LIMIT);
         return settings;
     }
 }
