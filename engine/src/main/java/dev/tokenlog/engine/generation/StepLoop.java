@@ -250,13 +250,16 @@ public final class StepLoop implements GenerationEngine {
         }
     }
 
-    /// One token of each generation that decodes; then prompts in the order in which they came, a
-    /// bounded piece of them if anybody decodes.
+    /// One token of each generation that decodes; then equal pieces of the prompts that are not
+    /// read yet, so that a short one does not wait for a long one; bounded if anybody decodes.
     private void fill() {
         boolean decoding = false;
+        int prefilling = 0;
         for (Generation generation : List.copyOf(active)) {
             generation.skipStep();
-            if (!generation.isPrefilling()) {
+            if (generation.isPrefilling()) {
+                prefilling++;
+            } else {
                 decoding |= fill(generation, 1) > 0;
             }
         }
@@ -266,7 +269,7 @@ public final class StepLoop implements GenerationEngine {
         }
         for (Generation generation : List.copyOf(active)) {
             if (room > 0 && generation.isPrefilling()) {
-                room -= fill(generation, room);
+                room -= fill(generation, Math.ceilDiv(room, prefilling--));
             }
         }
     }

@@ -32,7 +32,7 @@ record TokenText(
         JsonNode node = decoder == null ? MissingNode.getInstance() : decoder;
         TokenText plain = new TokenText(false, false, Map.of(), true, 0);
         if (!node.path("type").asText().equals("Sequence")) {
-            return plain.with(file, node, true);
+            return plain.with(file, node, false);
         }
         TokenText rules = plain;
         boolean fused = false;

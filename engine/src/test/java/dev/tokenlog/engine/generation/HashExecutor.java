@@ -9,10 +9,10 @@ import java.util.List;
 
 /// An executor whose logits are a hash of the sequence's tokens: what follows depends on every
 /// token before and on nothing else. Checks how it is called.
-final class HashExecutor implements Executor {
+public final class HashExecutor implements Executor {
 
     /// A token after which the numbers are no numbers any more.
-    static final int POISON = 13;
+    public static final int POISON = 13;
 
     private final ModelPlan plan;
     private final int maxCached;
@@ -23,7 +23,7 @@ final class HashExecutor implements Executor {
     private int mostNeighbours;
     private int failAtStep = -1;
 
-    HashExecutor(int vocabularySize, int contextLength) {
+    public HashExecutor(int vocabularySize, int contextLength) {
         this.plan =
                 new ModelPlan(
                         "hash",

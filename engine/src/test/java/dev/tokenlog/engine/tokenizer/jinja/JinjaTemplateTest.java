@@ -88,7 +88,7 @@ class JinjaTemplateTest {
             })
     void boundsWhatATemplateComputes(String template) {
         Assertions.assertTimeoutPreemptively(
-                Duration.ofSeconds(10),
+                Duration.ofSeconds(60),
                 () ->
                         assertThatExceptionOfType(TemplateException.class)
                                 .isThrownBy(() -> render(template)));
