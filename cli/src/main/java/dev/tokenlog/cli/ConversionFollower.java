@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.client.EventStream;
 import dev.tokenlog.client.LogEvent;
 import dev.tokenlog.client.TokenlogClient;
+import dev.tokenlog.client.TokenlogException;
 import dev.tokenlog.contracts.AccuracyEvent;
 import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayDiverged;
@@ -123,12 +124,30 @@ final class ConversionFollower {
             terminal.line("  validate  against the FP32 source ...");
         }
         try (EventStream<AccuracyEvent> stream = client.followAccuracy(digest)) {
-            AccuracyEvent end = stream.forEach(silence, this::show);
+            AccuracyEvent end = measured(stream, digest, silence);
             return switch (end) {
                 case ValidationFinished finished -> finished;
                 case AccuracyMeasured _, ReplayVerified _, ReplayDiverged _ ->
                         throw new IllegalStateException(end.type() + " is no verdict");
             };
+        }
+    }
+
+    /// To the end, showing what comes.
+    ///
+    /// @param subject a digest or a model id, for the complaint
+    AccuracyEvent measured(EventStream<AccuracyEvent> stream, String subject, Duration silence) {
+        try {
+            return stream.forEach(silence, this::show);
+        } catch (TokenlogException e) {
+            if (e.kind() != TokenlogException.Kind.TIMEOUT) {
+                throw e;
+            }
+            throw new CommandFailure(
+                    ExitStatus.NO,
+                    "no verdict on %s within %d s: 'tokenlog dead-letters list' shows whether the request was given up, 'tokenlog audit %s' what there is"
+                            .formatted(EventSummary.brief(subject), silence.toSeconds(), subject),
+                    e);
         }
     }
 

@@ -9,6 +9,7 @@ import dev.tokenlog.contracts.ConversionEvent;
 import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
 import dev.tokenlog.engine.artifact.Recipe;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -42,6 +43,13 @@ final class ConvertCommand implements Callable<Integer> {
     @Option(names = "--no-wait", description = "Do not wait for the verdict.")
     private boolean noWait;
 
+    @Option(
+            names = "--verdict-timeout",
+            paramLabel = "SECONDS",
+            defaultValue = "1800",
+            description = "How long a verdict may take; large models take long (default: 1800).")
+    private int verdictTimeout;
+
     @Override
     public Integer call() throws IOException {
         ConversionRequested request =
@@ -67,7 +75,9 @@ final class ConvertCommand implements Callable<Integer> {
             }
             ValidationFinished verdict =
                     follower.awaitVerdict(
-                            client, converted.get().modelDigest(), connection.timeout());
+                            client,
+                            converted.get().modelDigest(),
+                            Duration.ofSeconds(verdictTimeout));
             return verdict.verdict() == Verdict.PASS ? ExitStatus.DONE : ExitStatus.NO;
         }
     }

@@ -70,7 +70,7 @@ final class TimelinePrinter {
                         : first.offset() + "-" + last.offset();
         String place = "%s[%d]@%s".formatted(first.topic().baseName(), first.partition(), offsets);
         terminal.line(
-                "%s  %-28s %s"
+                "%s  %-30s %s"
                         .formatted(terminal.dim(TIME.format(first.timestamp())), place, what(run)));
     }
 

@@ -7,6 +7,7 @@ import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.AccuracyEvent.Verdict;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -39,6 +40,13 @@ final class ValidateCommand implements Callable<Integer> {
             description = "The FP32 baseline (default: the source that the manifest names).")
     private Path against;
 
+    @Option(
+            names = "--verdict-timeout",
+            paramLabel = "SECONDS",
+            defaultValue = "1800",
+            description = "How long a verdict may take; large models take long (default: 1800).")
+    private int verdictTimeout;
+
     @Override
     public Integer call() {
         ValidationRequested request =
@@ -52,7 +60,8 @@ final class ValidateCommand implements Callable<Integer> {
         ConversionFollower follower = new ConversionFollower(common.terminal(), output.json);
         try (TokenlogClient client = connection.connect();
                 EventStream<AccuracyEvent> stream = client.validate(request)) {
-            AccuracyEvent end = stream.forEach(connection.timeout(), follower::show);
+            AccuracyEvent end =
+                    follower.measured(stream, model, Duration.ofSeconds(verdictTimeout));
             boolean passed =
                     end instanceof ValidationFinished finished
                             && finished.verdict() == Verdict.PASS;
