@@ -9,6 +9,7 @@ import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.EventHeaders;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.ModelServing;
+import dev.tokenlog.contracts.Participant;
 import dev.tokenlog.contracts.PromptEvent.Message;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.TokenEvent.GenerationCancelled;
@@ -36,6 +37,7 @@ import org.junit.jupiter.api.Test;
 @QuarkusTestResource(BrokerResource.class)
 class InferenceOnKafkaTest {
 
+    private static final String GROUP = Participant.INFERENCE_PROCESSOR.groups("t-").getFirst();
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     @ConfigProperty(name = "kafka.bootstrap.servers")
@@ -115,7 +117,7 @@ class InferenceOnKafkaTest {
         await("commit of " + prompt)
                 .atMost(PATIENCE)
                 .until(() -> {
-                    var commit = client.committed("t-inference", prompt.partition());
+                    var commit = client.committed(GROUP, prompt.partition());
                     return commit != null && commit.offset() > prompt.offset();
                 });
     }
@@ -149,7 +151,7 @@ class InferenceOnKafkaTest {
             }
         }
         isCommitted(prompt);
-        assertThat(client.committed("t-inference", 1).metadata()).matches("safe-beginning=\\d+");
+        assertThat(client.committed(GROUP, 1).metadata()).matches("safe-beginning=\\d+");
     }
 
     @Test
