@@ -11,6 +11,7 @@ import dev.tokenlog.engine.evaluate.TensorError;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
 import org.apache.kafka.common.header.Headers;
 import org.slf4j.Logger;
@@ -45,7 +46,7 @@ final class ValidationRun {
     /// Returns when the verdict is durable.
     ///
     /// @param stop true ends it without a verdict
-    /// @throws java.util.concurrent.CancellationException if it was stopped
+    /// @throws CancellationException if it was stopped
     /// @throws ValidationLog.UnavailableException if it has to be tried again
     void complete(Subject subject, BooleanSupplier stop) {
         long startedAt = System.nanoTime();
@@ -56,18 +57,7 @@ final class ValidationRun {
                 manifest.modelId(),
                 manifest.modelDigest(),
                 subject.against());
-        ValidationFinished finished;
-        try {
-            Comparison.Measurement measurement =
-                    comparison.compare(
-                            artifact(manifest), manifest.modelDigest(), baseline(subject), stop);
-            finished = judge(subject, measurement, startedAt);
-        } catch (EngineException e) {
-            finished = none(subject, code(e), e.getMessage(), startedAt);
-        } catch (IllegalArgumentException defect) {
-            LOG.error("validation failed by a defect id={}", subject.validationId(), defect);
-            finished = none(subject, ErrorCode.INTERNAL, defect.toString(), startedAt);
-        }
+        ValidationFinished finished = outcome(subject, stop, startedAt);
         log.append(finished, subject.headers());
         log.flush();
         LOG.info(
@@ -76,6 +66,24 @@ final class ValidationRun {
                 finished.verdict(),
                 finished.code(),
                 finished.totalMs());
+    }
+
+    private ValidationFinished outcome(Subject subject, BooleanSupplier stop, long startedAt) {
+        ModelManifest manifest = subject.manifest();
+        Comparison.Measurement measurement;
+        try {
+            measurement =
+                    comparison.compare(
+                            artifact(manifest), manifest.modelDigest(), baseline(subject), stop);
+        } catch (EngineException e) {
+            return none(subject, code(e), e.getMessage(), startedAt);
+        } catch (CancellationException stopped) {
+            throw stopped;
+        } catch (RuntimeException defect) {
+            LOG.error("validation failed by a defect id={}", subject.validationId(), defect);
+            return none(subject, ErrorCode.INTERNAL, defect.toString(), startedAt);
+        }
+        return judge(subject, measurement, startedAt);
     }
 
     /// A verdict that says only why there is none.

@@ -235,14 +235,13 @@ class ValidationDeskTest {
     }
 
     @Test
-    void aDefectIsADeadLetterAndNotTheEndOfTheDesk() {
+    void aDefectGivesNoVerdictSoThatNobodyWaitsForOne() {
         comparison.failure = new UnsupportedOperationException("a defect");
         publish(manifest(DIGEST, 4));
         awaitAcknowledged(1);
 
-        assertThat(log.deadLetters)
-                .extracting(letter -> letter.reason())
-                .containsExactly(ErrorCode.INTERNAL);
+        assertThat(onlyVerdict().verdict()).isEqualTo(Verdict.NONE);
+        assertThat(onlyVerdict().code()).isEqualTo(ErrorCode.INTERNAL);
         assertThat(desk.isAlive()).isTrue();
     }
 
