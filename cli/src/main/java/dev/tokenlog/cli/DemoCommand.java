@@ -36,7 +36,7 @@ import picocli.CommandLine.Option;
                         + " prompt, its answer as a stream, and the audit trail of what just happened.")
 final class DemoCommand implements Callable<Integer> {
 
-    private static final Duration SILENCE = Duration.ofSeconds(60);
+    private static final Duration SILENCE = Duration.ofSeconds(120);
     private static final String MODEL = "demo";
 
     @Mixin private CommonOptions common;
@@ -99,7 +99,6 @@ final class DemoCommand implements Callable<Integer> {
     private int show(TokenlogClient client) {
         title("Convert the bundled model to 4 bits, by events (topic conversion-requests)");
         ConversionFollower follower = new ConversionFollower(terminal, false);
-        String conversionId;
         Optional<ConversionFollower.Converted> converted;
         try (EventStream<ConversionEvent> stream =
                 client.convert(
@@ -110,7 +109,6 @@ final class DemoCommand implements Callable<Integer> {
                                 null,
                                 new Recipe("int4", null, null),
                                 null))) {
-            conversionId = stream.id();
             converted = follower.follow(stream, SILENCE);
         }
         if (converted.isEmpty()) {
@@ -135,10 +133,8 @@ final class DemoCommand implements Callable<Integer> {
             return ExitStatus.NO;
         }
 
-        title("The audit trail of what just happened");
-        trail(client, "conversion", conversionId);
-        trail(client, "model", MODEL);
-        trail(client, "generation", result.handle().generationId());
+        title("The audit trail of what just happened: time, topic[partition]@offset, event");
+        trail(client, result.handle().generationId());
         return ExitStatus.DONE;
     }
 
@@ -157,14 +153,12 @@ final class DemoCommand implements Callable<Integer> {
         }
     }
 
-    private void trail(TokenlogClient client, String what, String id) {
+    /// From the token hash back to the digest of the weights and the files of the source.
+    private void trail(TokenlogClient client, String generationId) {
         Timeline timeline =
-                client.audit(id)
+                client.audit(generationId)
                         .orElseThrow(() ->
-                                CommandFailure.no(
-                                        "the log holds nothing about " + what + " " + id));
-        terminal.line("");
-        terminal.line("  " + what + " " + id);
+                                CommandFailure.no("the log holds nothing about " + generationId));
         new TimelinePrinter(terminal, false).print(timeline);
     }
 

@@ -55,8 +55,7 @@ final class TimelinePrinter {
 
     private static boolean repeated(Event event) {
         return switch (event) {
-            case TensorConverted _, TokensGenerated _ -> true;
-            case AccuracyMeasured measured -> measured.subject() != null;
+            case TensorConverted _, TokensGenerated _, AccuracyMeasured _ -> true;
             default -> false;
         };
     }
@@ -112,7 +111,18 @@ final class TimelinePrinter {
                                 .sum();
                 yield "%d tokens in %d events".formatted(tokens, events.size());
             }
-            default -> "%d checks by tensor".formatted(events.size());
+            default -> checks(events.stream().map(AccuracyMeasured.class::cast).toList());
         };
+    }
+
+    private static String checks(List<AccuracyMeasured> checks) {
+        List<AccuracyMeasured> judged = checks.stream().filter(c -> c.passed() != null).toList();
+        List<String> failed =
+                judged.stream().filter(c -> !c.passed()).map(AccuracyMeasured::check).toList();
+        return "%d checks, %d with a threshold, %s"
+                .formatted(
+                        checks.size(),
+                        judged.size(),
+                        failed.isEmpty() ? "all passed" : "failed: " + String.join(", ", failed));
     }
 }
