@@ -76,6 +76,7 @@ public class InferenceWorker {
 
     @PostConstruct
     void start() {
+        requireRetention();
         requireTopics();
         KafkaClients clients = new KafkaClients(kafka, workerId);
         protocol = new ProtocolThread(() -> Quarkus.asyncExit(1));
@@ -118,6 +119,18 @@ public class InferenceWorker {
         LOG.infof(
                 "worker=%s numerics=%s %s, %d threads",
                 workerId, loader.numericsId(), loader.compute(), loader.threads());
+    }
+
+    /// A prompt that is young enough to be taken up again must still be there, and so must its
+    /// tokens.
+    private void requireRetention() {
+        Duration maxAge = configuration.rules().maxAge();
+        Duration kept = Topic.TOKENS.kept().retention().orElseThrow();
+        if (maxAge.multipliedBy(2).compareTo(kept) > 0) {
+            throw new IllegalArgumentException(
+                    "tokenlog.inference.rules.max-age=%s: records are kept for %s, which must be at least twice as long"
+                            .formatted(maxAge, kept));
+        }
     }
 
     private void requireTopics() {

@@ -58,6 +58,7 @@ final class LogReader implements AutoCloseable {
     private final Consumer<byte[], byte[]> consumer;
     private final Queue<Runnable> commands = new ConcurrentLinkedQueue<>();
     private final Map<TopicPartition, Followed> followed = new HashMap<>();
+    private final Map<TopicPartition, List<Runnable>> asked = new HashMap<>();
     private final Semaphore ahead = new Semaphore(BATCHES_AHEAD);
     private final Thread thread;
     private volatile boolean closed;
@@ -83,20 +84,43 @@ final class LogReader implements AutoCloseable {
         });
     }
 
-    /// Runs the task after everything that the partition holds now has been told. From any thread.
+    /// Runs the task after everything that the partition holds now has been told. From any thread;
+    /// who asks at the same time asks the broker once.
     void whenCurrent(TopicPartition partition, Runnable task) {
-        command(() -> {
-            long end = consumer.endOffsets(Set.of(partition)).get(partition);
-            Followed follower = followed.get(partition);
-            if (follower == null) {
-                return;
+        boolean first;
+        synchronized (asked) {
+            List<Runnable> tasks = asked.computeIfAbsent(partition, _ -> new ArrayList<>());
+            first = tasks.isEmpty();
+            tasks.add(task);
+        }
+        if (first) {
+            command(() -> setBarrier(partition));
+        }
+    }
+
+    private void setBarrier(TopicPartition partition) {
+        int before;
+        synchronized (asked) {
+            before = asked.get(partition).size();
+        }
+        long end = consumer.endOffsets(Set.of(partition)).get(partition);
+        long position = consumer.position(partition);
+        List<Runnable> tasks;
+        synchronized (asked) {
+            // Who came after the question is answered by the next one.
+            List<Runnable> all = asked.remove(partition);
+            tasks = List.copyOf(all.subList(0, before));
+            if (before < all.size()) {
+                asked.put(partition, new ArrayList<>(all.subList(before, all.size())));
+                command(() -> setBarrier(partition));
             }
-            if (consumer.position(partition) >= end) {
-                task.run();
-            } else {
-                follower.barriers.add(new Barrier(end, task));
-            }
-        });
+        }
+        Barrier barrier = new Barrier(end, () -> tasks.forEach(Runnable::run));
+        if (position >= end) {
+            barrier.task().run();
+        } else {
+            followed.get(partition).barriers.add(barrier);
+        }
     }
 
     /// Bounds what is read ahead of a slow taker: take before handing a batch to another thread,

@@ -1,9 +1,11 @@
 package dev.tokenlog.inference.protocol;
 
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 
 /// Which generation an id means, in one partition. The same id again within the window, or while
 /// its generation had not ended, means the same generation.
@@ -28,6 +30,9 @@ final class DedupeWindow {
 
     private final long windowMillis;
     private final Map<String, Entry> entries = new HashMap<>();
+
+    /// Those that ended more than a window after their prompt.
+    private final Set<Entry> longRunning = new HashSet<>();
 
     DedupeWindow(long windowMillis) {
         this.windowMillis = windowMillis;
@@ -67,6 +72,9 @@ final class DedupeWindow {
         Entry entry = entries.get(key.generationId());
         if (entry != null && entry.key.equals(key)) {
             entry.endTime = appendTime;
+            if (entry.promptTime == UNKNOWN || appendTime - entry.promptTime > windowMillis) {
+                longRunning.add(entry);
+            }
         }
     }
 
@@ -81,10 +89,8 @@ final class DedupeWindow {
     /// window and ended after the last prompt read.
     long leastNeeded(long lastPromptTime, long otherwise) {
         long least = otherwise;
-        for (Entry e : entries.values()) {
-            boolean endedLater = e.endTime != NOT_ENDED && e.endTime >= lastPromptTime;
-            if (endedLater
-                    && (e.promptTime == UNKNOWN || e.endTime - e.promptTime > windowMillis)) {
+        for (Entry e : longRunning) {
+            if (e.endTime >= lastPromptTime) {
                 least = Math.min(least, e.firstClaim.orElse(otherwise));
             }
         }
@@ -93,12 +99,14 @@ final class DedupeWindow {
 
     /// Forgets what no prompt appended at this time or later can repeat.
     void forgetBefore(long promptTime, long committed) {
-        entries.values()
-                .removeIf(e ->
-                        e.key.promptOffset() < committed
-                                && e.endTime < promptTime
-                                && (e.promptTime == UNKNOWN
-                                        || promptTime - e.promptTime > windowMillis));
+        entries.values().removeIf(e -> isOver(e, promptTime, committed));
+        longRunning.removeIf(e -> isOver(e, promptTime, committed));
+    }
+
+    private boolean isOver(Entry e, long promptTime, long committed) {
+        return e.key.promptOffset() < committed
+                && e.endTime < promptTime
+                && (e.promptTime == UNKNOWN || promptTime - e.promptTime > windowMillis);
     }
 
     int size() {

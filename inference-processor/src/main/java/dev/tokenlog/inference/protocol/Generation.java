@@ -3,6 +3,7 @@ package dev.tokenlog.inference.protocol;
 import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.GenerationLog;
 import dev.tokenlog.contracts.GenerationLog.Applied;
+import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.TokenEvent;
 import dev.tokenlog.contracts.TokenEvent.Claim;
 import dev.tokenlog.contracts.TokenEvent.GenerationResumed;
@@ -112,7 +113,16 @@ final class Generation {
         if (!needsEngine() || parameters == null) {
             return 0;
         }
-        return prompt.record().bytes() / 3 + parameters.maxTokens();
+        long wanted = prompt.record().bytes() / 3 + parameters.maxTokens();
+        long context =
+                worker.ports()
+                        .models()
+                        .find(prompt.parsed().modelId())
+                        .map(ModelServing::current)
+                        .map(version -> (long) version.contextLength())
+                        .filter(length -> length > 0)
+                        .orElse(Long.MAX_VALUE);
+        return Math.min(wanted, context);
     }
 
     /// It has a place.

@@ -31,6 +31,9 @@ final class Partition {
     /// How long after a refused commit or dead letter it is tried again.
     static final long RETRY_MILLIS = 500;
 
+    /// How often ids that nobody can repeat any more are looked for.
+    private static final long FORGET_MILLIS = 60_000;
+
     private enum Phase {
         /// Reads what the log says before it does anything.
         READING,
@@ -53,6 +56,7 @@ final class Partition {
     private long nextPrompt;
     private long lastPromptTime = Long.MIN_VALUE;
     private long tokensRead;
+    private long forgotAt;
     private boolean gapReported;
     private boolean commitInFlight;
     private List<Runnable> proofs = new ArrayList<>();
@@ -420,6 +424,10 @@ final class Partition {
 
     private void forget() {
         logs.keySet().removeIf(key -> key.promptOffset() < committed && !live.containsKey(key));
+        if (worker.now() - forgotAt < FORGET_MILLIS) {
+            return;
+        }
+        forgotAt = worker.now();
         long oldest =
                 uncommitted.isEmpty()
                         ? lastPromptTime
