@@ -10,8 +10,9 @@ import java.time.Duration;
 @ConfigMapping(prefix = "tokenlog.registry")
 public interface RegistryConfig {
 
-    /// Copies of the topology's own topic (the changelog of its state).
-    @WithDefault("1")
+    /// Copies of the topology's own topic (the changelog of its state); -1: as many as the cluster
+    /// gives a topic by default.
+    @WithDefault("-1")
     int replication();
 
     /// How often results are committed: the longest that a change waits before readers see it.

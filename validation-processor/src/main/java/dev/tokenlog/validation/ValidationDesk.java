@@ -140,7 +140,11 @@ final class ValidationDesk implements AutoCloseable {
         ValidationPolicy policy = ValidationPolicy.forBits(manifest.bits());
         VerdictHistory verdicts = log.verdicts();
         if (verdicts.hasEnded(validationId)
-                || verdicts.isJudged(manifest.modelDigest(), policy, comparison.numericsId())) {
+                || verdicts.isJudged(
+                        manifest.modelId(),
+                        manifest.modelDigest(),
+                        policy,
+                        comparison.numericsId())) {
             LOG.info(
                     "validation not repeated model={} digest={}",
                     manifest.modelId(),

@@ -9,7 +9,7 @@ import java.util.Set;
 /// Which validations have ended, by what `accuracy-metrics` holds.
 final class VerdictHistory {
 
-    private record Judged(String modelDigest, String policy, String numericsId) {}
+    private record Judged(String modelId, String modelDigest, String policy, String numericsId) {}
 
     private final Set<String> validations = new HashSet<>();
     private final Set<Judged> judged = new HashSet<>();
@@ -23,7 +23,10 @@ final class VerdictHistory {
             if (finished.verdict() != Verdict.NONE) {
                 judged.add(
                         new Judged(
-                                finished.modelDigest(), finished.policy(), finished.numericsId()));
+                                finished.modelId(),
+                                finished.modelDigest(),
+                                finished.policy(),
+                                finished.numericsId()));
             }
         }
     }
@@ -33,9 +36,11 @@ final class VerdictHistory {
         return validations.contains(validationId);
     }
 
-    /// Whether a digest has been judged by this policy under this arithmetic, by whatever
-    /// validation.
-    boolean isJudged(String modelDigest, ValidationPolicy policy, String numericsId) {
-        return judged.contains(new Judged(modelDigest, policy.name(), numericsId));
+    /// Whether a digest has been judged under this model id by this policy and arithmetic, by
+    /// whatever validation. A verdict counts for the model id that it names, so the same digest
+    /// under another id is judged again.
+    boolean isJudged(
+            String modelId, String modelDigest, ValidationPolicy policy, String numericsId) {
+        return judged.contains(new Judged(modelId, modelDigest, policy.name(), numericsId));
     }
 }

@@ -168,6 +168,17 @@ class ValidationDeskTest {
     }
 
     @Test
+    void theSameDigestUnderAnotherModelIdGetsAVerdictOfItsOwn() {
+        publish(manifest("demo", DIGEST, 4));
+        publish(manifest("twin", DIGEST, 4));
+        awaitAcknowledged(2);
+
+        assertThat(log.all(ValidationFinished.class))
+                .extracting(ValidationFinished::modelId)
+                .containsExactly("demo", "twin");
+    }
+
+    @Test
     void aRequestThatIsDeliveredAgainIsAnsweredOnce() {
         log.manifests.add(manifest(DIGEST, 4));
         request(new ValidationRequested("v1", "demo", null, null, null, "op"));
@@ -303,8 +314,12 @@ class ValidationDeskTest {
     }
 
     private static ModelManifest manifest(String digest, double bits) {
+        return manifest("demo", digest, bits);
+    }
+
+    private static ModelManifest manifest(String modelId, String digest, double bits) {
         return new ModelManifest(
-                "demo",
+                modelId,
                 digest,
                 "w",
                 "m",
