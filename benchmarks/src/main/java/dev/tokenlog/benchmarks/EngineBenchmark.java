@@ -7,14 +7,22 @@ import dev.tokenlog.engine.artifact.Converter;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.generation.GenerationListener;
+import dev.tokenlog.engine.generation.GenerationRequest;
+import dev.tokenlog.engine.generation.SamplingParameters;
+import dev.tokenlog.engine.generation.StepLoop;
+import dev.tokenlog.engine.generation.StepLoopOptions;
+import dev.tokenlog.engine.tokenizer.ModelTokenizer;
 import dev.tokenlog.engine.transformer.Batch;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import dev.tokenlog.engine.transformer.Executor;
 import dev.tokenlog.engine.transformer.Sequence;
+import dev.tokenlog.engine.transformer.WarmUp;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -22,9 +30,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 
-/// The engine alone: tokens per second of prompt processing, and of decoding for several numbers of
-/// sequences, without sampling.
+/// The engine alone: tokens per second of prompt processing and of decoding for several numbers of
+/// sequences, first the executor without sampling, then whole generations with sampling and text.
 ///
 /// `EngineBenchmark --model FOLDER [--recipe int4] [--prompt 256] [--decode 64] [--batch 1,4,8]
 /// [--compute auto] [--threads 2] [--rounds 5]`
@@ -64,9 +73,19 @@ public final class EngineBenchmark {
                     executor.numericsId(),
                     executor.description());
             EngineBenchmark benchmark = new EngineBenchmark(executor, options);
+            String[] batches = options.getOrDefault("batch", "1,4,8").split(",");
+            Duration warmUp = WarmUp.run(executor, Duration.ofSeconds(20));
+            System.out.printf("warm-up of the compilers: %d ms%n", warmUp.toMillis());
             benchmark.prompt();
-            for (String batch : options.getOrDefault("batch", "1,4,8").split(",")) {
+            for (String batch : batches) {
                 benchmark.decode(Integer.parseInt(batch));
+            }
+            if (model.file("tokenizer.json").isPresent()) {
+                try (ModelTokenizer tokenizer = ModelTokenizer.open(model.folder())) {
+                    for (String batch : batches) {
+                        benchmark.generate(tokenizer, Integer.parseInt(batch));
+                    }
+                }
             }
         }
     }
@@ -138,6 +157,63 @@ public final class EngineBenchmark {
         }
         all.forEach(Sequence::close);
         print("decode after " + prompt + " tokens, batch " + sequences, rates);
+    }
+
+    /// Generations side by side at temperature 0.8, from their first token to the last.
+    private void generate(ModelTokenizer tokenizer, int sequences) {
+        StepLoopOptions options =
+                new StepLoopOptions(sequences, Math.max(CHUNK, sequences), CHUNK, 1 << 20);
+        double[] rates = new double[rounds];
+        try (StepLoop loop = StepLoop.start(executor, tokenizer, options)) {
+            for (int round = -2; round < rounds; round++) {
+                List<TimedGeneration> all = new ArrayList<>();
+                for (int i = 0; i < sequences; i++) {
+                    TimedGeneration generation = new TimedGeneration(new CompletableFuture<>());
+                    all.add(generation);
+                    loop.submit(request(round, i), generation);
+                }
+                double rate = 0;
+                for (TimedGeneration generation : all) {
+                    GenerationListener.Statistics statistics = generation.end().join();
+                    rate += statistics.completionTokens() / (statistics.decodeNanos() / 1e9);
+                }
+                if (round >= 0) {
+                    rates[round] = rate;
+                }
+            }
+        }
+        print("generate with sampling, batch " + sequences, rates);
+    }
+
+    private GenerationRequest request(int round, int index) {
+        int[] ids = new int[prompt];
+        Arrays.setAll(ids, this::token);
+        SamplingParameters sampling =
+                new SamplingParameters(0.8, 40, 0.95, 0, 1, 0, 0, 31L * round + index);
+        return new GenerationRequest(
+                "benchmark", ids, new int[0], sampling, decode, List.of(), -1, 0, false);
+    }
+
+    private record TimedGeneration(CompletableFuture<GenerationListener.Statistics> end)
+            implements GenerationListener {
+
+        @Override
+        public void onToken(int index, int tokenId, TokenLogProbability logprob) {}
+
+        @Override
+        public void onFinished(Finish finish) {
+            end.complete(finish.statistics());
+        }
+
+        @Override
+        public void onFailed(Exception failure) {
+            end.completeExceptionally(failure);
+        }
+
+        @Override
+        public void onStopped() {
+            end.cancel(false);
+        }
     }
 
     private void prefill(Batch batch, Sequence sequence) {

@@ -1,7 +1,6 @@
 package dev.tokenlog.engine.transformer;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -12,10 +11,8 @@ import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.format.npy.NpyArray;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -23,9 +20,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// Float arithmetic against logits and greedy texts of an independent implementation (Hugging Face
 /// transformers).
 class ReferenceLogitsTest {
-
-    /// Names the folder that a real model (SmolLM2-135M-Instruct) lies in.
-    private static final String REAL_MODEL = "TOKENLOG_REAL_MODEL";
 
     private static final double TOLERANCE = 1e-3;
 
@@ -144,20 +138,8 @@ class ReferenceLogitsTest {
         }
     }
 
-    @Test
-    void fetchedModel() throws IOException {
-        Path reference = TestFiles.shared("smollm2").resolve("reference.json");
-        Path folder = realModel();
-        try (Model model = SourceModel.open(folder);
-                Executor executor = CpuExecutor.open(model, CpuOptions.automatic())) {
-            for (JsonNode one : read(reference).get("cases")) {
-                check(executor, one, 5e-3, 16);
-            }
-        }
-    }
-
     /// The ten best logits after the prompt, and the greedy continuation.
-    private static void check(
+    static void check(
             Executor executor, JsonNode reference, double tolerance, int longestContinuation) {
         int[] prompt = ints(reference.get("input_ids"));
         float[] last = Logits.of(executor, prompt)[prompt.length - 1];
@@ -174,28 +156,15 @@ class ReferenceLogitsTest {
                 .isEqualTo(java.util.Arrays.copyOf(greedy, count));
     }
 
-    private static Path realModel() {
-        Optional<Path> folder =
-                Optional.ofNullable(System.getProperty(REAL_MODEL, System.getenv(REAL_MODEL)))
-                        .map(Path::of)
-                        .map(path ->
-                                Files.isDirectory(path.resolve("hf")) ? path.resolve("hf") : path)
-                        .filter(path -> Files.exists(path.resolve("config.json")));
-        assumeTrue(
-                folder.isPresent(),
-                "skipped: " + REAL_MODEL + " names no folder with SmolLM2-135M-Instruct");
-        return folder.get();
-    }
-
     private static CpuOptions options(String compute) {
         return CpuOptions.automatic().withCompute(compute).withThreads(2);
     }
 
-    private static JsonNode read(Path file) throws IOException {
+    static JsonNode read(Path file) throws IOException {
         return new ObjectMapper().readTree(file.toFile());
     }
 
-    private static int[] ints(JsonNode array) {
+    static int[] ints(JsonNode array) {
         int[] result = new int[array.size()];
         for (int i = 0; i < result.length; i++) {
             result[i] = array.get(i).asInt();
