@@ -16,7 +16,6 @@ import dev.tokenlog.inference.protocol.ModelGate.Choice;
 import dev.tokenlog.inference.protocol.ModelGate.Refused;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.util.Optional;
 
 /// One unfinished generation of a partition that is assigned to this worker: claims it, reads the
 /// log up to its claim, lets an [Attempt] publish while the claim holds, and claims again where the
@@ -46,6 +45,7 @@ final class Generation {
     private final Prompt prompt;
     private final GenerationLog log;
     private final Worker worker;
+    private final EarlyEnd earlyEnd;
     private Phase phase = Phase.WAITING;
     private ProtocolClock.Cancellable deadline = () -> {};
     private Choice choice;
@@ -60,7 +60,8 @@ final class Generation {
         this.prompt = prompt;
         this.log = log;
         this.worker = partition.worker();
-        deadlineAt()
+        this.earlyEnd = new EarlyEnd(worker, prompt, this::parameters);
+        earlyEnd.deadline()
                 .ifPresent(at ->
                         deadline =
                                 worker.after(Math.max(0, at - worker.now()), this::deadlinePassed));
@@ -104,7 +105,7 @@ final class Generation {
 
     /// Whether it would run, rather than be refused or ended at once.
     boolean needsEngine() {
-        return prompt.parsed().refusal().isEmpty() && ending().isEmpty();
+        return prompt.parsed().refusal().isEmpty() && earlyEnd.now().isEmpty();
     }
 
     /// An upper bound on what it takes in tokens, before anybody has tokenized it.
@@ -282,8 +283,8 @@ final class Generation {
                             ErrorCode.POISON,
                             silent + " attempts in a row ended without a sign of life",
                             true));
-        } else if (ending().isPresent()) {
-            attempt.end(ending().get());
+        } else if (earlyEnd.now().isPresent()) {
+            attempt.end(earlyEnd.now().get());
         } else {
             switch (choice) {
                 case Refused refused -> attempt.refuse(refused.refusal());
@@ -304,40 +305,8 @@ final class Generation {
 
     // ---- Reasons to end early
 
-    private Optional<Ending> ending() {
-        Optional<String> cancelled = worker.cancels().reason(key().generationId());
-        if (cancelled.isPresent()) {
-            return Optional.of(new Ending.Cancelled(cancelled.get()));
-        }
-        if (worker.now() - prompt.appendTime() > worker.settings().maxAge().toMillis()) {
-            return Optional.of(
-                    new Ending.Failed(
-                            new Refusal(
-                                    ErrorCode.EXPIRED,
-                                    "older than max-age " + worker.settings().maxAge())));
-        }
-        return deadlineAt().filter(at -> worker.now() >= at).map(_ -> deadlineEnding());
-    }
-
-    private Optional<Long> deadlineAt() {
-        Parameters parameters = parameters();
-        if (parameters == null || parameters.deadlineMs() == null) {
-            return Optional.empty();
-        }
-        long at = prompt.appendTime() + parameters.deadlineMs();
-        return at < prompt.appendTime() ? Optional.empty() : Optional.of(at);
-    }
-
-    private Ending deadlineEnding() {
-        return new Ending.Failed(
-                new Refusal(
-                        ErrorCode.DEADLINE_PASSED,
-                        "not done %d ms after it was appended"
-                                .formatted(parameters().deadlineMs())));
-    }
-
     private void deadlinePassed() {
-        endEarly(deadlineEnding());
+        endEarly(earlyEnd.deadlinePassed());
     }
 
     /// Somebody asked for its end.

@@ -1,6 +1,5 @@
 package dev.tokenlog.inference.protocol;
 
-import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.GenerationLog;
 import dev.tokenlog.contracts.GenerationLog.Applied;
 import dev.tokenlog.contracts.TokenEvent;
@@ -9,22 +8,18 @@ import dev.tokenlog.inference.protocol.TokenTopic.StartingPoint;
 import dev.tokenlog.inference.protocol.TokenTopic.TokenRecord;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Queue;
 import java.util.TreeMap;
 import java.util.function.Consumer;
-import org.apache.kafka.common.header.internals.RecordHeaders;
 
 /// One partition number while it is assigned to this worker: its prompts, what its tokens say, and
 /// how far it may commit. Forgotten when the assignment ends; a new assignment is a new object.
-final class Partition {
+final class Partition implements CommitLoop.Progress {
 
     private static final Logger LOG = System.getLogger(Partition.class.getName());
 
@@ -45,29 +40,28 @@ final class Partition {
 
     private final Worker worker;
     private final Assignment assignment;
+    private final PromptSequence sequence;
+    private final CommitLoop commits;
+    private final GapReport gap;
     private final DedupeWindow window;
     private final TreeMap<Long, Prompt> uncommitted = new TreeMap<>();
     private final Map<GenerationKey, GenerationLog> logs = new HashMap<>();
     private final Map<GenerationKey, Generation> live = new HashMap<>();
     private Phase phase = Phase.READING;
-    private final Queue<PromptRecord> parked = new ArrayDeque<>();
-    private boolean checking;
-    private long committed;
-    private long nextPrompt;
     private long lastPromptTime = Long.MIN_VALUE;
     private long tokensRead;
     private long forgotAt;
-    private boolean gapReported;
-    private boolean commitInFlight;
-    private List<Runnable> proofs = new ArrayList<>();
     private Consumer<Optional<Commit>> handedOver;
 
     Partition(Worker worker, Assignment assignment) {
         this.worker = worker;
         this.assignment = assignment;
-        this.committed = assignment.committed();
-        this.nextPrompt = assignment.committed();
-        this.gapReported = assignment.missing().isEmpty();
+        this.sequence =
+                new PromptSequence(
+                        number(), assignment.committed(), worker.ports().prompts(), this::accept);
+        this.commits = new CommitLoop(worker, number(), assignment.committed(), this);
+        // An unchanged offset is committed, so that the next owner does not report it again.
+        this.gap = new GapReport(worker, assignment, () -> proveOwnership(() -> {}));
         this.window = new DedupeWindow(worker.settings().dedupeWindow().toMillis());
     }
 
@@ -75,8 +69,13 @@ final class Partition {
         return assignment.partition();
     }
 
-    boolean isOpen() {
-        return phase == Phase.OPEN;
+    @Override
+    public boolean isOpen() {
+        return phase == Phase.OPEN && gap.isDone();
+    }
+
+    boolean isReading() {
+        return phase == Phase.READING;
     }
 
     boolean isLeaving() {
@@ -94,12 +93,12 @@ final class Partition {
     // ---- Assignment: know what the log says, then begin.
 
     void open() {
-        reportGap();
+        gap.send();
         worker.ports()
                 .prompts()
                 .past(
                         number(),
-                        committed,
+                        commits.committed(),
                         worker.settings().dedupeWindow().toMillis(),
                         this::pastRead);
     }
@@ -145,96 +144,29 @@ final class Partition {
                 Level.INFO,
                 "partition={0} open: committed={1} prompts={2} unfinished={3}",
                 number(),
-                committed,
+                commits.committed(),
                 uncommitted.size(),
                 logs.values().stream().filter(log -> !log.ended()).count());
         for (Prompt prompt : List.copyOf(uncommitted.values())) {
             take(prompt);
         }
-        commitProgress();
-    }
-
-    private void reportGap() {
-        if (gapReported || phase == Phase.GONE) {
-            return;
-        }
-        long from = assignment.missing().getAsLong();
-        DeadLetterTopic.Letter letter =
-                new DeadLetterTopic.Letter(
-                        number(),
-                        from,
-                        null,
-                        null,
-                        new RecordHeaders(),
-                        ErrorCode.LOG_GAP,
-                        "prompts %d to %d were deleted before anybody processed them"
-                                .formatted(from, assignment.committed() - 1),
-                        0);
-        worker.ports()
-                .deadLetters()
-                .append(
-                        letter,
-                        result -> {
-                            if (result instanceof SendResult.Acknowledged) {
-                                gapReported = true;
-                                // So that the next owner does not report it again.
-                                proveOwnership(() -> {});
-                            } else {
-                                worker.after(RETRY_MILLIS, this::reportGap);
-                            }
-                        });
+        commits.advance();
     }
 
     // ---- Prompts
 
-    /// Takes the next record. One that leaves a hole behind is believed only if the log has that
-    /// hole: otherwise it is left over from an earlier assignment, and to go on from it would lose
-    /// prompts.
     void offer(PromptRecord record) {
-        if (isLeaving()) {
-            return;
-        }
-        if (checking) {
-            parked.add(record);
-        } else if (record.offset() == nextPrompt) {
-            accept(record);
-        } else if (record.offset() > nextPrompt) {
-            checking = true;
-            worker.ports()
-                    .prompts()
-                    .firstFrom(number(), nextPrompt, first -> checked(record, first));
-        }
-    }
-
-    private void checked(PromptRecord record, long first) {
-        checking = false;
-        if (isLeaving()) {
-            return;
-        }
-        if (record.offset() == first) {
-            accept(record);
-        } else {
-            LOG.log(
-                    Level.WARNING,
-                    "partition={0} prompt={1} is left over from an earlier assignment, next is {2}",
-                    number(),
-                    record.offset(),
-                    first);
-        }
-        while (!checking && !parked.isEmpty()) {
-            offer(parked.remove());
-        }
+        sequence.offer(record);
     }
 
     private void accept(PromptRecord record) {
-        nextPrompt = record.offset() + 1;
         lastPromptTime = Math.max(lastPromptTime, record.appendTime());
         Prompt prompt = new Prompt(record, worker.parser().parse(record));
         uncommitted.put(record.offset(), prompt);
         worker.held(record.bytes());
         if (phase == Phase.OPEN) {
             take(prompt);
-            commitProgress();
+            commits.advance();
         }
     }
 
@@ -293,7 +225,7 @@ final class Partition {
                         worker.after(RETRY_MILLIS, () -> deadLetter(prompt));
                     } else {
                         done(prompt);
-                        commitProgress();
+                        commits.advance();
                     }
                 });
     }
@@ -320,7 +252,9 @@ final class Partition {
     private void observe(TokenRecord record) {
         TokenEvent event = record.event();
         GenerationKey key = new GenerationKey(event.promptOffset(), event.generationId());
-        if (phase == Phase.OPEN && key.promptOffset() < committed && !logs.containsKey(key)) {
+        if (phase == Phase.OPEN
+                && key.promptOffset() < commits.committed()
+                && !logs.containsKey(key)) {
             // Somebody who does not know yet that it ended long ago.
             return;
         }
@@ -350,7 +284,7 @@ final class Partition {
                 done(prompt);
             }
         }
-        commitProgress();
+        commits.advance();
     }
 
     // ---- Commit
@@ -358,46 +292,19 @@ final class Partition {
     /// Runs the task after the group has accepted a commit of this worker that was sent from now
     /// on.
     void proveOwnership(Runnable proven) {
-        proofs.add(proven);
-        commitProgress();
+        commits.proveOwnership(proven);
     }
 
-    private void commitProgress() {
-        if (phase != Phase.OPEN || commitInFlight || !gapReported) {
-            return;
-        }
-        Commit commit = commit();
-        if (commit.offset() == committed && proofs.isEmpty()) {
-            return;
-        }
-        commitInFlight = true;
-        List<Runnable> asked = proofs;
-        proofs = new ArrayList<>();
-        worker.ports()
-                .prompts()
-                .commit(number(), commit, accepted -> answered(commit, asked, accepted));
-    }
-
-    private void answered(Commit commit, List<Runnable> asked, boolean accepted) {
-        commitInFlight = false;
-        if (phase != Phase.OPEN) {
-            return;
-        }
-        if (!accepted) {
-            proofs.addAll(asked);
-            worker.after(RETRY_MILLIS, this::commitProgress);
-            return;
-        }
-        committed = commit.offset();
-        uncommitted.headMap(committed).clear();
+    @Override
+    public void committed(long offset) {
+        uncommitted.headMap(offset).clear();
         forget();
-        asked.forEach(Runnable::run);
-        commitProgress();
     }
 
     /// Up to the first prompt that is not done.
-    private Commit commit() {
-        long offset = nextPrompt;
+    @Override
+    public Commit commit() {
+        long offset = sequence.next();
         for (Prompt prompt : uncommitted.values()) {
             if (!prompt.isDone()) {
                 offset = prompt.offset();
@@ -423,7 +330,9 @@ final class Partition {
     }
 
     private void forget() {
-        logs.keySet().removeIf(key -> key.promptOffset() < committed && !live.containsKey(key));
+        logs.keySet()
+                .removeIf(
+                        key -> key.promptOffset() < commits.committed() && !live.containsKey(key));
         if (worker.now() - forgotAt < FORGET_MILLIS) {
             return;
         }
@@ -432,7 +341,7 @@ final class Partition {
                 uncommitted.isEmpty()
                         ? lastPromptTime
                         : uncommitted.firstEntry().getValue().appendTime();
-        window.forgetBefore(oldest, committed);
+        window.forgetBefore(oldest, commits.committed());
     }
 
     // ---- The end of the assignment
@@ -448,6 +357,7 @@ final class Partition {
             return;
         }
         phase = Phase.LEAVING;
+        sequence.close();
         handedOver = done;
         for (Generation generation : live()) {
             generation.handOver();
@@ -493,7 +403,7 @@ final class Partition {
         }
         uncommitted.clear();
         logs.clear();
-        proofs.clear();
-        parked.clear();
+        sequence.close();
+        gap.close();
     }
 }

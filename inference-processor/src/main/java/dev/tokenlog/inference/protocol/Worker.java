@@ -125,7 +125,7 @@ public final class Worker {
 
     /// Whether everything that the log said about the assigned partitions has been read.
     public boolean isReading() {
-        return partitions.values().stream().anyMatch(p -> !p.isOpen() && !p.isLeaving());
+        return partitions.values().stream().anyMatch(Partition::isReading);
     }
 
     public int activeGenerations() {
