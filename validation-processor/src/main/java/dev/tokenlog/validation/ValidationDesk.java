@@ -44,6 +44,7 @@ final class ValidationDesk implements AutoCloseable {
 
     private ValidationLog log;
     private volatile boolean closed;
+    private volatile boolean broken;
 
     /// @param connect makes the log on the desk's own thread, and again after a failure
     ValidationDesk(
@@ -84,12 +85,18 @@ final class ValidationDesk implements AutoCloseable {
             return CompletableFuture.completedFuture(null);
         }
         return CompletableFuture.runAsync(
-                () -> {
-                    if (finish(record, job, stop)) {
-                        acknowledge.run();
+                        () -> {
+                            if (finish(record, job, stop)) {
+                                acknowledge.run();
+                            }
+                        },
+                        thread)
+                .whenComplete((nothing, failure) -> {
+                    if (failure != null) {
+                        broken = true;
+                        LOG.error("validation is out of order", failure);
                     }
-                },
-                thread);
+                });
     }
 
     /// @return false if it was stopped
@@ -236,8 +243,9 @@ final class ValidationDesk implements AutoCloseable {
         log.flush();
     }
 
+    /// Whether it takes work: not closed, and not failed by an error of the machine.
     boolean isAlive() {
-        return !closed;
+        return !closed && !broken;
     }
 
     /// Drops the records of a topic that are at hand without a word: somebody else goes on.
