@@ -225,4 +225,23 @@ class WorkerProcessIT {
             awaitWorkers(client, 1);
         }
     }
+
+    @Test
+    void aBrokerThatIsKilledAndComesBackCostsNoAnswer() throws Exception {
+        try (TestClient client = prepare("broker-");
+                WorkerProcess worker = start("broker-", "only")) {
+            awaitWorkers(client, 1);
+            send(client);
+            await("the middle of answers")
+                    .atMost(PATIENCE)
+                    .pollInterval(Duration.ofMillis(10))
+                    .until(() ->
+                            streams(client).values().stream()
+                                    .anyMatch(s -> s.end == null && s.tokens.size() > 3));
+            kafka.kill();
+            kafka.restart();
+            assertThat(awaitAnswers(client)).as(worker.log()).isEqualTo(undisturbed);
+            assertThat(worker.end()).isLessThan(Duration.ofSeconds(10));
+        }
+    }
 }
