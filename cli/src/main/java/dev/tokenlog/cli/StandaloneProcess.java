@@ -24,6 +24,7 @@ final class StandaloneProcess implements AutoCloseable {
     private final Path data;
     private final List<String> complaints = new ArrayList<>();
     private final Thread errors;
+    private volatile boolean ready;
 
     private StandaloneProcess(Process process, Path data, Terminal forward) {
         this.process = process;
@@ -76,6 +77,7 @@ final class StandaloneProcess implements AutoCloseable {
             if (platform.isEmpty()) {
                 throw failure(process.waitFor());
             }
+            ready = true;
             return platform.get();
         } catch (IOException e) {
             throw new CommandFailure(ExitStatus.ENVIRONMENT, e.getMessage(), e);
@@ -122,7 +124,8 @@ final class StandaloneProcess implements AutoCloseable {
                         complaints.removeFirst();
                     }
                 }
-                if (forward != null) {
+                // Why it did not start is said by whoever waits for it to be ready.
+                if (forward != null && (ready || !line.startsWith("tokenlog: "))) {
                     forward.err(line);
                 }
             }
