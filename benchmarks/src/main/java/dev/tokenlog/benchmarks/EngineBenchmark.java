@@ -38,8 +38,8 @@ import java.util.concurrent.CompletableFuture;
 /// `EngineBenchmark --model FOLDER [--recipe int4] [--prompt 256] [--decode 64] [--batch 1,4,8]
 /// [--compute auto] [--threads 2] [--rounds 5]`
 ///
-/// The folder is a source or an artifact; with a recipe, a source is converted first, to a temporary
-/// folder.
+/// The folder is a source or an artifact; with a recipe, a source is converted first, to a
+/// temporary folder.
 public final class EngineBenchmark {
 
     private static final int CHUNK = 64;

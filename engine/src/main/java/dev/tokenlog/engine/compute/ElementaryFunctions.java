@@ -105,8 +105,12 @@ final class ElementaryFunctions {
     /// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³)))`, written as `x · sigmoid(2 · √(2/π) · (x +
     /// 0.044715 · x³))`, which is the same function without the cancellation for negative x.
     static float geluTanh(float x) {
+        return x * sigmoid(geluArgument(x));
+    }
+
+    static float geluArgument(float x) {
         float cube = x * x * x;
-        return x * sigmoid(GELU_SCALE * Math.fma(GELU_CUBE, cube, x));
+        return GELU_SCALE * Math.fma(GELU_CUBE, cube, x);
     }
 
     static float apply(ElementaryFunction function, float x) {

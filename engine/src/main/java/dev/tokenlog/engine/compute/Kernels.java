@@ -112,10 +112,10 @@ public interface Kernels {
             Workspace workspace);
 
     /// `gate = silu(gate) · up` for elements `from` to `to`.
-    void siluGate(float[] gate, float[] up, int from, int to);
+    void siluGate(float[] gate, float[] up, int from, int to, Workspace workspace);
 
     /// `gate = gelu(gate) · up` for elements `from` to `to`, with the tanh form of GELU.
-    void geluGate(float[] gate, float[] up, int from, int to);
+    void geluGate(float[] gate, float[] up, int from, int to, Workspace workspace);
 
     /// `x = x + y` for `count` elements.
     void add(float[] x, int xOffset, float[] y, int yOffset, int count);
@@ -124,5 +124,5 @@ public interface Kernels {
     boolean isFinite(float[] x, int offset, int count);
 
     /// `x = function(x)` for elements `from` to `to`.
-    void apply(ElementaryFunction function, float[] x, int from, int to);
+    void apply(ElementaryFunction function, float[] x, int from, int to, Workspace workspace);
 }

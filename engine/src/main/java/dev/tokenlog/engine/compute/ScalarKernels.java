@@ -324,14 +324,14 @@ public final class ScalarKernels implements Kernels {
 
     /// `(g · sigmoid(g)) · up`.
     @Override
-    public void siluGate(float[] gate, float[] up, int from, int to) {
+    public void siluGate(float[] gate, float[] up, int from, int to, Workspace workspace) {
         for (int i = from; i < to; i++) {
             gate[i] = ElementaryFunctions.silu(gate[i]) * up[i];
         }
     }
 
     @Override
-    public void geluGate(float[] gate, float[] up, int from, int to) {
+    public void geluGate(float[] gate, float[] up, int from, int to, Workspace workspace) {
         for (int i = from; i < to; i++) {
             gate[i] = ElementaryFunctions.geluTanh(gate[i]) * up[i];
         }
@@ -355,7 +355,8 @@ public final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public void apply(ElementaryFunction function, float[] x, int from, int to) {
+    public void apply(
+            ElementaryFunction function, float[] x, int from, int to, Workspace workspace) {
         for (int i = from; i < to; i++) {
             x[i] = ElementaryFunctions.apply(function, x[i]);
         }

@@ -53,7 +53,8 @@ final class VectorAttention {
                         workspace.scores(),
                         query(token, head, shape, workspace),
                         shape.firstVisible(position),
-                        position);
+                        position,
+                        workspace.partials);
                 int start = offset + token * stride + head * shape.headSize();
                 Arrays.fill(out, start, start + shape.headSize(), 0f);
             }
@@ -124,49 +125,61 @@ final class VectorAttention {
             int positions,
             Workspace workspace,
             int scoresOffset) {
-        float[] keys = workspace.keys;
-        float[] scores = workspace.scores();
-        int headSize = shape.headSize();
-        for (int position = 0; position < positions; position += FLOAT_LANES) {
-            FloatVector sums02 =
-                    quarter(queries, query, keys, position, 0, headSize)
-                            .add(quarter(queries, query, keys, position, 2, headSize));
-            FloatVector sums13 =
-                    quarter(queries, query, keys, position, 1, headSize)
-                            .add(quarter(queries, query, keys, position, 3, headSize));
-            sums02.add(sums13).mul(shape.scale()).intoArray(scores, scoresOffset + position);
+        float[] quarters = workspace.tile;
+        for (int quarter = 0; quarter < 4; quarter++) {
+            scoreQuarter(
+                    queries, query, workspace.keys, shape.headSize(), positions, quarter, quarters);
+        }
+        for (int i = 0; i < positions; i += FLOAT_LANES) {
+            FloatVector q0 = FloatVector.fromArray(FLOATS, quarters, i);
+            FloatVector q1 = FloatVector.fromArray(FLOATS, quarters, PAGE_POSITIONS + i);
+            FloatVector q2 = FloatVector.fromArray(FLOATS, quarters, 2 * PAGE_POSITIONS + i);
+            FloatVector q3 = FloatVector.fromArray(FLOATS, quarters, 3 * PAGE_POSITIONS + i);
+            q0.add(q2)
+                    .add(q1.add(q3))
+                    .mul(shape.scale())
+                    .intoArray(workspace.scores(), scoresOffset + i);
         }
     }
 
-    /// Of the 16 partial sums, those with `index mod 4 = first`, added by halves.
-    private static FloatVector quarter(
-            float[] queries, int query, float[] keys, int position, int first, int headSize) {
-        FloatVector p0 = FloatVector.zero(FLOATS);
-        FloatVector p4 = p0;
-        FloatVector p8 = p0;
-        FloatVector p12 = p0;
-        int c = first;
-        for (; c + 12 < headSize; c += 16) {
-            p0 = fma(queries[query + c], keys, c * PAGE_POSITIONS + position, p0);
-            p4 = fma(queries[query + c + 4], keys, (c + 4) * PAGE_POSITIONS + position, p4);
-            p8 = fma(queries[query + c + 8], keys, (c + 8) * PAGE_POSITIONS + position, p8);
-            p12 = fma(queries[query + c + 12], keys, (c + 12) * PAGE_POSITIONS + position, p12);
+    /// Of the 16 partial sums, those with `index mod 4 = quarter`, added by halves, to
+    /// `[quarter][position]`.
+    private static void scoreQuarter(
+            float[] queries,
+            int query,
+            float[] keys,
+            int headSize,
+            int positions,
+            int quarter,
+            float[] out) {
+        for (int i = 0; i < positions; i += FLOAT_LANES) {
+            FloatVector p0 = FloatVector.zero(FLOATS);
+            FloatVector p4 = p0;
+            FloatVector p8 = p0;
+            FloatVector p12 = p0;
+            int c = quarter;
+            for (; c + 12 < headSize; c += 16) {
+                p0 = fma(queries[query + c], keys, c * PAGE_POSITIONS + i, p0);
+                p4 = fma(queries[query + c + 4], keys, (c + 4) * PAGE_POSITIONS + i, p4);
+                p8 = fma(queries[query + c + 8], keys, (c + 8) * PAGE_POSITIONS + i, p8);
+                p12 = fma(queries[query + c + 12], keys, (c + 12) * PAGE_POSITIONS + i, p12);
+            }
+            if (c < headSize) {
+                p0 = fma(queries[query + c], keys, c * PAGE_POSITIONS + i, p0);
+            }
+            if (c + 4 < headSize) {
+                p4 = fma(queries[query + c + 4], keys, (c + 4) * PAGE_POSITIONS + i, p4);
+            }
+            if (c + 8 < headSize) {
+                p8 = fma(queries[query + c + 8], keys, (c + 8) * PAGE_POSITIONS + i, p8);
+            }
+            p0.add(p8).add(p4.add(p12)).intoArray(out, quarter * PAGE_POSITIONS + i);
         }
-        if (c < headSize) {
-            p0 = fma(queries[query + c], keys, c * PAGE_POSITIONS + position, p0);
-        }
-        if (c + 4 < headSize) {
-            p4 = fma(queries[query + c + 4], keys, (c + 4) * PAGE_POSITIONS + position, p4);
-        }
-        if (c + 8 < headSize) {
-            p8 = fma(queries[query + c + 8], keys, (c + 8) * PAGE_POSITIONS + position, p8);
-        }
-        return p0.add(p8).add(p4.add(p12));
     }
 
     /// Scores of positions `first` to `last` to probabilities. Positions before and after, up to
     /// multiples of 16, count as −∞: they add +0 to a partial sum, which changes nothing.
-    private static void softmax(float[] scores, int query, int first, int last) {
+    private static void softmax(float[] scores, int query, int first, int last, float[] partials) {
         int from = query + (first & -16);
         int to = query + ((last + 16) & -16);
         Arrays.fill(scores, from, query + first, Float.NEGATIVE_INFINITY);
@@ -178,31 +191,26 @@ final class VectorAttention {
         }
         float maximum = largest.reduceLanes(VectorOperators.MAX);
 
-        FloatVector p0 = FloatVector.zero(FLOATS);
-        FloatVector p1 = p0;
-        FloatVector p2 = p0;
-        FloatVector p3 = p0;
-        for (int i = from; i < to; i += 16) {
-            p0 = p0.add(exponentiate(scores, i, maximum));
-            if (FLOAT_LANES < 16) {
-                p1 = p1.add(exponentiate(scores, i + FLOAT_LANES, maximum));
-            }
-            if (FLOAT_LANES < 8) {
-                p2 = p2.add(exponentiate(scores, i + 2 * FLOAT_LANES, maximum));
-                p3 = p3.add(exponentiate(scores, i + 3 * FLOAT_LANES, maximum));
-            }
+        for (int i = from; i < to; i += FLOAT_LANES) {
+            FloatVector.fromArray(FLOATS, scores, i).sub(maximum).intoArray(scores, i);
         }
-        float sum = VectorShapes.sumByHalves(p0, p1, p2, p3);
+        VectorFunctions.exp(scores, from, scores, from, to - from);
+        float sum = sumOverPositions(scores, from, to, partials);
         for (int i = from; i < to; i += FLOAT_LANES) {
             FloatVector.fromArray(FLOATS, scores, i).div(sum).intoArray(scores, i);
         }
     }
 
-    private static FloatVector exponentiate(float[] scores, int index, float maximum) {
-        FloatVector e =
-                VectorFunctions.exp(FloatVector.fromArray(FLOATS, scores, index).sub(maximum));
-        e.intoArray(scores, index);
-        return e;
+    /// By 16 partial sums; `from` and `to` are multiples of 16 positions.
+    private static float sumOverPositions(float[] e, int from, int to, float[] partials) {
+        for (int lane = 0; lane < 16; lane += FLOAT_LANES) {
+            FloatVector sums = FloatVector.zero(FLOATS);
+            for (int i = from + lane; i < to; i += 16) {
+                sums = sums.add(FloatVector.fromArray(FLOATS, e, i));
+            }
+            sums.intoArray(partials, lane);
+        }
+        return ScalarKernels.sumByHalves(partials);
     }
 
     /// `out = fma(p_t, v_t, out)` for positions `from` to `to` of one page, in ascending order.

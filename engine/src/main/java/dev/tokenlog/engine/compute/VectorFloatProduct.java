@@ -1,5 +1,9 @@
 package dev.tokenlog.engine.compute;
 
+import static dev.tokenlog.engine.compute.VectorShapes.BY_1;
+import static dev.tokenlog.engine.compute.VectorShapes.BY_2;
+import static dev.tokenlog.engine.compute.VectorShapes.BY_4;
+import static dev.tokenlog.engine.compute.VectorShapes.BY_8;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOATS;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOAT_LANES;
 import static dev.tokenlog.engine.compute.VectorShapes.HALF_SHORTS;
@@ -169,7 +173,18 @@ final class VectorFloatProduct {
             }
         }
         if (end == n) {
-            return VectorShapes.sumByHalves(p0, p1, p2, p3);
+            FloatVector sum;
+            if (FLOAT_LANES == 16) {
+                sum = p0.add(p0.rearrange(BY_8));
+                sum = sum.add(sum.rearrange(BY_4));
+            } else if (FLOAT_LANES == 8) {
+                sum = p0.add(p1);
+                sum = sum.add(sum.rearrange(BY_4));
+            } else {
+                sum = p0.add(p2).add(p1.add(p3));
+            }
+            sum = sum.add(sum.rearrange(BY_2));
+            return sum.add(sum.rearrange(BY_1)).lane(0);
         }
         float[] partials = workspace.partials;
         p0.intoArray(partials, 0);

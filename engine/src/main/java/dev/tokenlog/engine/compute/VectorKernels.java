@@ -221,25 +221,39 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void siluGate(float[] gate, float[] up, int from, int to) {
-        int i = from;
-        for (; i + FLOAT_LANES <= to; i += FLOAT_LANES) {
-            VectorFunctions.silu(FloatVector.fromArray(FLOATS, gate, i))
-                    .mul(FloatVector.fromArray(FLOATS, up, i))
-                    .intoArray(gate, i);
+    public void siluGate(float[] gate, float[] up, int from, int to, Workspace workspace) {
+        float[] sigmoids = workspace.elements;
+        for (int start = from; start < to; start += sigmoids.length) {
+            int count = Math.min(sigmoids.length, to - start);
+            System.arraycopy(gate, start, sigmoids, 0, count);
+            VectorFunctions.sigmoid(sigmoids, 0, count);
+            gate(gate, up, start, count, sigmoids);
         }
-        scalar.siluGate(gate, up, i, to);
     }
 
     @Override
-    public void geluGate(float[] gate, float[] up, int from, int to) {
-        int i = from;
-        for (; i + FLOAT_LANES <= to; i += FLOAT_LANES) {
-            VectorFunctions.geluTanh(FloatVector.fromArray(FLOATS, gate, i))
-                    .mul(FloatVector.fromArray(FLOATS, up, i))
-                    .intoArray(gate, i);
+    public void geluGate(float[] gate, float[] up, int from, int to, Workspace workspace) {
+        float[] sigmoids = workspace.elements;
+        for (int start = from; start < to; start += sigmoids.length) {
+            int count = Math.min(sigmoids.length, to - start);
+            VectorFunctions.geluArgument(gate, start, sigmoids, 0, count);
+            VectorFunctions.sigmoid(sigmoids, 0, count);
+            gate(gate, up, start, count, sigmoids);
         }
-        scalar.geluGate(gate, up, i, to);
+    }
+
+    /// `gate = (gate · sigmoid) · up`.
+    private static void gate(float[] gate, float[] up, int start, int count, float[] sigmoids) {
+        int i = 0;
+        for (; i + FLOAT_LANES <= count; i += FLOAT_LANES) {
+            FloatVector.fromArray(FLOATS, gate, start + i)
+                    .mul(FloatVector.fromArray(FLOATS, sigmoids, i))
+                    .mul(FloatVector.fromArray(FLOATS, up, start + i))
+                    .intoArray(gate, start + i);
+        }
+        for (; i < count; i++) {
+            gate[start + i] = (gate[start + i] * sigmoids[i]) * up[start + i];
+        }
     }
 
     @Override
@@ -270,11 +284,23 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void apply(ElementaryFunction function, float[] x, int from, int to) {
-        int i = from;
-        for (; i + FLOAT_LANES <= to; i += FLOAT_LANES) {
-            VectorFunctions.apply(function, FloatVector.fromArray(FLOATS, x, i)).intoArray(x, i);
+    public void apply(
+            ElementaryFunction function, float[] x, int from, int to, Workspace workspace) {
+        float[] buffer = workspace.elements;
+        for (int start = from; start < to; start += buffer.length) {
+            int count = Math.min(buffer.length, to - start);
+            switch (function) {
+                case EXP -> VectorFunctions.exp(x, start, x, start, count);
+                case SIGMOID -> VectorFunctions.sigmoid(x, start, count);
+                case TANH -> VectorFunctions.tanh(x, start, count, buffer);
+                case GELU_TANH -> {
+                    VectorFunctions.geluArgument(x, start, buffer, 0, count);
+                    VectorFunctions.sigmoid(buffer, 0, count);
+                    for (int i = 0; i < count; i++) {
+                        x[start + i] = x[start + i] * buffer[i];
+                    }
+                }
+            }
         }
-        scalar.apply(function, x, i, to);
     }
 }

@@ -9,6 +9,9 @@ public final class Workspace {
     /// Rows of weights that are unpacked together.
     static final int WEIGHT_ROWS = 4;
 
+    /// Elements that go through a function together.
+    private static final int ELEMENTS = 512;
+
     final short[] codes;
     final float[] scales;
     final float[] tile = new float[4 * WEIGHT_ROWS * QuantizedActivations.MAX_TILE];
@@ -18,6 +21,7 @@ public final class Workspace {
     final float[] keys;
     final float[] values;
     final float[] partials = new float[16];
+    final float[] elements = new float[ELEMENTS];
     private final int queries;
     private float[] scores = new float[0];
     private int positions;

@@ -24,6 +24,10 @@ public final class CpuExecutor implements Executor {
     /// telling another thread about it.
     private static final int TOKENS_TO_SHARE = 4;
 
+    /// Below this many multiply-adds (some 15 µs) the calling thread multiplies alone. Sharing less
+    /// gains little, and on a busy machine every sharing may wait for a thread that was put aside.
+    private static final long PRODUCTS_TO_SHARE = 150_000;
+
     private final ModelPlan plan;
     private final String numericsId;
     private final String description;
@@ -172,9 +176,9 @@ public final class CpuExecutor implements Executor {
     private void forward() {
         buffers.beginPass(batch, firstToken, tokens);
         forEachToken(embed);
-        for (Layer next : weights.layers()) {
-            layer = next;
-            buffers.beginLayer(next, tokens);
+        for (int i = 0; i < weights.layers().size(); i++) {
+            layer = weights.layers().get(i);
+            buffers.beginLayer(layer, tokens);
             attention();
             feedForward();
         }
@@ -187,21 +191,24 @@ public final class CpuExecutor implements Executor {
     /// `x = x + O · attention(Q · norm(x), K · norm(x), V · norm(x))`.
     private void attention() {
         forEachToken(normBeforeAttention);
-        team.run(projectQueryKeyValue, layer.queryKeyValue().parts());
+        multiply(projectQueryKeyValue, layer.queryKeyValue(), tokens);
         forEachToken(rotateAndStore);
-        team.run(attend, buffers.tiles() * layer.plan().attention().keyValueHeads());
+        share(
+                attend,
+                buffers.tiles() * layer.plan().attention().keyValueHeads(),
+                attentionProducts());
         if (layer.attentionOutput().isQuantized()) {
             forEachToken(quantizeAttended);
         }
-        team.run(projectAttended, layer.attentionOutput().parts());
+        multiply(projectAttended, layer.attentionOutput(), tokens);
     }
 
     /// `x = x + D · (activation(G · norm(x)) · (U · norm(x)))`.
     private void feedForward() {
         forEachToken(normBeforeFeedForward);
-        team.run(projectGateUp, layer.gateUp().parts());
+        multiply(projectGateUp, layer.gateUp(), tokens);
         forEachToken(activate);
-        team.run(projectDown, layer.down().parts());
+        multiply(projectDown, layer.down(), tokens);
         forEachToken(addFeedForward);
     }
 
@@ -217,23 +224,44 @@ public final class CpuExecutor implements Executor {
             return;
         }
         buffers.normed().reshape(rows, plan.hiddenSize());
-        share(normBeforeHead, rows);
+        forEach(normBeforeHead, rows);
         int vocabulary = plan.vocabularySize();
         weights.headTarget().set(batch.logits(), firstRow * vocabulary, vocabulary);
-        team.run(projectHead, weights.head().parts());
-        share(checkLogits, rows);
+        multiply(projectHead, weights.head(), rows);
+        forEach(checkLogits, rows);
         firstRow += rows;
     }
 
-    private void forEachToken(WorkerTeam.Task task) {
-        share(task, tokens);
+    private void multiply(WorkerTeam.Task task, Projection projection, int count) {
+        share(task, projection.parts(), projection.elements() * count);
     }
 
-    private void share(WorkerTeam.Task task, int parts) {
-        if (parts < TOKENS_TO_SHARE) {
+    /// Multiply-adds of scores and weighted values.
+    private long attentionProducts() {
+        long positions = 0;
+        for (int i = 0; i < tokens; i++) {
+            positions += batch.position(firstToken + i) + 1;
+        }
+        return 2 * positions * layer.queryWidth();
+    }
+
+    private void share(WorkerTeam.Task task, int parts, long products) {
+        if (products < PRODUCTS_TO_SHARE) {
             team.runAlone(task, parts);
         } else {
             team.run(task, parts);
+        }
+    }
+
+    private void forEachToken(WorkerTeam.Task task) {
+        forEach(task, tokens);
+    }
+
+    private void forEach(WorkerTeam.Task task, int count) {
+        if (count < TOKENS_TO_SHARE) {
+            team.runAlone(task, count);
+        } else {
+            team.run(task, count);
         }
     }
 
@@ -352,8 +380,10 @@ public final class CpuExecutor implements Executor {
         int from = token * layer.intermediateSize();
         int to = from + layer.intermediateSize();
         switch (layer.plan().feedForward().activation()) {
-            case SILU -> kernels.siluGate(buffers.gate().values(), buffers.up(), from, to);
-            case GELU_TANH -> kernels.geluGate(buffers.gate().values(), buffers.up(), from, to);
+            case SILU ->
+                    kernels.siluGate(buffers.gate().values(), buffers.up(), from, to, workspace);
+            case GELU_TANH ->
+                    kernels.geluGate(buffers.gate().values(), buffers.up(), from, to, workspace);
         }
         if (layer.down().isQuantized()) {
             buffers.gate().quantize(kernels, token);

@@ -55,10 +55,15 @@ final class Projection {
     private final int[] partLinears;
     private final int[] partEnds;
     private final boolean quantized;
+    private final long elements;
 
     Projection(int threads, List<Linear> linears) {
         this.linears = linears.toArray(Linear[]::new);
         this.quantized = linears.stream().anyMatch(l -> l.matrix() instanceof Matrix.Quantized);
+        this.elements =
+                linears.stream()
+                        .mapToLong(l -> (long) l.matrix().rows() * l.matrix().columns())
+                        .sum();
         int rows = linears.stream().mapToInt(l -> l.matrix().rows()).sum();
         int wanted = threads == 1 ? 1 : threads * PARTS_PER_THREAD;
         int unit = Math.ceilDiv(Math.ceilDiv(rows, wanted), ROW_UNIT) * ROW_UNIT;
@@ -79,6 +84,11 @@ final class Projection {
 
     int parts() {
         return partStarts.length;
+    }
+
+    /// Elements of all matrices: multiply-adds per token.
+    long elements() {
+        return elements;
     }
 
     /// Whether the activations are needed quantized.

@@ -18,7 +18,8 @@ import java.util.Random;
 final class KernelCases {
 
     private static final int[] COLUMNS = {
-        1, 2, 7, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 100, 127, 128, 160, 172, 256, 320, 333
+        1, 2, 7, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 100, 127, 128, 160, 172, 256, 320, 333,
+        1040
     };
     private static final int[] TOKENS = {1, 2, 3, 5, 8, 12, 16, 17, 31, 32, 33, 64, 65};
     private static final float GUARD = -7777.25f;
@@ -155,11 +156,12 @@ final class KernelCases {
         float[] up = numbers(columns + 4);
         float[] expected = numbers(columns + 4);
         float[] actual = expected.clone();
-        reference.siluGate(expected, up, 2, columns + 1);
-        kernels.siluGate(actual, up, 2, columns + 1);
+        Workspace workspace = new Workspace(columns, 1, 1);
+        reference.siluGate(expected, up, 2, columns + 1, workspace);
+        kernels.siluGate(actual, up, 2, columns + 1, workspace);
         same(expected, actual, "silu gate " + columns);
-        reference.geluGate(expected, up, 1, columns + 2);
-        kernels.geluGate(actual, up, 1, columns + 2);
+        reference.geluGate(expected, up, 1, columns + 2, workspace);
+        kernels.geluGate(actual, up, 1, columns + 2, workspace);
         same(expected, actual, "gelu gate " + columns);
         reference.add(expected, 3, up, 1, columns);
         kernels.add(actual, 3, up, 1, columns);
@@ -309,8 +311,9 @@ final class KernelCases {
                 expected[i] = (float) (random.nextGaussian() * 8);
             }
             float[] actual = expected.clone();
-            reference.apply(function, expected, 1, expected.length - 2);
-            kernels.apply(function, actual, 1, actual.length - 2);
+            Workspace workspace = new Workspace(1, 1, 1);
+            reference.apply(function, expected, 1, expected.length - 2, workspace);
+            kernels.apply(function, actual, 1, actual.length - 2, workspace);
             same(expected, actual, function.toString());
         }
     }

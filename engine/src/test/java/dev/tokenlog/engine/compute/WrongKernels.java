@@ -128,13 +128,13 @@ final class WrongKernels implements Kernels {
     }
 
     @Override
-    public void siluGate(float[] gate, float[] up, int from, int to) {
-        right.siluGate(gate, up, from, to);
+    public void siluGate(float[] gate, float[] up, int from, int to, Workspace workspace) {
+        right.siluGate(gate, up, from, to, workspace);
     }
 
     @Override
-    public void geluGate(float[] gate, float[] up, int from, int to) {
-        right.geluGate(gate, up, from, to);
+    public void geluGate(float[] gate, float[] up, int from, int to, Workspace workspace) {
+        right.geluGate(gate, up, from, to, workspace);
     }
 
     @Override
@@ -148,7 +148,8 @@ final class WrongKernels implements Kernels {
     }
 
     @Override
-    public void apply(ElementaryFunction function, float[] x, int from, int to) {
-        right.apply(function, x, from, to);
+    public void apply(
+            ElementaryFunction function, float[] x, int from, int to, Workspace workspace) {
+        right.apply(function, x, from, to, workspace);
     }
 }
