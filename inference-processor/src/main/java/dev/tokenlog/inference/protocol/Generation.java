@@ -16,6 +16,8 @@ import dev.tokenlog.inference.protocol.ModelGate.Choice;
 import dev.tokenlog.inference.protocol.ModelGate.Refused;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.List;
 
 /// One unfinished generation of a partition that is assigned to this worker: claims it, reads the
 /// log up to its claim, lets an [Attempt] publish while the claim holds, and claims again where the
@@ -45,6 +47,7 @@ final class Generation {
     private final Prompt prompt;
     private final GenerationLog log;
     private final Worker worker;
+    private final List<Prompt> repeats = new ArrayList<>();
     private final EarlyEnd earlyEnd;
     private Phase phase = Phase.WAITING;
     private ProtocolClock.Cancellable deadline = () -> {};
@@ -73,6 +76,15 @@ final class Generation {
 
     Prompt prompt() {
         return prompt;
+    }
+
+    /// A later prompt under the same id: answered by this generation.
+    void repeatedBy(Prompt later) {
+        repeats.add(later);
+    }
+
+    List<Prompt> repeats() {
+        return repeats;
     }
 
     GenerationLog log() {

@@ -1,6 +1,5 @@
 package dev.tokenlog.inference.protocol;
 
-import dev.tokenlog.contracts.GenerationLog;
 import dev.tokenlog.contracts.GenerationLog.Applied;
 import dev.tokenlog.contracts.TokenEvent;
 import dev.tokenlog.inference.protocol.PromptTopic.Commit;
@@ -45,7 +44,7 @@ final class Partition implements CommitLoop.Progress {
     private final GapReport gap;
     private final DedupeWindow window;
     private final TreeMap<Long, Prompt> uncommitted = new TreeMap<>();
-    private final Map<GenerationKey, GenerationLog> logs = new HashMap<>();
+    private final GenerationLogs logs = new GenerationLogs();
     private final Map<GenerationKey, Generation> live = new HashMap<>();
     private Phase phase = Phase.READING;
     private long lastPromptTime = Long.MIN_VALUE;
@@ -146,7 +145,7 @@ final class Partition implements CommitLoop.Progress {
                 number(),
                 commits.committed(),
                 uncommitted.size(),
-                logs.values().stream().filter(log -> !log.ended()).count());
+                logs.unfinished());
         for (Prompt prompt : List.copyOf(uncommitted.values())) {
             take(prompt);
         }
@@ -175,8 +174,7 @@ final class Partition implements CommitLoop.Progress {
             deadLetter(prompt);
             return;
         }
-        GenerationLog log = logs.get(prompt.key());
-        if (log == null || log.attempt() == 0) {
+        if (!logs.isClaimed(prompt.key())) {
             // What the log already holds as a generation of its own stays one.
             Optional<GenerationKey> earlier = window.original(prompt.key(), prompt.appendTime());
             if (earlier.isPresent()) {
@@ -185,11 +183,11 @@ final class Partition implements CommitLoop.Progress {
             }
         }
         window.began(prompt.key(), prompt.appendTime());
-        if (log != null && log.ended()) {
+        if (logs.isEnded(prompt.key())) {
             done(prompt);
             return;
         }
-        Generation generation = new Generation(this, prompt, log(prompt.key()));
+        Generation generation = new Generation(this, prompt, logs.of(prompt.key()));
         live.put(prompt.key(), generation);
         worker.admission().offer(generation);
     }
@@ -203,8 +201,11 @@ final class Partition implements CommitLoop.Progress {
                 prompt.offset(),
                 earlier.generationId(),
                 earlier.promptOffset());
-        if (!live.containsKey(earlier)) {
+        Generation generation = live.get(earlier);
+        if (generation == null) {
             done(prompt);
+        } else {
+            generation.repeatedBy(prompt);
         }
     }
 
@@ -252,16 +253,14 @@ final class Partition implements CommitLoop.Progress {
     private void observe(TokenRecord record) {
         TokenEvent event = record.event();
         GenerationKey key = new GenerationKey(event.promptOffset(), event.generationId());
-        if (phase == Phase.OPEN
-                && key.promptOffset() < commits.committed()
-                && !logs.containsKey(key)) {
+        if (phase == Phase.OPEN && key.promptOffset() < commits.committed() && !logs.knows(key)) {
             // Somebody who does not know yet that it ended long ago.
             return;
         }
-        GenerationLog log = log(key);
-        Applied applied = log.apply(record.offset(), event);
+        Applied applied = logs.apply(key, record.offset(), event);
         switch (applied) {
-            case Applied.Claimed _ when log.attempt() == 1 -> window.claimed(key, record.offset());
+            case Applied.Claimed _ when event.attempt() == 1 ->
+                    window.claimed(key, record.offset());
             case Applied.Ended _ -> window.ended(key, record.appendTime());
             case Applied.Claimed _, Applied.Extended _, Applied.Void _ -> {}
         }
@@ -271,19 +270,11 @@ final class Partition implements CommitLoop.Progress {
         }
     }
 
-    private GenerationLog log(GenerationKey key) {
-        return logs.computeIfAbsent(
-                key, k -> new GenerationLog(k.generationId(), k.promptOffset()));
-    }
-
     /// A generation of this worker has come to its end in the log.
     void ended(Generation generation) {
         live.remove(generation.key());
-        for (Prompt prompt : uncommitted.values()) {
-            if (prompt.generation().equals(generation.key())) {
-                done(prompt);
-            }
-        }
+        done(generation.prompt());
+        generation.repeats().forEach(this::done);
         commits.advance();
     }
 
@@ -316,12 +307,7 @@ final class Partition implements CommitLoop.Progress {
 
     /// The least of the first claims of all prompts from this offset on, and what was read so far.
     private long safeBeginning(long offset) {
-        long least = tokensRead;
-        for (Map.Entry<GenerationKey, GenerationLog> entry : logs.entrySet()) {
-            if (entry.getKey().promptOffset() >= offset) {
-                least = Math.min(least, entry.getValue().firstClaimOffset().orElse(least));
-            }
-        }
+        long least = logs.leastFirstClaim(offset, tokensRead);
         for (Prompt prompt : uncommitted.tailMap(offset).values()) {
             OptionalLong claim = window.firstClaim(prompt.generation());
             least = Math.min(least, claim.orElse(least));
@@ -330,9 +316,7 @@ final class Partition implements CommitLoop.Progress {
     }
 
     private void forget() {
-        logs.keySet()
-                .removeIf(
-                        key -> key.promptOffset() < commits.committed() && !live.containsKey(key));
+        logs.forgetBefore(commits.committed());
         if (worker.now() - forgotAt < FORGET_MILLIS) {
             return;
         }
@@ -402,7 +386,6 @@ final class Partition implements CommitLoop.Progress {
             done(prompt);
         }
         uncommitted.clear();
-        logs.clear();
         sequence.close();
         gap.close();
     }
