@@ -8,6 +8,7 @@ import dev.tokenlog.embeddedkafka.EmbeddedKafkaException;
 import dev.tokenlog.embeddedkafka.EmbeddedKafkaOptions;
 import io.quarkus.runtime.Quarkus;
 import java.io.IOException;
+import java.net.BindException;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -49,7 +50,7 @@ final class StandaloneCommand implements Callable<Integer> {
             Quarkus.run(
                     StandaloneApplication.class,
                     (code, problem) -> {
-                        status[0] = code;
+                        status[0] = problem == null ? code : ENVIRONMENT;
                         report(problem, folder);
                     });
             end.processorsStopped();
@@ -60,7 +61,12 @@ final class StandaloneCommand implements Callable<Integer> {
                     e.reason() == EmbeddedKafkaException.Reason.PORT_IN_USE
                             ? e.getMessage() + "; the option is --port"
                             : e.getMessage());
-        } catch (PlatformException | TopicException e) {
+        } catch (TopicException e) {
+            return refuse(
+                    options.bootstrap == null
+                            ? e.getMessage()
+                            : "%s (--bootstrap %s)".formatted(e.getMessage(), options.bootstrap));
+        } catch (PlatformException e) {
             return refuse(e.getMessage());
         }
     }
@@ -111,9 +117,11 @@ final class StandaloneCommand implements Callable<Integer> {
         while (root.getCause() != null) {
             root = root.getCause();
         }
+        String reason = String.valueOf(root.getMessage()).lines().findFirst().orElse("");
+        String remedy = root instanceof BindException ? "; the option is --http-port" : "";
         System.err.printf(
-                "tokenlog: the processors did not start: %s; the log is %s%n",
-                String.valueOf(root.getMessage()).lines().findFirst().orElse(""), folder.log());
+                "tokenlog: the processors did not start: %s%s; the log is %s%n",
+                reason, remedy, folder.log());
     }
 
     /// The life line of a child process: whatever becomes of the parent, its end of the pipe
