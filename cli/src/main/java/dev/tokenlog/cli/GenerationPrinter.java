@@ -104,12 +104,16 @@ final class GenerationPrinter {
                                 finished.usage().completionTokens()));
         Timings timings = finished.timings();
         if (timings != null) {
-            add(parts, "queue and load %d ms", timings.queueMs());
+            add(parts, "queue %d ms", timings.queueMs());
+            add(parts, "load %d ms", timings.loadMs());
             add(parts, "first token %d ms", timings.firstTokenMs());
             add(parts, "total %d ms", timings.totalMs());
             if (timings.tokensPerSecond() != null) {
                 parts.add("%.0f tokens/s".formatted(timings.tokensPerSecond()));
             }
+        }
+        if (timings != null && timings.peakMemoryBytes() != null) {
+            parts.add("peak memory %d MiB".formatted(timings.peakMemoryBytes() >> 20));
         }
         if (attempts > 1) {
             parts.add(attempts + " attempts");

@@ -134,7 +134,22 @@ public sealed interface TokenEvent extends Event {
 
     record TokenUsage(int promptTokens, int completionTokens) {}
 
-    record Timings(Long queueMs, Long firstTokenMs, Long totalMs, Double tokensPerSecond) {}
+    /// Of the attempt that ended it; the first, the third and the fourth count from the prompt's
+    /// append time.
+    ///
+    /// @param queueMs until this attempt began
+    /// @param loadMs from then until model and prompt were ready: loading where the worker did not
+    ///   have the model, rendering, tokenizing
+    /// @param tokensPerSecond of this attempt's tokens behind its first
+    /// @param peakMemoryBytes the most that the worker's process has had in memory so far; missing
+    ///   where the operating system does not say
+    record Timings(
+            Long queueMs,
+            Long loadMs,
+            Long firstTokenMs,
+            Long totalMs,
+            Double tokensPerSecond,
+            Long peakMemoryBytes) {}
 
     /// Natural logarithm of the probability under the model's own distribution, before temperature
     /// and filters.

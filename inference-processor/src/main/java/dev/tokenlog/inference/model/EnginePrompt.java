@@ -13,6 +13,7 @@ import dev.tokenlog.inference.protocol.Inference.Work;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalLong;
 import java.util.concurrent.Executor;
 
 /// A tokenized prompt on its model.
@@ -40,6 +41,11 @@ final class EnginePrompt implements PreparedPrompt {
     @Override
     public String promptHash() {
         return hash;
+    }
+
+    @Override
+    public OptionalLong peakMemoryBytes() {
+        return ProcessMemory.peak();
     }
 
     /// What an earlier attempt left is only fed to the detokenizer; the engine sees for itself

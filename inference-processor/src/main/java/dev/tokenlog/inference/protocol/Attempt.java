@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /// What a worker publishes under a claim that holds: tokens in groups, then one terminal event,
 /// which is sent only after all tokens are acknowledged.
@@ -102,6 +103,7 @@ final class Attempt implements RunListener {
             case Preparation.Refused(Refusal refusal) -> refuse(refusal);
             case Preparation.Ready(PreparedPrompt prompt) -> {
                 prepared = prompt;
+                times.prepared(worker.now());
                 Optional<String> before = generation.log().promptHash();
                 if (before.isPresent() && !before.get().equals(prompt.promptHash())) {
                     refuse(
@@ -338,6 +340,10 @@ final class Attempt implements RunListener {
     private Terminal terminal() {
         int promptTokens = prepared != null ? prepared.promptTokens() : generation.promptTokens();
         return new TerminalEvents(generation.key(), number, Arrays.copyOf(ids, count), promptTokens)
-                .of(ending, times.timings(worker.now()));
+                .of(ending, times.timings(worker.now(), peakMemory()));
+    }
+
+    private OptionalLong peakMemory() {
+        return prepared == null ? OptionalLong.empty() : prepared.peakMemoryBytes();
     }
 }

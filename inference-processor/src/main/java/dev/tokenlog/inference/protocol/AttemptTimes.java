@@ -1,12 +1,14 @@
 package dev.tokenlog.inference.protocol;
 
 import dev.tokenlog.contracts.TokenEvent.Timings;
+import java.util.OptionalLong;
 
 /// When things happened in one attempt, in milliseconds since the prompt was appended.
 final class AttemptTimes {
 
     private final long appended;
     private final long began;
+    private long prepared = -1;
     private long firstToken = -1;
     private long lastToken;
     private int tokens;
@@ -14,6 +16,11 @@ final class AttemptTimes {
     AttemptTimes(long appended, long began) {
         this.appended = appended;
         this.began = began;
+    }
+
+    /// Model and prompt are ready.
+    void prepared(long now) {
+        prepared = now;
     }
 
     void token(long now) {
@@ -24,13 +31,20 @@ final class AttemptTimes {
     }
 
     /// The rate is that of this attempt's tokens behind its first.
-    Timings timings(long now) {
+    ///
+    /// @param peakMemoryBytes of the worker's process; empty where it is not known
+    Timings timings(long now, OptionalLong peakMemoryBytes) {
         Double rate =
                 tokens > 1 && lastToken > firstToken
                         ? (tokens - 1) * 1000.0 / (lastToken - firstToken)
                         : null;
         return new Timings(
-                since(began), firstToken < 0 ? null : since(firstToken), since(now), rate);
+                since(began),
+                prepared < 0 ? null : prepared - began,
+                firstToken < 0 ? null : since(firstToken),
+                since(now),
+                rate,
+                peakMemoryBytes.isPresent() ? peakMemoryBytes.getAsLong() : null);
     }
 
     /// Append times are the broker's: another clock, never a negative duration.

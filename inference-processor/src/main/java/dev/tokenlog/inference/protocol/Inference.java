@@ -4,6 +4,7 @@ import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.TokenEvent.Parameters;
 import dev.tokenlog.contracts.TokenEvent.TokenLogprob;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 
 /// Everything that computes. All calls return at once; listeners are told on the protocol thread.
@@ -41,6 +42,9 @@ public interface Inference {
 
         /// SHA-256 of the prompt's ids.
         String promptHash();
+
+        /// The most that this process has had in memory so far; empty where that is not known.
+        OptionalLong peakMemoryBytes();
 
         /// Begins to generate behind the tokens that are already there.
         Run start(int[] doneIds, boolean alone, RunListener listener);

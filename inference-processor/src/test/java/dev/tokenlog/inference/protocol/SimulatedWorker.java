@@ -414,6 +414,11 @@ final class SimulatedWorker
     private PreparedPrompt prepared(Work work) {
         return new PreparedPrompt() {
             @Override
+            public OptionalLong peakMemoryBytes() {
+                return OptionalLong.empty();
+            }
+
+            @Override
             public int promptTokens() {
                 return 5;
             }
