@@ -7,6 +7,7 @@ import dev.tokenlog.contracts.ConversionEvent.ArtifactWritten;
 import dev.tokenlog.contracts.ConversionEvent.ConversionAccepted;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFailed;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
+import dev.tokenlog.contracts.ConversionEvent.FileDigest;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
 import dev.tokenlog.contracts.Event;
@@ -17,6 +18,7 @@ import dev.tokenlog.contracts.TokenEvent.GenerationFinished;
 import dev.tokenlog.contracts.TokenEvent.GenerationStarted;
 import dev.tokenlog.contracts.TokenEvent.TokensGenerated;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -49,22 +51,9 @@ final class EventSummary {
                             .formatted(
                                     e.source(), e.recipe().code(), e.requestedBy(), e.workerId());
             case SourceResolved e ->
-                    "%s, %d tensors, %,d parameters, %s; files %s"
+                    "%s, %d tensors, %,d parameters, %s; %s"
                             .formatted(
-                                    e.family(),
-                                    e.tensors(),
-                                    e.parameters(),
-                                    e.dtype(),
-                                    e.files() == null
-                                            ? "-"
-                                            : String.join(
-                                                    ", ",
-                                                    e.files().stream()
-                                                            .map(f ->
-                                                                    f.path()
-                                                                            + " "
-                                                                            + brief(f.sha256()))
-                                                            .toList()));
+                                    e.family(), e.tensors(), e.parameters(), e.dtype(), files(e));
             case TensorConverted e ->
                     "%d of %d: %s %s, relative error %s"
                             .formatted(
@@ -119,6 +108,21 @@ final class EventSummary {
             case GenerationFailed e -> e.code() + ": " + e.message();
             default -> fields(event);
         };
+    }
+
+    /// The largest by name: the weights.
+    private static String files(SourceResolved e) {
+        if (e.files() == null || e.files().isEmpty()) {
+            return "no files";
+        }
+        FileDigest largest =
+                e.files().stream().max(Comparator.comparingLong(FileDigest::bytes)).orElseThrow();
+        int others = e.files().size() - 1;
+        return "%s %s%s"
+                .formatted(
+                        largest.path(),
+                        brief(largest.sha256()),
+                        others == 0 ? "" : " and %d more files".formatted(others));
     }
 
     private static String measured(AccuracyMeasured e) {

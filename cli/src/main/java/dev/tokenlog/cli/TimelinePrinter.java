@@ -38,6 +38,7 @@ final class TimelinePrinter {
         if (!run.isEmpty()) {
             printRun(run);
         }
+        Chain.of(timeline).lines().forEach(terminal::line);
     }
 
     private boolean continues(Entry last, Entry next) {
