@@ -1,7 +1,6 @@
 package dev.tokenlog.engine.compute;
 
 import static dev.tokenlog.engine.compute.KvLayout.PAGE_POSITIONS;
-import static dev.tokenlog.engine.compute.VectorFloatProduct.fma;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOATS;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOAT_LANES;
 
@@ -159,19 +158,33 @@ final class VectorAttention {
             FloatVector p12 = p0;
             int c = quarter;
             for (; c + 12 < headSize; c += 16) {
-                p0 = fma(queries[query + c], keys, c * PAGE_POSITIONS + i, p0);
-                p4 = fma(queries[query + c + 4], keys, (c + 4) * PAGE_POSITIONS + i, p4);
-                p8 = fma(queries[query + c + 8], keys, (c + 8) * PAGE_POSITIONS + i, p8);
-                p12 = fma(queries[query + c + 12], keys, (c + 12) * PAGE_POSITIONS + i, p12);
+                p0 =
+                        FloatVector.fromArray(FLOATS, keys, c * PAGE_POSITIONS + i)
+                                .fma(FloatVector.broadcast(FLOATS, queries[query + c]), p0);
+                p4 =
+                        FloatVector.fromArray(FLOATS, keys, (c + 4) * PAGE_POSITIONS + i)
+                                .fma(FloatVector.broadcast(FLOATS, queries[query + c + 4]), p4);
+                p8 =
+                        FloatVector.fromArray(FLOATS, keys, (c + 8) * PAGE_POSITIONS + i)
+                                .fma(FloatVector.broadcast(FLOATS, queries[query + c + 8]), p8);
+                p12 =
+                        FloatVector.fromArray(FLOATS, keys, (c + 12) * PAGE_POSITIONS + i)
+                                .fma(FloatVector.broadcast(FLOATS, queries[query + c + 12]), p12);
             }
             if (c < headSize) {
-                p0 = fma(queries[query + c], keys, c * PAGE_POSITIONS + i, p0);
+                p0 =
+                        FloatVector.fromArray(FLOATS, keys, c * PAGE_POSITIONS + i)
+                                .fma(FloatVector.broadcast(FLOATS, queries[query + c]), p0);
             }
             if (c + 4 < headSize) {
-                p4 = fma(queries[query + c + 4], keys, (c + 4) * PAGE_POSITIONS + i, p4);
+                p4 =
+                        FloatVector.fromArray(FLOATS, keys, (c + 4) * PAGE_POSITIONS + i)
+                                .fma(FloatVector.broadcast(FLOATS, queries[query + c + 4]), p4);
             }
             if (c + 8 < headSize) {
-                p8 = fma(queries[query + c + 8], keys, (c + 8) * PAGE_POSITIONS + i, p8);
+                p8 =
+                        FloatVector.fromArray(FLOATS, keys, (c + 8) * PAGE_POSITIONS + i)
+                                .fma(FloatVector.broadcast(FLOATS, queries[query + c + 8]), p8);
             }
             p0.add(p8).add(p4.add(p12)).intoArray(out, quarter * PAGE_POSITIONS + i);
         }
@@ -232,8 +245,12 @@ final class VectorAttention {
             for (int t = from; t < to; t++) {
                 int index = (firstSlot + t - from) * headSize + channel;
                 float probability = probabilities[query + t];
-                low = fma(probability, values, index, low);
-                high = fma(probability, values, index + FLOAT_LANES, high);
+                low =
+                        FloatVector.fromArray(FLOATS, values, index)
+                                .fma(FloatVector.broadcast(FLOATS, probability), low);
+                high =
+                        FloatVector.fromArray(FLOATS, values, index + FLOAT_LANES)
+                                .fma(FloatVector.broadcast(FLOATS, probability), high);
             }
             low.intoArray(out, start + channel);
             high.intoArray(out, start + channel + FLOAT_LANES);
@@ -242,7 +259,9 @@ final class VectorAttention {
             FloatVector sum = FloatVector.fromArray(FLOATS, out, start + channel);
             for (int t = from; t < to; t++) {
                 int index = (firstSlot + t - from) * headSize + channel;
-                sum = fma(probabilities[query + t], values, index, sum);
+                sum =
+                        FloatVector.fromArray(FLOATS, values, index)
+                                .fma(FloatVector.broadcast(FLOATS, probabilities[query + t]), sum);
             }
             sum.intoArray(out, start + channel);
         }

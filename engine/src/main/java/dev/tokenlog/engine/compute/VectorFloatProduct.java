@@ -100,25 +100,25 @@ final class VectorFloatProduct {
         FloatVector d12 = a0;
         for (int k = quarter; k < columns; k += 16) {
             FloatVector x0 = FloatVector.fromArray(FLOATS, x, k * FLOAT_LANES);
-            a0 = fma(w[k], x0, a0);
-            b0 = fma(w[columns + k], x0, b0);
-            c0 = fma(w[2 * columns + k], x0, c0);
-            d0 = fma(w[3 * columns + k], x0, d0);
+            a0 = x0.fma(FloatVector.broadcast(FLOATS, w[k]), a0);
+            b0 = x0.fma(FloatVector.broadcast(FLOATS, w[columns + k]), b0);
+            c0 = x0.fma(FloatVector.broadcast(FLOATS, w[2 * columns + k]), c0);
+            d0 = x0.fma(FloatVector.broadcast(FLOATS, w[3 * columns + k]), d0);
             FloatVector x4 = FloatVector.fromArray(FLOATS, x, (k + 4) * FLOAT_LANES);
-            a4 = fma(w[k + 4], x4, a4);
-            b4 = fma(w[columns + k + 4], x4, b4);
-            c4 = fma(w[2 * columns + k + 4], x4, c4);
-            d4 = fma(w[3 * columns + k + 4], x4, d4);
+            a4 = x4.fma(FloatVector.broadcast(FLOATS, w[k + 4]), a4);
+            b4 = x4.fma(FloatVector.broadcast(FLOATS, w[columns + k + 4]), b4);
+            c4 = x4.fma(FloatVector.broadcast(FLOATS, w[2 * columns + k + 4]), c4);
+            d4 = x4.fma(FloatVector.broadcast(FLOATS, w[3 * columns + k + 4]), d4);
             FloatVector x8 = FloatVector.fromArray(FLOATS, x, (k + 8) * FLOAT_LANES);
-            a8 = fma(w[k + 8], x8, a8);
-            b8 = fma(w[columns + k + 8], x8, b8);
-            c8 = fma(w[2 * columns + k + 8], x8, c8);
-            d8 = fma(w[3 * columns + k + 8], x8, d8);
+            a8 = x8.fma(FloatVector.broadcast(FLOATS, w[k + 8]), a8);
+            b8 = x8.fma(FloatVector.broadcast(FLOATS, w[columns + k + 8]), b8);
+            c8 = x8.fma(FloatVector.broadcast(FLOATS, w[2 * columns + k + 8]), c8);
+            d8 = x8.fma(FloatVector.broadcast(FLOATS, w[3 * columns + k + 8]), d8);
             FloatVector x12 = FloatVector.fromArray(FLOATS, x, (k + 12) * FLOAT_LANES);
-            a12 = fma(w[k + 12], x12, a12);
-            b12 = fma(w[columns + k + 12], x12, b12);
-            c12 = fma(w[2 * columns + k + 12], x12, c12);
-            d12 = fma(w[3 * columns + k + 12], x12, d12);
+            a12 = x12.fma(FloatVector.broadcast(FLOATS, w[k + 12]), a12);
+            b12 = x12.fma(FloatVector.broadcast(FLOATS, w[columns + k + 12]), b12);
+            c12 = x12.fma(FloatVector.broadcast(FLOATS, w[2 * columns + k + 12]), c12);
+            d12 = x12.fma(FloatVector.broadcast(FLOATS, w[3 * columns + k + 12]), d12);
         }
         int to = quarter * ROWS * FLOAT_LANES;
         a0.add(a8).add(a4.add(a12)).intoArray(workspace.tile, to);
@@ -130,10 +130,10 @@ final class VectorFloatProduct {
     /// Adds the quarters by halves and puts rows times tokens to their place.
     private static void addQuarters(float[] tile, int rows, float[] out, int offset, int stride) {
         for (int row = 0; row < rows; row++) {
-            FloatVector q0 = quarter(tile, 0, row);
-            FloatVector q1 = quarter(tile, 1, row);
-            FloatVector q2 = quarter(tile, 2, row);
-            FloatVector q3 = quarter(tile, 3, row);
+            FloatVector q0 = FloatVector.fromArray(FLOATS, tile, (0 * ROWS + row) * FLOAT_LANES);
+            FloatVector q1 = FloatVector.fromArray(FLOATS, tile, (1 * ROWS + row) * FLOAT_LANES);
+            FloatVector q2 = FloatVector.fromArray(FLOATS, tile, (2 * ROWS + row) * FLOAT_LANES);
+            FloatVector q3 = FloatVector.fromArray(FLOATS, tile, (3 * ROWS + row) * FLOAT_LANES);
             q0.add(q2).add(q1.add(q3)).intoArray(tile, row * FLOAT_LANES);
         }
         for (int lane = 0; lane < FLOAT_LANES; lane++) {
@@ -143,19 +143,6 @@ final class VectorFloatProduct {
         }
     }
 
-    private static FloatVector quarter(float[] tile, int quarter, int row) {
-        return FloatVector.fromArray(FLOATS, tile, (quarter * ROWS + row) * FLOAT_LANES);
-    }
-
-    private static FloatVector fma(float scalar, FloatVector vector, FloatVector addend) {
-        return vector.fma(FloatVector.broadcast(FLOATS, scalar), addend);
-    }
-
-    static FloatVector fma(float scalar, float[] vector, int index, FloatVector addend) {
-        return FloatVector.fromArray(FLOATS, vector, index)
-                .fma(FloatVector.broadcast(FLOATS, scalar), addend);
-    }
-
     static float dot(float[] a, int aOffset, float[] b, int bOffset, int n, Workspace workspace) {
         FloatVector p0 = FloatVector.zero(FLOATS);
         FloatVector p1 = p0;
@@ -163,13 +150,29 @@ final class VectorFloatProduct {
         FloatVector p3 = p0;
         int end = n & -16;
         for (int k = 0; k < end; k += 16) {
-            p0 = fma(a, aOffset + k, b, bOffset + k, p0);
+            p0 =
+                    FloatVector.fromArray(FLOATS, a, aOffset + k)
+                            .fma(FloatVector.fromArray(FLOATS, b, bOffset + k), p0);
             if (FLOAT_LANES < 16) {
-                p1 = fma(a, aOffset + k + FLOAT_LANES, b, bOffset + k + FLOAT_LANES, p1);
+                p1 =
+                        FloatVector.fromArray(FLOATS, a, aOffset + k + FLOAT_LANES)
+                                .fma(
+                                        FloatVector.fromArray(FLOATS, b, bOffset + k + FLOAT_LANES),
+                                        p1);
             }
             if (FLOAT_LANES < 8) {
-                p2 = fma(a, aOffset + k + 2 * FLOAT_LANES, b, bOffset + k + 2 * FLOAT_LANES, p2);
-                p3 = fma(a, aOffset + k + 3 * FLOAT_LANES, b, bOffset + k + 3 * FLOAT_LANES, p3);
+                p2 =
+                        FloatVector.fromArray(FLOATS, a, aOffset + k + 2 * FLOAT_LANES)
+                                .fma(
+                                        FloatVector.fromArray(
+                                                FLOATS, b, bOffset + k + 2 * FLOAT_LANES),
+                                        p2);
+                p3 =
+                        FloatVector.fromArray(FLOATS, a, aOffset + k + 3 * FLOAT_LANES)
+                                .fma(
+                                        FloatVector.fromArray(
+                                                FLOATS, b, bOffset + k + 3 * FLOAT_LANES),
+                                        p3);
             }
         }
         if (end == n) {
@@ -199,12 +202,6 @@ final class VectorFloatProduct {
             partials[k - end] = Math.fma(a[aOffset + k], b[bOffset + k], partials[k - end]);
         }
         return ScalarKernels.sumByHalves(partials);
-    }
-
-    private static FloatVector fma(
-            float[] a, int aIndex, float[] b, int bIndex, FloatVector accumulator) {
-        return FloatVector.fromArray(FLOATS, a, aIndex)
-                .fma(FloatVector.fromArray(FLOATS, b, bIndex), accumulator);
     }
 
     /// One row of weights as floats.

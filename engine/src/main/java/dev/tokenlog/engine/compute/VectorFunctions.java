@@ -29,31 +29,30 @@ final class VectorFunctions {
                             c.compare(VectorOperators.LT, ElementaryFunctions.EXP_LOW));
             FloatVector rounded =
                     c.fma(
-                            broadcast(ElementaryFunctions.LOG2_E),
-                            broadcast(ElementaryFunctions.ROUNDING));
+                            FloatVector.broadcast(FLOATS, ElementaryFunctions.LOG2_E),
+                            FloatVector.broadcast(FLOATS, ElementaryFunctions.ROUNDING));
             FloatVector n = rounded.sub(ElementaryFunctions.ROUNDING);
-            FloatVector r = n.fma(broadcast(-ElementaryFunctions.LN2_HIGH), c);
-            r = n.fma(broadcast(-ElementaryFunctions.LN2_LOW), r);
+            FloatVector r = n.fma(FloatVector.broadcast(FLOATS, -ElementaryFunctions.LN2_HIGH), c);
+            r = n.fma(FloatVector.broadcast(FLOATS, -ElementaryFunctions.LN2_LOW), r);
             FloatVector p =
                     r.fma(
-                            broadcast(ElementaryFunctions.EXP_6),
-                            broadcast(ElementaryFunctions.EXP_5));
-            p = p.fma(r, broadcast(ElementaryFunctions.EXP_4));
-            p = p.fma(r, broadcast(ElementaryFunctions.EXP_3));
-            p = p.fma(r, broadcast(ElementaryFunctions.EXP_2));
-            p = p.fma(r, broadcast(1f));
-            p = p.fma(r, broadcast(1f));
+                            FloatVector.broadcast(FLOATS, ElementaryFunctions.EXP_6),
+                            FloatVector.broadcast(FLOATS, ElementaryFunctions.EXP_5));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, ElementaryFunctions.EXP_4));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, ElementaryFunctions.EXP_3));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, ElementaryFunctions.EXP_2));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, 1f));
+            p = p.fma(r, FloatVector.broadcast(FLOATS, 1f));
             IntVector exponent = rounded.reinterpretAsInts().sub(ElementaryFunctions.ROUNDING_BITS);
             IntVector half = exponent.lanewise(VectorOperators.ASHR, 1);
-            p.mul(powerOfTwo(half)).mul(powerOfTwo(exponent.sub(half))).intoArray(y, yOffset + i);
+            IntVector rest = exponent.sub(half);
+            p.mul(half.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats())
+                    .mul(rest.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats())
+                    .intoArray(y, yOffset + i);
         }
         for (; i < count; i++) {
             y[yOffset + i] = ElementaryFunctions.exp(x[xOffset + i]);
         }
-    }
-
-    private static FloatVector powerOfTwo(IntVector exponent) {
-        return exponent.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
     }
 
     /// `x = 1 / (1 + exp(−x))`.
@@ -62,7 +61,7 @@ final class VectorFunctions {
         exp(x, offset, x, offset, count);
         int i = 0;
         for (; i + FLOAT_LANES <= count; i += FLOAT_LANES) {
-            broadcast(1f)
+            FloatVector.broadcast(FLOATS, 1f)
                     .div(FloatVector.fromArray(FLOATS, x, offset + i).add(1f))
                     .intoArray(x, offset + i);
         }
@@ -83,7 +82,7 @@ final class VectorFunctions {
         for (; i + FLOAT_LANES <= count; i += FLOAT_LANES) {
             FloatVector v = FloatVector.fromArray(FLOATS, x, xOffset + i);
             FloatVector cube = v.mul(v).mul(v);
-            cube.fma(broadcast(ElementaryFunctions.GELU_CUBE), v)
+            cube.fma(FloatVector.broadcast(FLOATS, ElementaryFunctions.GELU_CUBE), v)
                     .mul(ElementaryFunctions.GELU_SCALE)
                     .intoArray(y, yOffset + i);
         }
@@ -104,16 +103,16 @@ final class VectorFunctions {
             FloatVector s = v.mul(v);
             FloatVector p =
                     s.fma(
-                            broadcast(ElementaryFunctions.TANH_4),
-                            broadcast(ElementaryFunctions.TANH_3));
-            p = p.fma(s, broadcast(ElementaryFunctions.TANH_2));
-            p = p.fma(s, broadcast(ElementaryFunctions.TANH_1));
-            p = p.fma(s, broadcast(ElementaryFunctions.TANH_0));
+                            FloatVector.broadcast(FLOATS, ElementaryFunctions.TANH_4),
+                            FloatVector.broadcast(FLOATS, ElementaryFunctions.TANH_3));
+            p = p.fma(s, FloatVector.broadcast(FLOATS, ElementaryFunctions.TANH_2));
+            p = p.fma(s, FloatVector.broadcast(FLOATS, ElementaryFunctions.TANH_1));
+            p = p.fma(s, FloatVector.broadcast(FLOATS, ElementaryFunctions.TANH_0));
             FloatVector small = v.fma(s.mul(p), v);
             FloatVector positive =
-                    broadcast(1f)
+                    FloatVector.broadcast(FLOATS, 1f)
                             .sub(
-                                    broadcast(2f)
+                                    FloatVector.broadcast(FLOATS, 2f)
                                             .div(FloatVector.fromArray(FLOATS, large, i).add(1f)));
             IntVector sign = v.reinterpretAsInts().and(Integer.MIN_VALUE);
             FloatVector signed =
@@ -128,9 +127,5 @@ final class VectorFunctions {
         for (; i < count; i++) {
             x[offset + i] = ElementaryFunctions.tanh(x[offset + i]);
         }
-    }
-
-    private static FloatVector broadcast(float value) {
-        return FloatVector.broadcast(FLOATS, value);
     }
 }

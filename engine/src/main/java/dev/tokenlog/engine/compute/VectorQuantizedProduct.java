@@ -182,23 +182,19 @@ final class VectorQuantizedProduct {
                                 .mul(
                                         ShortVector.fromArray(
                                                 SHORTS, codes, (offset + block) * BLOCK + i));
-                sums = sums.add(even(products)).add(odd(products));
+                // Two products are one 32-bit lane: its low half, sign extended, and its high half.
+                IntVector pairs = products.reinterpretAsInts();
+                sums =
+                        sums.add(
+                                        pairs.lanewise(VectorOperators.LSHL, 16)
+                                                .lanewise(VectorOperators.ASHR, 16))
+                                .add(pairs.lanewise(VectorOperators.ASHR, 16));
             }
             int sum = sums.reduceLanes(VectorOperators.ADD);
             float scale = weightScales[block] * scales[offset + block];
             accumulator = Math.fma((float) sum, scale, accumulator);
         }
         return accumulator;
-    }
-
-    private static IntVector even(ShortVector pairs) {
-        return pairs.reinterpretAsInts()
-                .lanewise(VectorOperators.LSHL, 16)
-                .lanewise(VectorOperators.ASHR, 16);
-    }
-
-    private static IntVector odd(ShortVector pairs) {
-        return pairs.reinterpretAsInts().lanewise(VectorOperators.ASHR, 16);
     }
 
     private static void toFloats(Workspace workspace, int count) {

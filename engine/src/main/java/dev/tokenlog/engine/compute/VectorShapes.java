@@ -8,9 +8,10 @@ import jdk.incubator.vector.VectorSpecies;
 /// The vectors that the vector kernels compute with: as wide as the machine likes, but 128 to 512
 /// bit, so that 16 partial sums are 4, 2 or 1 of them. Results do not depend on the width.
 ///
-/// A vector stays in a register only where the compiler inlines everything it goes through, and it
-/// does not inline a method whose own code is large already. So vectors are kept within one method:
-/// what is bigger than a line hands on arrays.
+/// A vector stays in a register only where the compiler inlines everything it goes through; it
+/// inlines the Vector API always, but of other methods neither those whose own code is large
+/// already nor calls that it takes for rare. Elsewhere vectors become objects. So no method of ours
+/// takes or returns a vector: they hand on arrays.
 final class VectorShapes {
 
     static final int BITS = Math.clamp(FloatVector.SPECIES_PREFERRED.vectorBitSize(), 128, 512);
