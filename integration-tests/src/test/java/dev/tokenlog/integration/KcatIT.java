@@ -2,7 +2,6 @@ package dev.tokenlog.integration;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -22,7 +21,7 @@ class KcatIT {
 
     @Test
     void kcatAsksAndReads() throws Exception {
-        assumeTrue(hasKcat(), "needs kcat, the Kafka command line (Debian package kcat)");
+        Needs.that("kcat", hasKcat(), "needs kcat, the Kafka command line (Debian package kcat)");
         try (Platform platform = Platform.start(folder.resolve("data"))) {
             DemoModel.convert(platform, "demo", 8);
             List<String> lines = new ArrayList<>();

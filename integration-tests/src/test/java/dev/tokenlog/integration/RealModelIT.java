@@ -1,7 +1,6 @@
 package dev.tokenlog.integration;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,7 +17,8 @@ class RealModelIT {
 
     private static Path model() {
         String fetched = System.getenv("TOKENLOG_REAL_MODEL");
-        assumeTrue(
+        Needs.that(
+                "model",
                 fetched != null && Files.exists(Path.of(fetched, "hf", "model.safetensors")),
                 "needs TOKENLOG_REAL_MODEL, a folder with SmolLM2-135M-Instruct in hf/");
         return Path.of(fetched, "hf");

@@ -82,9 +82,12 @@ class RealModelTest {
                         .map(Path::of)
                         .map(path -> Files.exists(path.resolve("hf")) ? path.resolve("hf") : path)
                         .filter(path -> Files.exists(path.resolve("config.json")));
-        assumeTrue(
-                folder.isPresent(),
-                "skipped: " + REAL_MODEL + " names no folder with SmolLM2-135M-Instruct");
+        String reason = REAL_MODEL + " names no folder with SmolLM2-135M-Instruct";
+        // ./tokenlog test --require model
+        if (folder.isEmpty() && System.getProperty("tokenlog.require", "").contains("model")) {
+            throw new AssertionError("--require model: " + reason);
+        }
+        assumeTrue(folder.isPresent(), "skipped: " + reason);
         return folder.get();
     }
 }
