@@ -4,6 +4,7 @@ import dev.tokenlog.client.LocalPlatform;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -71,6 +72,8 @@ public final class TokenlogCommand implements Runnable {
     }
 
     public static void main(String[] arguments) {
+        // What it prints is English and read by scripts: 0.15, on a German machine too.
+        Locale.setDefault(Locale.ROOT);
         Map<String, String> environment = System.getenv();
         Terminal terminal = Terminal.ofProcess(environment);
         System.exit(commandLine(terminal, environment).execute(arguments));

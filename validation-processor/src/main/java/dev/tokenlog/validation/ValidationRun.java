@@ -11,6 +11,7 @@ import dev.tokenlog.engine.evaluate.TensorError;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
 import org.apache.kafka.common.header.Headers;
@@ -263,7 +264,7 @@ final class ValidationRun {
                                 .formatted(
                                         check.name(),
                                         Double.isFinite(check.value())
-                                                ? "%.4f".formatted(check.value())
+                                                ? String.format(Locale.ROOT, "%.4f", check.value())
                                                 : "not a number",
                                         check.threshold()));
             }

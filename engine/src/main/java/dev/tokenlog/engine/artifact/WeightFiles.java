@@ -9,6 +9,7 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /// The files `weights-00001.safetensors`, … of an artifact that is being written: tensors in the
@@ -29,7 +30,7 @@ final class WeightFiles implements AutoCloseable {
         boolean opened = false;
         try {
             for (int number = 1; number <= groups.size(); number++) {
-                open(folder, "weights-%05d.safetensors".formatted(number), groups.get(number - 1));
+                open(folder, nameOf(number), groups.get(number - 1));
             }
             opened = true;
         } finally {
@@ -37,6 +38,11 @@ final class WeightFiles implements AutoCloseable {
                 close();
             }
         }
+    }
+
+    /// The name stands in the manifest: in the same digits wherever it is written.
+    private static String nameOf(int number) {
+        return String.format(Locale.ROOT, "weights-%05d.safetensors", number);
     }
 
     private static List<List<StoredTensor>> group(List<StoredTensor> tensors, long maxFileBytes) {

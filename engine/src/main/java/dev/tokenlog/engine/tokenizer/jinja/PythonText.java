@@ -3,6 +3,7 @@ package dev.tokenlog.engine.tokenizer.jinja;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /// `str()` and `repr()` of Python, and its idea of white space.
@@ -146,7 +147,7 @@ final class PythonText {
                     + fraction
                     + "e"
                     + (exponent < 0 ? "-" : "+")
-                    + String.format("%02d", Math.abs(exponent));
+                    + String.format(Locale.ROOT, "%02d", Math.abs(exponent));
         }
         String plain = decimal.abs().toPlainString();
         return sign + (plain.indexOf('.') < 0 ? plain + ".0" : plain);
