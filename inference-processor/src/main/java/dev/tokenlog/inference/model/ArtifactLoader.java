@@ -129,11 +129,29 @@ public final class ArtifactLoader implements ModelLoader {
                 CpuOptions options,
                 StepLoopOptions loop,
                 String numericsId) {
+            // What can be refused first, before there are threads that a failure would leave
+            // behind.
+            Template template = Template.of(artifact.folder());
             ModelTokenizer tokenizer = ModelTokenizer.open(artifact.folder());
+            try {
+                CpuExecutor executor = executor(artifact, kernels, options, numericsId);
+                return new CpuModel(
+                        artifact,
+                        tokenizer,
+                        template,
+                        executor,
+                        StepLoop.start(executor, tokenizer, loop));
+            } catch (RuntimeException e) {
+                tokenizer.close();
+                throw e;
+            }
+        }
+
+        private static CpuExecutor executor(
+                Artifact artifact, KernelSelection kernels, CpuOptions options, String numericsId) {
             CpuExecutor executor = CpuExecutor.open(artifact, options, kernels);
             if (!executor.numericsId().equals(numericsId)) {
                 executor.close();
-                tokenizer.close();
                 throw new EngineException(
                         Reason.UNSUPPORTED,
                         artifact.folder()
@@ -142,12 +160,7 @@ public final class ArtifactLoader implements ModelLoader {
                                 + ", this worker has promised "
                                 + numericsId);
             }
-            return new CpuModel(
-                    artifact,
-                    tokenizer,
-                    Template.of(artifact.folder()),
-                    executor,
-                    StepLoop.start(executor, tokenizer, loop));
+            return executor;
         }
 
         @Override
