@@ -250,10 +250,11 @@ public class InferenceWorker {
 
     @PreDestroy
     void close() {
+        // First: its tasks use all the others.
+        protocol.close();
         prompts.close();
         log.close();
         inference.close();
         sender.close();
-        protocol.close();
     }
 }

@@ -70,6 +70,11 @@ final class ProtocolThread implements ProtocolClock, Executor, AutoCloseable {
         try {
             task.run();
         } catch (RuntimeException e) {
+            if (thread.isShutdown()) {
+                // What it works with is being closed: no defect, and nobody is waiting for it.
+                LOG.debug("a task met the end", e);
+                return;
+            }
             defect = e;
             LOG.fatal("the protocol thread failed and publishes nothing more", e);
             thread.shutdownNow();
