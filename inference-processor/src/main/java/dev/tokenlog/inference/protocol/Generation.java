@@ -342,7 +342,7 @@ final class Generation {
     void lose(String why) {
         LOG.log(
                 Level.INFO,
-                "generation={0} partition={1} prompt={2} attempt={3} lost: {4}",
+                "generation={0} partition={1} prompt={2,number,#} attempt={3,number,#} lost: {4}",
                 key().generationId(),
                 partition.number(),
                 key().promptOffset(),

@@ -141,7 +141,7 @@ final class Partition implements CommitLoop.Progress {
         phase = Phase.OPEN;
         LOG.log(
                 Level.INFO,
-                "partition={0} open: committed={1} prompts={2} unfinished={3}",
+                "partition={0} open: committed={1,number,#} prompts={2,number,#} unfinished={3,number,#}",
                 number(),
                 commits.committed(),
                 uncommitted.size(),
@@ -196,7 +196,7 @@ final class Partition implements CommitLoop.Progress {
         prompt.repeats(earlier);
         LOG.log(
                 Level.DEBUG,
-                "partition={0} prompt={1} repeats generation={2} of prompt={3}",
+                "partition={0} prompt={1,number,#} repeats generation={2} of prompt={3,number,#}",
                 number(),
                 prompt.offset(),
                 earlier.generationId(),

@@ -60,7 +60,7 @@ final class PromptSequence {
         } else {
             LOG.log(
                     Level.WARNING,
-                    "partition={0} prompt={1} is left over from an earlier assignment, next is {2}",
+                    "partition={0} prompt={1,number,#} is left over from an earlier assignment, next is {2,number,#}",
                     partition,
                     record.offset(),
                     first);
