@@ -121,7 +121,7 @@ final class ChatCommand implements Callable<Integer> {
         try {
             return printer.print(stream, connection.timeout());
         } catch (TokenlogException e) {
-            if (!interruption.asked()) {
+            if (!interruption.take()) {
                 throw e;
             }
             interruption.acknowledge();

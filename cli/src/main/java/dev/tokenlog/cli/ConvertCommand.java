@@ -68,17 +68,33 @@ final class ConvertCommand implements Callable<Integer> {
             Optional<ConversionFollower.Converted> converted =
                     follow(client, stream, follower, interruption);
             if (converted.isEmpty()) {
-                return interruption.asked() ? ExitStatus.INTERRUPTED : ExitStatus.NO;
+                return stream.ended() ? ExitStatus.NO : ExitStatus.INTERRUPTED;
             }
             if (noWait) {
                 return ExitStatus.DONE;
             }
+            return verdict(client, follower, converted.get().modelDigest(), interruption);
+        }
+    }
+
+    private int verdict(
+            TokenlogClient client,
+            ConversionFollower follower,
+            String digest,
+            Interruption interruption) {
+        try {
             ValidationFinished verdict =
-                    follower.awaitVerdict(
-                            client,
-                            converted.get().modelDigest(),
-                            Duration.ofSeconds(verdictTimeout));
+                    follower.awaitVerdict(client, digest, Duration.ofSeconds(verdictTimeout));
             return verdict.verdict() == Verdict.PASS ? ExitStatus.DONE : ExitStatus.NO;
+        } catch (TokenlogException e) {
+            if (!interruption.take()) {
+                throw e;
+            }
+            common.terminal()
+                    .err(
+                            "tokenlog: interrupted; the validation goes on: 'tokenlog audit %s' shows its verdict"
+                                    .formatted(digest));
+            return ExitStatus.INTERRUPTED;
         }
     }
 
@@ -98,7 +114,7 @@ final class ConvertCommand implements Callable<Integer> {
             try {
                 return follower.follow(stream, connection.timeout());
             } catch (TokenlogException e) {
-                if (!interruption.asked()) {
+                if (!interruption.take()) {
                     throw e;
                 }
                 if (!goesOn(client, stream.id(), interruption)) {

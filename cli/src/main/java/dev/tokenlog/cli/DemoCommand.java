@@ -1,5 +1,6 @@
 package dev.tokenlog.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.client.ClientOptions;
 import dev.tokenlog.client.EventStream;
 import dev.tokenlog.client.GenerationResult;
@@ -40,6 +41,7 @@ final class DemoCommand implements Callable<Integer> {
     private static final String MODEL = "demo";
 
     @Mixin private CommonOptions common;
+    @Mixin private OutputOptions output;
 
     @Option(
             names = "--data",
@@ -56,10 +58,11 @@ final class DemoCommand implements Callable<Integer> {
 
     private Terminal terminal;
     private int step;
+    private final ObjectNode summary = Json.object();
 
     @Override
     public Integer call() {
-        terminal = common.terminal();
+        terminal = output.json ? common.terminal().onErr() : common.terminal();
         long begin = System.nanoTime();
         Path folder = data != null ? ConnectionOptions.dataFolder(data) : freshFolder();
         title("Start a Kafka broker and the four processors");
@@ -93,6 +96,10 @@ final class DemoCommand implements Callable<Integer> {
         terminal.line("");
         terminal.line("  " + terminal.bold("./tokenlog up --data " + quoted(folder)));
         terminal.line("  ./tokenlog generate demo \"Once upon a time\" --data " + quoted(folder));
+        if (output.json) {
+            summary.put("data", folder.toString());
+            common.terminal().line(Json.text(summary));
+        }
         return ExitStatus.DONE;
     }
 
@@ -115,9 +122,11 @@ final class DemoCommand implements Callable<Integer> {
             return ExitStatus.NO;
         }
         String digest = converted.get().modelDigest();
+        summary.put("model_id", MODEL).put("model_digest", digest);
 
         title("Wait for the verdict on exactly this digest (topic accuracy-metrics)");
         ValidationFinished verdict = follower.awaitVerdict(client, digest, SILENCE);
+        summary.set("validation", Json.of(verdict));
         if (verdict.verdict() != Verdict.PASS) {
             return ExitStatus.NO;
         }
@@ -129,6 +138,8 @@ final class DemoCommand implements Callable<Integer> {
         title("Send a prompt (topic prompts), stream the answer (topic tokens)");
         terminal.line("  > " + prompt);
         GenerationResult result = generate(client);
+        summary.put("generation_id", result.handle().generationId());
+        summary.put("text", result.text()).set("end", Json.of(result.end()));
         if (!result.finished()) {
             return ExitStatus.NO;
         }

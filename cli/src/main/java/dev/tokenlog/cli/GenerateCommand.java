@@ -69,7 +69,7 @@ final class GenerateCommand implements Callable<Integer> {
                 GenerationResult result = printer.print(stream, connection.timeout());
                 return printer.conclude(result);
             } catch (TokenlogException e) {
-                if (!interruption.asked()) {
+                if (!interruption.take()) {
                     throw e;
                 }
                 String own = stream.handle().generationId();

@@ -26,14 +26,18 @@ final class Interruption implements AutoCloseable {
                         });
     }
 
-    boolean asked() {
+    /// Whether Ctrl-C was pressed. If so, the thread is interrupted no longer, so that what it
+    /// holds can be closed in peace.
+    boolean take() {
+        if (asked) {
+            Thread.interrupted();
+        }
         return asked;
     }
 
-    /// Takes note of the interruption, so that the thread can go on and ask.
+    /// The command goes on: the next Ctrl-C is a first one again.
     void acknowledge() {
         asked = false;
-        Thread.interrupted();
     }
 
     @Override

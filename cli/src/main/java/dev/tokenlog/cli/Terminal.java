@@ -84,6 +84,11 @@ final class Terminal {
         err.flush();
     }
 
+    /// The same, with everything on standard error: where standard output is for one JSON document.
+    Terminal onErr() {
+        return new Terminal(err, err, errIsTerminal, errIsTerminal, colors && errIsTerminal);
+    }
+
     PrintStream out() {
         return out;
     }
