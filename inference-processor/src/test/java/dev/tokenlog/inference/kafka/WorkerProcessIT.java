@@ -117,6 +117,11 @@ class WorkerProcessIT {
     }
 
     private static void send(TestClient client) {
+        send(client, 0);
+    }
+
+    /// The same prompts under the names of this round.
+    private static void send(TestClient client, int round) {
         for (int i = 0; i < PROMPTS; i++) {
             PromptSubmitted prompt =
                     PromptSubmitted.ofMessages(
@@ -125,7 +130,7 @@ class WorkerProcessIT {
                                             new Message(
                                                     "user",
                                                     "Tell me a story about a brave fox who finds a lantern.")))
-                            .generationId("story-" + i)
+                            .generationId("story-" + i + (round == 0 ? "" : "-round-" + round))
                             .temperature(0.8)
                             .topP(0.95)
                             .seed(new UnsignedSeed(i))
@@ -167,12 +172,17 @@ class WorkerProcessIT {
         return streams;
     }
 
-    private static Map<String, List<Integer>> awaitAnswers(TestClient client) {
-        await("answers to all prompts")
+    private static Map<String, StreamJudge.Stream> awaitEnds(TestClient client, int count) {
+        await("ends of all generations")
                 .atMost(PATIENCE)
                 .until(() ->
                         streams(client).values().stream().filter(s -> s.end != null).count()
-                                == PROMPTS);
+                                == count);
+        return streams(client);
+    }
+
+    private static Map<String, List<Integer>> awaitAnswers(TestClient client) {
+        awaitEnds(client, PROMPTS);
         Map<String, List<Integer>> answers = new TreeMap<>();
         streams(client)
                 .forEach((id, stream) -> {
@@ -223,6 +233,31 @@ class WorkerProcessIT {
             assertThat(awaitAnswers(client)).isEqualTo(undisturbed);
             assertThat(streams(client).values()).anyMatch(s -> s.attempt > 1);
             awaitWorkers(client, 1);
+        }
+    }
+
+    @Test
+    void aWorkerThatJoinsTakesPartitionsOverInTheMiddleOfAnswers() throws Exception {
+        try (TestClient client = prepare("joined-");
+                WorkerProcess first = start("joined-", "first")) {
+            awaitWorkers(client, 1);
+            // Longer than the start of another process.
+            for (int i = 0; i < 6; i++) {
+                send(client, i);
+            }
+            try (WorkerProcess second = start("joined-", "second")) {
+                awaitWorkers(client, 2);
+                Map<String, StreamJudge.Stream> all = awaitEnds(client, 6 * PROMPTS);
+                all.forEach((id, stream) -> {
+                    assertThat(stream.verdict()).as(id).isEmpty();
+                    assertThat(stream.tokens)
+                            .as(id)
+                            .isEqualTo(undisturbed.get(id.replaceAll("-round.*", "")));
+                });
+                assertThat(all.values()).anyMatch(s -> s.attempt > 1);
+                assertThat(first.log()).contains("revoked").doesNotContain("not handed over");
+                assertThat(second.log()).contains("assigned");
+            }
         }
     }
 
