@@ -308,6 +308,7 @@ final class Generation {
     private Parameters parameters() {
         return log.started()
                 .map(GenerationStarted::parameters)
+                .map(worker.parser()::completed)
                 .orElse(prompt.parsed().parameters());
     }
 

@@ -201,6 +201,24 @@ public final class PromptParser {
                 or(p.priority(), 0));
     }
 
+    /// The parameters of a start that somebody else wrote: an older worker does not know every
+    /// field, and what it did not know did nothing. Only a limit there must be.
+    Parameters completed(Parameters logged) {
+        return new Parameters(
+                or(logged.maxTokens(), defaults.maxTokens()),
+                or(logged.temperature(), 0.0),
+                or(logged.topK(), 0),
+                or(logged.topP(), 1.0),
+                or(logged.minP(), 0.0),
+                or(logged.repetitionPenalty(), 1.0),
+                or(logged.presencePenalty(), 0.0),
+                or(logged.frequencyPenalty(), 0.0),
+                or(logged.stop(), List.of()),
+                logged.logprobs(),
+                logged.deadlineMs(),
+                or(logged.priority(), 0));
+    }
+
     private static <T> T or(T value, T otherwise) {
         return value != null ? value : otherwise;
     }

@@ -3,7 +3,9 @@ package dev.tokenlog.inference.protocol;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tokenlog.contracts.ErrorCode;
+import dev.tokenlog.contracts.TokenEvent.Parameters;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -37,6 +39,19 @@ class PromptParserTest {
         assertThat(parsed.parameters().topK()).isEqualTo(40);
         assertThat(parsed.parameters().stop()).isEmpty();
         assertThat(parsed.parameters().logprobs()).isNull();
+    }
+
+    /// Of a start that somebody else wrote, as the one in `docs/events.md` stands there.
+    @Test
+    void whatAStartDoesNotSayDoesNothing() {
+        assertThat(
+                        parser.completed(
+                                new Parameters(
+                                        12, 0.7, null, 0.95, null, null, null, null, null, null,
+                                        null, null)))
+                .isEqualTo(
+                        new Parameters(
+                                12, 0.7, 0, 0.95, 0.0, 1.0, 0.0, 0.0, List.of(), null, null, 0));
     }
 
     /// Oracle: `printf %s 3-17 | sha256sum`, the first 53 bits as a number.

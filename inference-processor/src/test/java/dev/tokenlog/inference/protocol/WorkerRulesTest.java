@@ -78,6 +78,15 @@ class WorkerRulesTest {
 
     /// What a worker that has died since left of the generation of prompt 0.
     private void left(String id, int tokens, String promptHash, int maxTokens) {
+        left(
+                id,
+                tokens,
+                promptHash,
+                new Parameters(
+                        maxTokens, 0.0, 0, 1.0, 0.0, 1.0, 0.0, 0.0, List.of(), null, null, 0));
+    }
+
+    private void left(String id, int tokens, String promptHash, Parameters parameters) {
         cluster.append(
                 0,
                 new GenerationStarted(
@@ -87,9 +96,7 @@ class WorkerRulesTest {
                         "sha256-older",
                         "sim-0",
                         new UnsignedSeed(SEED),
-                        new Parameters(
-                                maxTokens, 0.0, 0, 1.0, 0.0, 1.0, 0.0, 0.0, List.of(), null, null,
-                                0),
+                        parameters,
                         0L,
                         "hash",
                         "dead"));
@@ -120,6 +127,20 @@ class WorkerRulesTest {
         assertThat(cluster.verdict()).as(cluster::describe).isEmpty();
         assertThat(stream("g").attempt).isEqualTo(2);
         assertThat(cluster.digests).containsExactly("sha256-older");
+    }
+
+    /// Only `generation_id`, `attempt` and `prompt_offset` of a start are required.
+    @Test
+    void aStartWithoutAnyParameterDoesNotEndTheWorker() {
+        cluster.send(0, prompt("g", null));
+        left(
+                "g",
+                1,
+                TokenHash.of((int) SEED),
+                new Parameters(
+                        null, null, null, null, null, null, null, null, null, null, null, null));
+        cluster.run(STEPS);
+        assertThat(stream("g").end).isInstanceOf(GenerationFinished.class);
     }
 
     @Test
