@@ -102,9 +102,11 @@ final class EventSummary {
                                     e.index() + e.tokenIds().size() - 1,
                                     quoted(e.text()));
             case GenerationFinished e ->
-                    "%s after %d tokens, token hash %s"
+                    "%s after %s tokens, token hash %s"
                             .formatted(
-                                    e.reason(), e.usage().completionTokens(), brief(e.tokenHash()));
+                                    e.reason(),
+                                    e.usage() == null ? "-" : e.usage().completionTokens(),
+                                    brief(e.tokenHash()));
             case GenerationFailed e -> e.code() + ": " + e.message();
             default -> fields(event);
         };

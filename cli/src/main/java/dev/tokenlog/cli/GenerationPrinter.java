@@ -12,6 +12,7 @@ import dev.tokenlog.contracts.TokenEvent.Timings;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /// Shows a generation while it streams: its text, or one JSON line per update.
 final class GenerationPrinter {
@@ -87,8 +88,7 @@ final class GenerationPrinter {
             }
             case GenerationCancelled cancelled -> {
                 terminal.err(
-                        "tokenlog: cancelled after %d tokens"
-                                .formatted(cancelled.usage().completionTokens()));
+                        "tokenlog: cancelled after %d tokens".formatted(result.tokenIds().size()));
                 yield ExitStatus.NO;
             }
         };
@@ -96,12 +96,14 @@ final class GenerationPrinter {
 
     static String statistics(GenerationFinished finished, int attempts) {
         List<String> parts = new ArrayList<>();
-        parts.add(finished.reason());
-        parts.add(
-                "%d prompt + %d tokens"
-                        .formatted(
-                                finished.usage().promptTokens(),
-                                finished.usage().completionTokens()));
+        parts.add(Objects.requireNonNullElse(finished.reason(), "finished"));
+        if (finished.usage() != null) {
+            parts.add(
+                    "%d prompt + %d tokens"
+                            .formatted(
+                                    finished.usage().promptTokens(),
+                                    finished.usage().completionTokens()));
+        }
         Timings timings = finished.timings();
         if (timings != null) {
             add(parts, "queue %d ms", timings.queueMs());
