@@ -21,7 +21,7 @@ final class TestCommand implements Callable<Integer> {
             names = "--require",
             paramLabel = "WHAT",
             description =
-                    "kcat, model, compiler, gpu (comma separated): skipping what needs these is a failure.")
+                    "kcat, model, docker, compiler, gpu (comma separated): skipping what needs these is a failure.")
     private String require;
 
     @Unmatched private List<String> rest;
