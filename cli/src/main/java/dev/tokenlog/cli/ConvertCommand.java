@@ -85,7 +85,14 @@ final class ConvertCommand implements Callable<Integer> {
         try {
             ValidationFinished verdict =
                     follower.awaitVerdict(client, digest, Duration.ofSeconds(verdictTimeout));
-            return verdict.verdict() == Verdict.PASS ? ExitStatus.DONE : ExitStatus.NO;
+            if (verdict.verdict() == Verdict.PASS) {
+                return ExitStatus.DONE;
+            }
+            common.terminal()
+                    .err(
+                            "tokenlog: the verdict is %s, so it is not served: more bits, or 'tokenlog models promote %s --force' on your own judgement"
+                                    .formatted(verdict.verdict(), verdict.modelId()));
+            return ExitStatus.NO;
         } catch (TokenlogException e) {
             if (!interruption.take()) {
                 throw e;
