@@ -5,7 +5,10 @@ import dev.tokenlog.contracts.ConversionRequest;
 import dev.tokenlog.contracts.ConversionRequest.ConversionCancelRequested;
 import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
 import dev.tokenlog.contracts.EventJson;
+import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.UnreadableEventException;
+import dev.tokenlog.engine.EngineException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -25,6 +28,10 @@ import org.slf4j.LoggerFactory;
 final class ConversionDesk implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(ConversionDesk.class);
+
+    /// As long as a request is kept: what was begun before, nobody goes on with.
+    private static final Duration LEFTOVERS_KEPT =
+            Topic.CONVERSION_REQUESTS.kept().retention().orElseThrow();
 
     private final ConversionRun.Workshop workshop;
     private final Supplier<ConversionLog> connect;
@@ -139,6 +146,7 @@ final class ConversionDesk implements AutoCloseable {
     }
 
     private void work() {
+        deleteLeftovers();
         ConversionLog log = null;
         try {
             for (Work work = next(); work != null; work = next()) {
@@ -146,6 +154,19 @@ final class ConversionDesk implements AutoCloseable {
             }
         } finally {
             close(log);
+        }
+    }
+
+    /// Conversions that were cancelled or failed leave their finished tensors for the next attempt:
+    /// gigabytes, which nobody else would ever take away.
+    private void deleteLeftovers() {
+        try {
+            int deleted = workshop.store().deleteLeftovers(LEFTOVERS_KEPT);
+            if (deleted > 0) {
+                LOG.info("conversion leftovers deleted count={}", deleted);
+            }
+        } catch (EngineException | UncheckedIOException e) {
+            LOG.warn("conversion leftovers not deleted reason={}", e.getMessage());
         }
     }
 

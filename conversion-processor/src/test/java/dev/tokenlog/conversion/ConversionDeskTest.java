@@ -27,7 +27,9 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -108,6 +110,21 @@ class ConversionDeskTest {
         }
         ConversionFinished finished = log.all(ConversionFinished.class).getFirst();
         assertThat(finished.ratioToFp32()).isGreaterThan(4);
+    }
+
+    @Test
+    void whatNobodyGoesOnWithIsDeletedAtTheStart() throws IOException {
+        Path work = folder.resolve("other/.work");
+        Path old = Files.createDirectories(work.resolve("old/artifact"));
+        Path recent = Files.createDirectories(work.resolve("recent/artifact"));
+        Instant now = Instant.now();
+        Files.setLastModifiedTime(old, FileTime.from(now.minus(Duration.ofDays(8))));
+        Files.setLastModifiedTime(recent, FileTime.from(now.minus(Duration.ofDays(6))));
+        try (ConversionDesk starting = desk(folder.resolve("other"))) {
+            starting.start();
+            await().until(() -> Files.notExists(work.resolve("old")));
+        }
+        assertThat(recent).exists();
     }
 
     @Test
