@@ -51,9 +51,4 @@ public record EmbeddedKafkaOptions(
         return new EmbeddedKafkaOptions(
                 dataDir, port, newSettings, classPath, maxHeapMegabytes, startTimeout);
     }
-
-    public EmbeddedKafkaOptions withClassPath(List<Path> newClassPath) {
-        return new EmbeddedKafkaOptions(
-                dataDir, port, settings, newClassPath, maxHeapMegabytes, startTimeout);
-    }
 }

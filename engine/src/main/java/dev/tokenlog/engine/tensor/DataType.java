@@ -23,8 +23,4 @@ public enum DataType {
     public int bytes() {
         return bytes;
     }
-
-    public boolean isFloat() {
-        return this == F64 || this == F32 || this == F16 || this == BF16;
-    }
 }

@@ -66,10 +66,6 @@ public final class Batch {
         return rows;
     }
 
-    public int maxRows() {
-        return logitTokens.length;
-    }
-
     public Sequence sequence(int index) {
         return sequences[index];
     }
