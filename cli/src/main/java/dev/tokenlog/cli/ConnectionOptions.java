@@ -75,6 +75,12 @@ final class ConnectionOptions {
         if (bootstrap != null) {
             kafka.put(BOOTSTRAP, bootstrap);
         } else if (!kafka.containsKey(BOOTSTRAP)) {
+            if (data != null && local.isEmpty()) {
+                // The default address would speak to some other platform, or wait for none.
+                throw CommandFailure.environment(
+                        "no platform runs on %1$s: start it with 'tokenlog up --data %1$s', or name one with --bootstrap"
+                                .formatted(dataFolder(data)));
+            }
             kafka.put(
                     BOOTSTRAP,
                     local.map(LocalPlatform::bootstrapServers).orElse(DEFAULT_BOOTSTRAP));

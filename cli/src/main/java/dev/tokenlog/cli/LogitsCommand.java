@@ -76,7 +76,7 @@ final class LogitsCommand implements Callable<Integer> {
         Path folder = ModelFolders.resolve(model);
         CpuOptions options = CpuOptions.automatic().withCompute(compute);
         if (threads != null) {
-            options = options.withThreads(threads);
+            options = withThreads(options);
         }
         try (Model opened = ModelFolders.open(model);
                 CpuExecutor executor = CpuExecutor.open(opened, options)) {
@@ -109,6 +109,14 @@ final class LogitsCommand implements Callable<Integer> {
             }
         }
         return ExitStatus.DONE;
+    }
+
+    private CpuOptions withThreads(CpuOptions options) {
+        try {
+            return options.withThreads(threads);
+        } catch (IllegalArgumentException e) {
+            throw new CommandFailure(ExitStatus.USAGE, "--" + e.getMessage(), e);
+        }
     }
 
     private int[] tokens() throws IOException {

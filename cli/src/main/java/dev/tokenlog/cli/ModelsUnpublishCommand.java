@@ -17,6 +17,9 @@ final class ModelsUnpublishCommand extends RegistryChange {
 
     @Override
     Predicate<ModelServing> done(ModelEntry before) {
-        return serving -> serving.state() == ModelServing.State.UNPUBLISHED;
+        // What is revoked stays so and is not served either.
+        return serving ->
+                serving.state() == ModelServing.State.UNPUBLISHED
+                        || serving.state() == ModelServing.State.REVOKED;
     }
 }

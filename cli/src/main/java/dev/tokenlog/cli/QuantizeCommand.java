@@ -41,6 +41,9 @@ final class QuantizeCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         int count = threads != null ? threads : Runtime.getRuntime().availableProcessors();
+        if (count < 1) {
+            throw CommandFailure.usage("--threads %d: expected at least 1".formatted(count));
+        }
         try (SourceModel source = SourceModel.open(ModelFolders.resolve(folder));
                 Progress progress = new Progress(common.terminal(), "quantize");
                 Artifact artifact =

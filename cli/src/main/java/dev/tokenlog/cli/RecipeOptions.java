@@ -1,5 +1,6 @@
 package dev.tokenlog.cli;
 
+import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.artifact.Recipe;
 import picocli.CommandLine.Option;
 
@@ -28,9 +29,15 @@ final class RecipeOptions {
                 throw CommandFailure.usage(
                         "--recipe says everything: leave out --bits and --group-size");
             }
-            return Recipe.parse(canonical);
         }
-        return Recipe.of(Recipe.codeOf(code()), groupSize == null ? 32 : groupSize);
+        try {
+            return canonical != null
+                    ? Recipe.parse(canonical)
+                    : Recipe.of(Recipe.codeOf(code()), groupSize == null ? 32 : groupSize);
+        } catch (EngineException e) {
+            // What was typed is wrong, not the model.
+            throw new CommandFailure(ExitStatus.USAGE, e.getMessage(), e);
+        }
     }
 
     private String code() {

@@ -1,5 +1,6 @@
 package dev.tokenlog.cli;
 
+import dev.tokenlog.client.CommandHandle;
 import dev.tokenlog.client.ModelEntry;
 import dev.tokenlog.client.TokenlogClient;
 import dev.tokenlog.contracts.ModelServing;
@@ -39,8 +40,9 @@ abstract class RegistryChange implements Callable<Integer> {
                                     CommandFailure.no(
                                             "the log knows no model '%s': 'tokenlog models' lists them"
                                                     .formatted(model)));
-            client.command(command(before, System.getProperty("user.name", "unknown")));
-            ModelServing after = await(client, done(before));
+            CommandHandle sent =
+                    client.command(command(before, System.getProperty("user.name", "unknown")));
+            ModelServing after = await(client, sent, done(before));
             if (output.json) {
                 common.terminal().line(Json.text(Json.of(after)));
             } else {
@@ -50,7 +52,8 @@ abstract class RegistryChange implements Callable<Integer> {
         }
     }
 
-    private ModelServing await(TokenlogClient client, Predicate<ModelServing> done) {
+    private ModelServing await(
+            TokenlogClient client, CommandHandle sent, Predicate<ModelServing> done) {
         long until = System.nanoTime() + connection.timeout().toNanos();
         Optional<ModelServing> seen = Optional.empty();
         while (System.nanoTime() < until) {
@@ -58,6 +61,10 @@ abstract class RegistryChange implements Callable<Integer> {
             if (seen.isPresent() && done.test(seen.get())) {
                 return seen.get();
             }
+            client.refusal(sent)
+                    .ifPresent(refusal -> {
+                        throw CommandFailure.no(refusal.reason() + ": " + refusal.message());
+                    });
             pause();
         }
         throw CommandFailure.no(

@@ -72,6 +72,10 @@ class UsageTest {
                 "logits demo --ids 1",
                 "quantize demo --out x --bits 3",
                 "quantize demo --out x --bits 4 --recipe int4-g32-absmax",
+                "quantize demo --out x --group-size 3",
+                "quantize demo --out x --recipe int5",
+                "quantize demo --out x --threads 0",
+                "logits demo --ids 1 --greedy 1 --threads 0",
             })
     void wrongUsageIsStatusTwoAndOneOrTwoLines(String arguments) {
         CommandRun run = CommandRun.of(arguments.isEmpty() ? new String[0] : arguments.split(" "));
@@ -110,6 +114,17 @@ class UsageTest {
         assertThat(run.status()).as(run.toString()).isEqualTo(ExitStatus.ENVIRONMENT);
         assertThat(run.out()).isEmpty();
         assertThat(run.err()).contains(address).contains("tokenlog up").contains("--bootstrap");
+        assertThat(run.err().lines()).hasSize(1);
+    }
+
+    @Test
+    void aDataFolderOnWhichNothingRunsIsNamedInPlaceOfTheDefaultAddress() {
+        CommandRun run = CommandRun.of("models", "--data", folder.toString());
+        assertThat(run.status()).isEqualTo(ExitStatus.ENVIRONMENT);
+        assertThat(run.err())
+                .contains("no platform runs on " + folder)
+                .contains("tokenlog up --data")
+                .doesNotContain("9092");
         assertThat(run.err().lines()).hasSize(1);
     }
 

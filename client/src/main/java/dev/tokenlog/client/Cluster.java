@@ -192,12 +192,12 @@ final class Cluster implements AutoCloseable {
     }
 
     /// Appends an event under its key to a topic that has one partition.
-    void append(Topic topic, String key, Event event) {
+    RecordMetadata append(Topic topic, String key, Event event) {
         ProducerRecord<byte[], byte[]> record =
                 new ProducerRecord<>(
                         name(topic), key.getBytes(StandardCharsets.UTF_8), EventJson.write(event));
         EventHeaders.describe(event, record.headers());
-        append(record);
+        return append(record);
     }
 
     /// Follows a topic from these offsets, for the events of one type that the filter takes.

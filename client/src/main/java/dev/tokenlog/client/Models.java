@@ -5,6 +5,7 @@ import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayDiverged;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayVerified;
 import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
+import dev.tokenlog.contracts.DeadLetter;
 import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.RegistryCommand;
@@ -17,6 +18,8 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.TopicPartition;
 
 /// Reads what is known about models, and asks for more.
 final class Models {
@@ -56,8 +59,31 @@ final class Models {
         return entries;
     }
 
-    void command(RegistryCommand command) {
-        cluster.append(Topic.REGISTRY_COMMANDS, command.modelId(), command);
+    CommandHandle command(RegistryCommand command) {
+        TopicPartition letters = deadLetters();
+        long end = cluster.ends(List.of(letters)).get(letters);
+        RecordMetadata sent = cluster.append(Topic.REGISTRY_COMMANDS, command.modelId(), command);
+        return new CommandHandle(sent.topic(), sent.partition(), sent.offset(), end);
+    }
+
+    Optional<DeadLetter> refusal(CommandHandle command) {
+        TopicPartition letters = deadLetters();
+        List<DeadLetter> found = new ArrayList<>();
+        cluster.scan(
+                Map.of(letters, command.deadLettersOffset()),
+                cluster.ends(List.of(letters)),
+                record ->
+                        DeadLetter.of(record.raw().headers())
+                                .filter(letter ->
+                                        letter.topic().equals(command.topic())
+                                                && letter.partition() == command.partition()
+                                                && letter.offset() == command.offset())
+                                .ifPresent(found::add));
+        return found.stream().findFirst();
+    }
+
+    private TopicPartition deadLetters() {
+        return cluster.all(Topic.DEAD_LETTERS).getFirst();
     }
 
     EventStream<ModelServing> followServing(String modelId, String modelDigest) {

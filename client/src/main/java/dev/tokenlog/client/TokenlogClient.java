@@ -134,8 +134,13 @@ public final class TokenlogClient implements AutoCloseable {
     }
 
     /// Tells the registry what is to be served.
-    public void command(RegistryCommand command) {
-        models.command(command);
+    public CommandHandle command(RegistryCommand command) {
+        return models.command(command);
+    }
+
+    /// Why the registry refused a command; empty as long as it has not refused it.
+    public Optional<DeadLetter> refusal(CommandHandle command) {
+        return models.refusal(command);
     }
 
     /// Follows what the registry says about a model id, up to where exactly this digest is served.

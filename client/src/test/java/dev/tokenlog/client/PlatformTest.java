@@ -16,6 +16,7 @@ import dev.tokenlog.contracts.ConversionEvent;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
 import dev.tokenlog.contracts.ConversionRequest;
 import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
+import dev.tokenlog.contracts.DeadLetter;
 import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.Event;
 import dev.tokenlog.contracts.EventJson;
@@ -109,6 +110,25 @@ class PlatformTest {
                 .containsExactly("ConversionCancelRequested");
         assertThat(events(Topic.REGISTRY_COMMANDS))
                 .containsExactly(new PromoteRequested("demo", "sha256-1", true, "anna"));
+    }
+
+    @Test
+    void aRefusedCommandIsFoundAmongTheDeadLetters() {
+        PromoteRequested command = new PromoteRequested("demo", "sha256-1", null, "anna");
+        CommandHandle first = client.command(command);
+        CommandHandle second = client.command(command);
+        DeadLetter refusal =
+                new DeadLetter(
+                        second.topic(),
+                        second.partition(),
+                        second.offset(),
+                        ErrorCode.MODEL_REVOKED,
+                        "promotion refused",
+                        1);
+        platform.writeDeadLetter(refusal, bytes("demo"), null);
+
+        assertThat(client.refusal(second)).contains(refusal);
+        assertThat(client.refusal(first)).isEmpty();
     }
 
     @Test

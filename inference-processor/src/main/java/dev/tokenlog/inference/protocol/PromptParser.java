@@ -160,7 +160,16 @@ public final class PromptParser {
         if (value == null || (value.doubleValue() >= from && value.doubleValue() <= to)) {
             return Optional.empty();
         }
-        return outOfRange("%s is %s, allowed are %s to %s".formatted(field, value, from, to));
+        return outOfRange(
+                "%s is %s, allowed are %s to %s".formatted(field, value, plain(from), plain(to)));
+    }
+
+    /// A bound as a person writes it: `1`, not `1.0`.
+    private static String plain(double bound) {
+        if (bound == Double.MIN_VALUE) {
+            return "more than 0";
+        }
+        return bound == Math.rint(bound) ? "%.0f".formatted(bound) : Double.toString(bound);
     }
 
     private static Optional<Refusal> stops(List<String> stops) {
