@@ -6,7 +6,7 @@ import java.math.BigInteger;
 import java.util.List;
 import picocli.CommandLine.Option;
 
-/// How tokens are chosen. What is left out is the model's default; what is out of range is refused
+/// How tokens are chosen. What is left out is the worker's default; what is out of range is refused
 /// by the worker, with a code.
 final class SamplingOptions {
 

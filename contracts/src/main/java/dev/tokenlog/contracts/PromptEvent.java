@@ -20,7 +20,7 @@ public sealed interface PromptEvent extends Event {
     /// @param conversationId routes only: same key, same partition, warm prefix cache
     /// @param messages the whole conversation, rendered by the model's chat template
     /// @param prompt raw text in place of `messages`, no template
-    /// @param maxTokens at most this many tokens; missing: the model's default
+    /// @param maxTokens at most this many tokens; missing: the worker's default
     /// @param temperature 0 to 2; 0 takes the likeliest token
     /// @param topK 0 or missing: no limit
     /// @param seed missing: derived from the generation id

@@ -31,8 +31,13 @@ final class BrokerClassPath {
         Path own = origin(BrokerProcess.class);
         Path server = origin(serverClass());
         List<Path> running = running();
-        if (running.contains(own) && running.contains(server)) {
-            return running;
+        if (running.contains(server)) {
+            // A build may have loaded this module from its classes while the class path names its
+            // jar: the child runs what runs here.
+            Set<Path> all = new LinkedHashSet<>();
+            all.add(own);
+            all.addAll(running);
+            return List.copyOf(all);
         }
         Path folder = server.getParent();
         if (folder != null && folder.endsWith(Path.of("lib", "main"))) {

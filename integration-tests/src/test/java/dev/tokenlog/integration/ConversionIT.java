@@ -124,6 +124,10 @@ class ConversionIT {
         CommandLine.Result inspect = CommandLine.tokenlog(folder, "inspect", artifact.toString());
         assertThat(inspect.status()).as(inspect.toString()).isNotZero();
         assertThat(inspect.err()).contains("model.");
+
+        CommandLine.Result answer = platform.tokenlog("generate", "flipped", "Hello");
+        assertThat(answer.status()).as(answer.toString()).isEqualTo(1);
+        assertThat(answer.err()).contains("MODEL_UNREADABLE").contains("model.");
     }
 
     @Test
