@@ -22,6 +22,7 @@ import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
 import dev.tokenlog.contracts.Event;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Optional;
 
 /// Shows a conversion and its validation as their events come, in five stages: fetch, quantize,
@@ -29,10 +30,13 @@ import java.util.Optional;
 final class ConversionFollower {
 
     /// How a conversion ended well.
-    record Converted(String modelId, String modelDigest) {}
+    ///
+    /// @param begun when its first event was appended
+    record Converted(String modelId, String modelDigest, Instant begun) {}
 
     private final Terminal terminal;
     private final boolean json;
+    private Instant begun;
 
     ConversionFollower(Terminal terminal, boolean json) {
         this.terminal = terminal;
@@ -53,7 +57,8 @@ final class ConversionFollower {
             ConversionEvent end = stream.forEach(silence, event -> show(event, progress));
             return switch (end) {
                 case ConversionFinished finished ->
-                        Optional.of(new Converted(finished.modelId(), finished.modelDigest()));
+                        Optional.of(
+                                new Converted(finished.modelId(), finished.modelDigest(), begun));
                 case ConversionFailed failed -> {
                     terminal.err(
                             "tokenlog: %s: %s"
@@ -77,6 +82,9 @@ final class ConversionFollower {
 
     private void show(LogEvent<ConversionEvent> entry, Progress progress) {
         ConversionEvent event = entry.event();
+        if (begun == null) {
+            begun = entry.timestamp();
+        }
         if (event instanceof TensorConverted tensor) {
             progress.show(tensor.bytesDone(), tensor.bytesTotal(), tensor.name());
         }
@@ -118,13 +126,15 @@ final class ConversionFollower {
         }
     }
 
-    /// The first verdict on this digest.
-    ValidationFinished awaitVerdict(TokenlogClient client, String digest, Duration silence) {
+    /// The verdict on what was converted, be it an earlier one on the same digest.
+    ValidationFinished awaitVerdict(TokenlogClient client, Converted converted, Duration silence) {
         if (!json) {
             terminal.line("  validate  against the FP32 source ...");
         }
-        try (EventStream<AccuracyEvent> stream = client.followAccuracy(digest)) {
-            AccuracyEvent end = measured(stream, digest, silence);
+        try (EventStream<AccuracyEvent> stream =
+                client.followAccuracy(
+                        converted.modelId(), converted.modelDigest(), converted.begun())) {
+            AccuracyEvent end = measured(stream, converted.modelDigest(), silence);
             return switch (end) {
                 case ValidationFinished finished -> finished;
                 case AccuracyMeasured _, ReplayVerified _, ReplayDiverged _ ->

@@ -73,18 +73,18 @@ final class ConvertCommand implements Callable<Integer> {
             if (noWait) {
                 return ExitStatus.DONE;
             }
-            return verdict(client, follower, converted.get().modelDigest(), interruption);
+            return verdict(client, follower, converted.get(), interruption);
         }
     }
 
     private int verdict(
             TokenlogClient client,
             ConversionFollower follower,
-            String digest,
+            ConversionFollower.Converted converted,
             Interruption interruption) {
         try {
             ValidationFinished verdict =
-                    follower.awaitVerdict(client, digest, Duration.ofSeconds(verdictTimeout));
+                    follower.awaitVerdict(client, converted, Duration.ofSeconds(verdictTimeout));
             if (verdict.verdict() == Verdict.PASS) {
                 return ExitStatus.DONE;
             }
@@ -100,7 +100,7 @@ final class ConvertCommand implements Callable<Integer> {
             common.terminal()
                     .err(
                             "tokenlog: interrupted; the validation goes on: 'tokenlog audit %s' shows its verdict"
-                                    .formatted(digest));
+                                    .formatted(converted.modelDigest()));
             return ExitStatus.INTERRUPTED;
         }
     }

@@ -125,7 +125,7 @@ final class DemoCommand implements Callable<Integer> {
         summary.put("model_id", MODEL).put("model_digest", digest);
 
         title("Wait for the verdict on exactly this digest (topic accuracy-metrics)");
-        ValidationFinished verdict = follower.awaitVerdict(client, digest, SILENCE);
+        ValidationFinished verdict = follower.awaitVerdict(client, converted.get(), SILENCE);
         summary.set("validation", Json.of(verdict));
         if (verdict.verdict() != Verdict.PASS) {
             return ExitStatus.NO;

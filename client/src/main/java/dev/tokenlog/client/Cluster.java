@@ -205,7 +205,7 @@ final class Cluster implements AutoCloseable {
             String id,
             Map<TopicPartition, Long> from,
             Class<E> type,
-            Predicate<E> wanted,
+            Predicate<LogEvent<E>> wanted,
             Predicate<E> last) {
         Feed<LogEvent<E>> feed = new Feed<>();
         Source source =
@@ -215,8 +215,9 @@ final class Cluster implements AutoCloseable {
                             @Override
                             public void onRecord(LogRecord record) {
                                 record.event(type)
+                                        .map(event -> LogEvent.of(record, event))
                                         .filter(wanted)
-                                        .ifPresent(event -> feed.put(LogEvent.of(record, event)));
+                                        .ifPresent(feed::put);
                             }
 
                             @Override

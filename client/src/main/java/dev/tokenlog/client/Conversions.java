@@ -50,7 +50,7 @@ final class Conversions {
                 id,
                 from,
                 ConversionEvent.class,
-                event -> event.conversionId().equals(id),
+                entry -> entry.event().conversionId().equals(id),
                 Conversions::isLast);
     }
 

@@ -5,12 +5,14 @@ import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayDiverged;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayVerified;
 import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
+import dev.tokenlog.contracts.AccuracyEvent.Verdict;
 import dev.tokenlog.contracts.DeadLetter;
 import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.RegistryCommand;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -91,19 +93,36 @@ final class Models {
                 modelId,
                 cluster.beginnings(cluster.all(Topic.MODEL_REGISTRY)),
                 ModelServing.class,
-                serving -> serving.modelId().equals(modelId),
+                entry -> entry.event().modelId().equals(modelId),
                 serving ->
                         serving.current() != null
                                 && serving.current().modelDigest().equals(modelDigest));
     }
 
-    EventStream<AccuracyEvent> followAccuracy(String modelDigest) {
+    EventStream<AccuracyEvent> followAccuracy(String modelId, String modelDigest, Instant since) {
         return cluster.stream(
                 modelDigest,
                 cluster.beginnings(cluster.all(Topic.ACCURACY_METRICS)),
                 AccuracyEvent.class,
-                event -> isAbout(event, modelDigest),
+                entry ->
+                        isAbout(entry.event(), modelDigest)
+                                && modelId.equals(modelId(entry.event()))
+                                && !(saysNothing(entry.event())
+                                        && entry.timestamp().isBefore(since)),
                 ValidationFinished.class::isInstance);
+    }
+
+    private static boolean saysNothing(AccuracyEvent event) {
+        return event instanceof ValidationFinished finished && finished.verdict() == Verdict.NONE;
+    }
+
+    private static String modelId(AccuracyEvent event) {
+        return switch (event) {
+            case AccuracyMeasured measured -> measured.modelId();
+            case ValidationFinished finished -> finished.modelId();
+            case ReplayVerified verified -> verified.modelId();
+            case ReplayDiverged diverged -> diverged.modelId();
+        };
     }
 
     static boolean isAbout(AccuracyEvent event, String modelDigest) {
@@ -135,7 +154,7 @@ final class Models {
                         request.validationId(),
                         cluster.ends(cluster.all(Topic.ACCURACY_METRICS)),
                         AccuracyEvent.class,
-                        event -> isOf(event, request.validationId()),
+                        entry -> isOf(entry.event(), request.validationId()),
                         ValidationFinished.class::isInstance);
         try {
             cluster.append(Topic.VALIDATION_REQUESTS, request.modelId(), request);

@@ -10,6 +10,7 @@ import dev.tokenlog.contracts.RegistryCommand;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
 import dev.tokenlog.contracts.WorkerState;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -148,9 +149,14 @@ public final class TokenlogClient implements AutoCloseable {
         return models.followServing(modelId, modelDigest);
     }
 
-    /// Follows what is measured about a digest, from the first measurement to the first verdict.
-    public EventStream<AccuracyEvent> followAccuracy(String modelDigest) {
-        return models.followAccuracy(modelDigest);
+    /// Follows what is measured about a digest under a model id, from the first measurement to the
+    /// first verdict.
+    ///
+    /// @param since a verdict `NONE` that was appended before is passed over: it said nothing about
+    ///   the model, and what was published since is validated anew
+    public EventStream<AccuracyEvent> followAccuracy(
+            String modelId, String modelDigest, Instant since) {
+        return models.followAccuracy(modelId, modelDigest, since);
     }
 
     /// Asks for a validation and follows it to its verdict.

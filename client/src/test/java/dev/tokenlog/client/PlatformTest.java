@@ -30,6 +30,7 @@ import dev.tokenlog.contracts.ValidationRequest;
 import dev.tokenlog.contracts.WorkerState;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -158,9 +159,44 @@ class PlatformTest {
         platform.write(Topic.ACCURACY_METRICS, "demo", verdict("earlier", "sha256-1"));
         platform.write(Topic.ACCURACY_METRICS, "demo", verdict(asked.id(), "sha256-1"));
 
-        assertThat(client.followAccuracy("sha256-1").await(PATIENCE))
+        assertThat(client.followAccuracy("demo", "sha256-1", Instant.now()).await(PATIENCE))
                 .isEqualTo(verdict("earlier", "sha256-1"));
         assertThat(asked.await(PATIENCE)).isEqualTo(verdict(asked.id(), "sha256-1"));
+    }
+
+    /// The gate asks for a verdict under the model id, and one that said nothing is not the last
+    /// word on what was published after it.
+    @Test
+    void aVerdictUnderAnotherIdOrThatSaidNothingBeforeIsNotTheOneWaitedFor() {
+        AccuracyEvent none =
+                verdict(
+                        Map.of(
+                                "validation_id",
+                                "1",
+                                "model_digest",
+                                "sha256-5",
+                                "verdict",
+                                "NONE"));
+        AccuracyEvent another =
+                verdict(
+                        Map.of(
+                                "validation_id",
+                                "2",
+                                "model_digest",
+                                "sha256-5",
+                                "model_id",
+                                "another",
+                                "verdict",
+                                "PASS"));
+        AccuracyEvent own = verdict("3", "sha256-5");
+        for (AccuracyEvent event : List.of(none, another, own)) {
+            platform.write(Topic.ACCURACY_METRICS, "demo", event);
+        }
+
+        Instant later = Instant.now().plusSeconds(60);
+        assertThat(client.followAccuracy("demo", "sha256-5", later).await(PATIENCE)).isEqualTo(own);
+        assertThat(client.followAccuracy("demo", "sha256-5", Instant.EPOCH).await(PATIENCE))
+                .isEqualTo(none);
     }
 
     @Test
@@ -324,10 +360,12 @@ class PlatformTest {
     }
 
     private static AccuracyEvent verdict(String validationId, String digest) {
-        return event(
-                Topic.ACCURACY_METRICS,
-                AccuracyEvent.ValidationFinished.class,
-                Map.of("validation_id", validationId, "model_digest", digest));
+        return verdict(
+                Map.of("validation_id", validationId, "model_digest", digest, "verdict", "PASS"));
+    }
+
+    private static AccuracyEvent verdict(Map<String, String> values) {
+        return event(Topic.ACCURACY_METRICS, AccuracyEvent.ValidationFinished.class, values);
     }
 
     private static WorkerState workerState(String id) {
