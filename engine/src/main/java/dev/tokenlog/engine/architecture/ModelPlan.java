@@ -39,8 +39,9 @@ public record ModelPlan(
 
     /// @param scale multiplies scores: usually `1 / sqrt(headSize)`
     /// @param window positions that a token sees, itself included; 0: all
-    /// @param biases whether query, key, value and output have biases (`name.bias` beside
+    /// @param queryKeyValueBias whether query, key and value have biases (`name.bias` beside
     ///   `name.weight`)
+    /// @param outputBias whether the output has one
     public record Attention(
             int heads,
             int keyValueHeads,

@@ -29,7 +29,9 @@ public interface GenerationListener {
         LENGTH
     }
 
-    /// @param logprobs natural logarithms; the alternatives likeliest first
+    /// Natural logarithms.
+    ///
+    /// @param alternativeIds the likeliest first
     record TokenLogProbability(
             double logprob, int[] alternativeIds, double[] alternativeLogprobs) {}
 
