@@ -166,9 +166,10 @@ public final class TokenlogClient implements AutoCloseable {
 
     // The platform
 
-    /// The workers that have said what they are and have not said goodbye, by worker id.
-    public List<WorkerState> workers() {
-        Map<String, WorkerState> workers = new TreeMap<>();
+    /// The workers that have said what they are and have not said goodbye, by worker id. One that
+    /// was killed said none: when it was last heard stands at its event.
+    public List<LogEvent<WorkerState>> workers() {
+        Map<String, LogEvent<WorkerState>> workers = new TreeMap<>();
         cluster.scan(
                 List.of(Topic.WORKER_EVENTS),
                 record -> {
@@ -176,7 +177,8 @@ public final class TokenlogClient implements AutoCloseable {
                         record.key().ifPresent(workers::remove);
                     }
                     record.event(WorkerState.class)
-                            .ifPresent(worker -> workers.put(worker.workerId(), worker));
+                            .ifPresent(worker ->
+                                    workers.put(worker.workerId(), LogEvent.of(record, worker)));
                 });
         return List.copyOf(workers.values());
     }

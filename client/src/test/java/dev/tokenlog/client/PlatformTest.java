@@ -205,7 +205,9 @@ class PlatformTest {
         platform.write(Topic.WORKER_EVENTS, "w2", workerState("w2"));
         platform.writeRaw(Topic.WORKER_EVENTS, 0, bytes("w1"), null);
 
-        assertThat(client.workers()).extracting(WorkerState::workerId).containsExactly("w2");
+        assertThat(client.workers())
+                .extracting(entry -> entry.event().workerId())
+                .containsExactly("w2");
     }
 
     @Test
