@@ -36,7 +36,7 @@ final class InferenceBeans {
     ModelLoader models(
             InferenceConfiguration configuration,
             @ConfigProperty(name = "tokenlog.artifacts") Optional<Path> artifacts,
-            @ConfigProperty(name = "tokenlog.data", defaultValue = ".") Path data,
+            @ConfigProperty(name = "tokenlog.data", defaultValue = "data") Path data,
             @ConfigProperty(name = KernelSelection.KEY, defaultValue = KernelSelection.AUTOMATIC)
                     String compute) {
         int sequences = configuration.limits().sequences();
