@@ -37,8 +37,7 @@ record KafkaSettings(Map<String, Object> client) {
         return client.get("bootstrap.servers").toString();
     }
 
-    /// The same settings under the names by which Quarkus's messaging and its Kafka Streams look
-    /// for them.
+    /// The same settings under the names by which the processors look for them.
     Map<String, String> configuration() {
         Map<String, String> configuration = new HashMap<>();
         client.forEach((name, value) -> configuration.put("kafka." + name, value.toString()));

@@ -69,10 +69,6 @@ final class PlatformFolder implements AutoCloseable {
         return root.resolve("artifacts");
     }
 
-    Path streams() {
-        return root.resolve("streams");
-    }
-
     Path log() {
         return root.resolve("tokenlog.log");
     }
