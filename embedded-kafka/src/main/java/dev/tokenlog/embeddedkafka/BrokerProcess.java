@@ -4,7 +4,6 @@ import dev.tokenlog.embeddedkafka.EmbeddedKafkaException.Reason;
 import java.io.BufferedOutputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.PrintStream;
 import java.io.Reader;
 import java.nio.charset.StandardCharsets;
@@ -40,6 +39,7 @@ public final class BrokerProcess {
         System.setOut(log);
         System.setErr(log);
 
+        LifeLine parentsLife = LifeLine.watch(System.in);
         BrokerServer server;
         try {
             server = BrokerServer.start(folder, settings(folder));
@@ -50,9 +50,10 @@ public final class BrokerProcess {
         }
         Runnable stop = once(server::close);
         Runtime.getRuntime().addShutdownHook(new Thread(stop, "broker-shutdown"));
+        parentsLife.serving();
         parent.println(READY);
         parent.flush();
-        awaitEnd(System.in);
+        parentsLife.awaitEnd();
         stop.run();
         Runtime.getRuntime().halt(0);
     }
@@ -95,12 +96,5 @@ public final class BrokerProcess {
                 Thread.currentThread().interrupt();
             }
         };
-    }
-
-    private static void awaitEnd(InputStream in) throws IOException {
-        byte[] ignored = new byte[64];
-        while (in.read(ignored) >= 0) {
-            // nothing is said to the broker this way but goodbye
-        }
     }
 }

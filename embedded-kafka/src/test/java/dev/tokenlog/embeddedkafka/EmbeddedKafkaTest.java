@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.tokenlog.embeddedkafka.EmbeddedKafkaException.Reason;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -47,18 +49,7 @@ class EmbeddedKafkaTest {
 
     @Test
     void endsWhenItsParentIsKilled() throws Exception {
-        Process parent =
-                new ProcessBuilder(
-                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                                "-Xmx64m",
-                                "-cp",
-                                System.getProperty(
-                                        "surefire.test.class.path",
-                                        System.getProperty("java.class.path")),
-                                BrokerParent.class.getName(),
-                                folder.toString())
-                        .redirectError(ProcessBuilder.Redirect.DISCARD)
-                        .start();
+        Process parent = parent();
         long broker = Long.parseLong(parent.inputReader().readLine());
         assertThat(ProcessHandle.of(broker)).isPresent();
 
@@ -66,6 +57,36 @@ class EmbeddedKafkaTest {
 
         await().atMost(Duration.ofSeconds(10))
                 .until(() -> ProcessHandle.of(broker).filter(ProcessHandle::isAlive).isEmpty());
+    }
+
+    @Test
+    void endsAtOnceWhenItsParentIsKilledBeforeItServes() throws Exception {
+        Process parent = parent();
+        ProcessHandle broker =
+                await().atMost(Duration.ofSeconds(20))
+                        .until(() -> parent.descendants().findFirst(), Optional::isPresent)
+                        .orElseThrow();
+
+        parent.destroyForcibly().waitFor();
+
+        // Far less than a start and a clean end take.
+        await().atMost(Duration.ofSeconds(3)).until(() -> !broker.isAlive());
+        try (EmbeddedKafka kafka = EmbeddedKafka.start(EmbeddedKafkaOptions.in(folder))) {
+            new Records(kafka.bootstrapServers()).createTopic("started-again");
+        }
+    }
+
+    private Process parent() throws IOException {
+        return new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xmx64m",
+                        "-cp",
+                        System.getProperty(
+                                "surefire.test.class.path", System.getProperty("java.class.path")),
+                        BrokerParent.class.getName(),
+                        folder.toString())
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
     }
 
     @Test

@@ -71,6 +71,11 @@ public final class StrictJson {
     public static byte[] bytes(Path file) {
         try {
             long size = Files.size(file);
+            if (!Files.isRegularFile(file)) {
+                // Opening a pipe would wait for whoever writes to it.
+                throw new EngineException(
+                        Reason.SOURCE_UNREADABLE, file + ": is not a regular file");
+            }
             if (size > MAX_FILE_BYTES) {
                 throw new EngineException(
                         Reason.SOURCE_UNREADABLE,

@@ -10,6 +10,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -42,6 +43,10 @@ public final class SafetensorsFile {
     /// @throws EngineException `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE` or, for a data type that the
     ///   engine does not know, `UNSUPPORTED`
     public static SafetensorsFile open(Path path, Arena arena) {
+        if (Files.exists(path) && !Files.isRegularFile(path)) {
+            // Opening a pipe would wait for whoever writes to it.
+            throw new EngineException(Reason.SOURCE_UNREADABLE, path + ": is not a regular file");
+        }
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             long size = channel.size();
             byte[] json = readHeader(channel, size, path);
