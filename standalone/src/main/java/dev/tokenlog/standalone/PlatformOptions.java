@@ -2,6 +2,7 @@ package dev.tokenlog.standalone;
 
 import dev.tokenlog.client.LocalPlatform;
 import java.nio.file.Path;
+import java.util.Optional;
 import picocli.CommandLine.Option;
 
 /// What can be chosen at the start of a platform. The same names as `tokenlog up`.
@@ -60,6 +61,35 @@ final class PlatformOptions {
             hidden = true,
             description = "End when standard input closes, as a child process does.")
     boolean endWithInput;
+
+    /// What is wrong with the values, in words; empty if nothing is.
+    Optional<String> mistake() {
+        return port("--port", port)
+                .or(() -> port("--http-port", httpPort))
+                .or(() -> atLeastOne("--partitions", partitions))
+                .or(() -> atLeastOne("--replication", replication))
+                .or(this::prefix);
+    }
+
+    private static Optional<String> port(String option, int value) {
+        return value >= 0 && value <= 65535
+                ? Optional.empty()
+                : Optional.of("%s %d: expected 0 to 65535".formatted(option, value));
+    }
+
+    private static Optional<String> atLeastOne(String option, int value) {
+        return value >= 1
+                ? Optional.empty()
+                : Optional.of("%s %d: expected at least 1".formatted(option, value));
+    }
+
+    private Optional<String> prefix() {
+        return topicPrefix.matches("[A-Za-z0-9._-]{0,200}")
+                ? Optional.empty()
+                : Optional.of(
+                        "--topic-prefix '%s': expected letters, digits, '.', '_' and '-'"
+                                .formatted(topicPrefix));
+    }
 
     Path dataFolder() {
         return data != null

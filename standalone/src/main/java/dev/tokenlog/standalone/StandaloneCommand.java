@@ -12,6 +12,7 @@ import java.net.BindException;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -25,6 +26,8 @@ import picocli.CommandLine.Mixin;
         description = "Runs the whole platform in this process until it is told to end.")
 final class StandaloneCommand implements Callable<Integer> {
 
+    private static final int USAGE = 2;
+
     /// What the environment lacks: `cli.md`, exit status 3.
     private static final int ENVIRONMENT = 3;
 
@@ -34,6 +37,11 @@ final class StandaloneCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        Optional<String> mistake = options.mistake();
+        if (mistake.isPresent()) {
+            System.err.println("tokenlog: " + mistake.get());
+            return USAGE;
+        }
         try (PlatformFolder folder = PlatformFolder.open(options.dataFolder())) {
             PlatformEnd end = new PlatformEnd(folder.root());
             Runtime.getRuntime().addShutdownHook(new Thread(end, "platform-end"));
