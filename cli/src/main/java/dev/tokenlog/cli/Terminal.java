@@ -134,7 +134,8 @@ final class Terminal {
         return clean.toString();
     }
 
+    /// What an error says, which may come from the log and so from anybody: no control characters.
     static String oneLine(String text) {
-        return String.valueOf(text).strip().replaceAll("\\s*\\R\\s*", "; ");
+        return printable(String.valueOf(text).strip().replaceAll("\\s*\\R\\s*", "; "));
     }
 }
