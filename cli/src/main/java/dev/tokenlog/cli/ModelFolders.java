@@ -23,11 +23,12 @@ final class ModelFolders {
         return folder;
     }
 
-    /// An artifact where there is a manifest, else a source folder.
+    /// An artifact where there is a manifest, else a source folder. Damaged weights are refused:
+    /// what they compute is nobody's answer.
     static Model open(String model) {
         Path folder = resolve(model);
         return Files.exists(folder.resolve("manifest.json"))
-                ? Artifact.open(folder, false)
+                ? Artifact.open(folder, true)
                 : SourceModel.open(folder);
     }
 }

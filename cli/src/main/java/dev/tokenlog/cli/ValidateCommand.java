@@ -1,14 +1,18 @@
 package dev.tokenlog.cli;
 
 import dev.tokenlog.client.EventStream;
+import dev.tokenlog.client.ModelEntry;
 import dev.tokenlog.client.TokenlogClient;
 import dev.tokenlog.contracts.AccuracyEvent;
 import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.AccuracyEvent.Verdict;
+import dev.tokenlog.contracts.ModelManifest;
+import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -58,14 +62,35 @@ final class ValidateCommand implements Callable<Integer> {
                         null,
                         null);
         ConversionFollower follower = new ConversionFollower(common.terminal(), output.json);
-        try (TokenlogClient client = connection.connect();
-                EventStream<AccuracyEvent> stream = client.validate(request)) {
-            AccuracyEvent end =
-                    follower.measured(stream, model, Duration.ofSeconds(verdictTimeout));
-            boolean passed =
-                    end instanceof ValidationFinished finished
-                            && finished.verdict() == Verdict.PASS;
-            return passed ? ExitStatus.DONE : ExitStatus.NO;
+        try (TokenlogClient client = connection.connect()) {
+            requireKnown(client);
+            try (EventStream<AccuracyEvent> stream = client.validate(request)) {
+                AccuracyEvent end =
+                        follower.measured(stream, model, Duration.ofSeconds(verdictTimeout));
+                boolean passed =
+                        end instanceof ValidationFinished finished
+                                && finished.verdict() == Verdict.PASS;
+                return passed ? ExitStatus.DONE : ExitStatus.NO;
+            }
+        }
+    }
+
+    /// A verdict on what nobody published would never come.
+    private void requireKnown(TokenlogClient client) {
+        ModelEntry entry =
+                client.model(model)
+                        .orElseThrow(() ->
+                                CommandFailure.no(
+                                        "the log knows no model '%s': 'tokenlog models' lists them"
+                                                .formatted(model)));
+        if (digest != null
+                && Stream.concat(
+                                entry.manifest().map(ModelManifest::modelDigest).stream(),
+                                entry.serving().stream()
+                                        .flatMap(serving -> serving.versions().stream())
+                                        .map(ModelServing.Version::modelDigest))
+                        .noneMatch(digest::equals)) {
+            throw CommandFailure.no("no version of %s has the digest %s".formatted(model, digest));
         }
     }
 }

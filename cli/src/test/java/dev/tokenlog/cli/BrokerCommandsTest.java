@@ -92,7 +92,8 @@ class BrokerCommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"attach", "cancel", "audit", "models promote", "models revoke"})
+    @ValueSource(
+            strings = {"attach", "cancel", "audit", "models promote", "models revoke", "validate"})
     void whatTheLogDoesNotHoldIsNotFound(String command) {
         String[] arguments = (command + " nobody-knows-this").split(" ");
         CommandRun run = run(arguments);
