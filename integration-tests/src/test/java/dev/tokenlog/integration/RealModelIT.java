@@ -73,8 +73,7 @@ class RealModelIT {
 
     private static String ask(Platform platform, String... more) {
         List<String> command =
-                new ArrayList<>(
-                        List.of("generate", "smollm2", "What is the capital of France?"));
+                new ArrayList<>(List.of("generate", "smollm2", "What is the capital of France?"));
         command.addAll(List.of("--temperature", "0", "--max-tokens", "32"));
         command.addAll(List.of(more));
         CommandLine.Result answer = platform.tokenlog(command.toArray(String[]::new));
