@@ -35,9 +35,9 @@ final class TopicsCommand implements Callable<Integer> {
     @Option(
             names = "--partitions",
             paramLabel = "N",
-            defaultValue = "12",
-            description = "Partitions of prompts and tokens (default: 12).")
-    private int partitions;
+            description =
+                    "Partitions of prompts and tokens (default: what they have, 12 where they are new).")
+    private Integer partitions;
 
     @Option(
             names = "--replication",
@@ -71,7 +71,9 @@ final class TopicsCommand implements Callable<Integer> {
         String prefix = target.topicPrefix();
         try (TopicAdmin admin =
                 TopicAdmin.connect(target.kafka(), prefix, connection.callTimeout())) {
-            List<Topic> created = checkOnly ? List.of() : admin.create(layout());
+            // Whoever names no number is content with the one that the topics have.
+            boolean complete = partitions == null && admin.check(OptionalInt.empty()).isEmpty();
+            List<Topic> created = checkOnly || complete ? List.of() : admin.create(layout());
             List<TopicException.Problem> problems =
                     new ArrayList<>(admin.check(OptionalInt.empty()));
             String groupProblem = checkOnly ? null : setGroupTimes(admin, prefix);
@@ -82,7 +84,7 @@ final class TopicsCommand implements Callable<Integer> {
 
     private TopicLayout layout() {
         try {
-            return new TopicLayout(partitions, replication);
+            return new TopicLayout(partitions == null ? 12 : partitions, replication);
         } catch (IllegalArgumentException e) {
             throw new CommandFailure(ExitStatus.USAGE, e.getMessage(), e);
         }

@@ -163,6 +163,14 @@ class GenerationIT {
     }
 
     @Test
+    void theTopicsOfARunningPlatformAreAsTheyShouldBe() {
+        CommandLine.Result topics = platform.tokenlog("topics");
+
+        assertThat(topics.status()).as(topics.toString()).isZero();
+        assertThat(topics.out()).contains("prompts").contains("as it should be");
+    }
+
+    @Test
     void anUnknownModelIsRefused() throws Exception {
         String id = id();
         prompts.prompt(
