@@ -2,6 +2,7 @@ package dev.tokenlog.integration;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -9,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -43,6 +45,56 @@ class LifeCycleIT {
         await("no child stays behind")
                 .atMost(Duration.ofSeconds(2))
                 .until(() -> children.stream().noneMatch(ProcessHandle::isAlive));
+    }
+
+    @Test
+    void ctrlCEndsEverythingWithinTenSeconds() throws Exception {
+        assumeTrue(
+                takesInterrupts(),
+                "this shell makes its children ignore Ctrl-C (a background job does)");
+        Platform platform = Platform.start(folder.resolve("data"));
+        List<ProcessHandle> children = platform.process().descendants().toList();
+        long pid = platform.process().pid();
+        new ProcessBuilder("kill", "-INT", Long.toString(pid)).start().waitFor();
+
+        assertThat(platform.process().waitFor(10, TimeUnit.SECONDS)).as(platform.log()).isTrue();
+        assertThat(platform.process().exitValue()).isEqualTo(130);
+        await("no child stays behind")
+                .atMost(Duration.ofSeconds(2))
+                .until(() -> children.stream().noneMatch(ProcessHandle::isAlive));
+    }
+
+    /// Whether SIGINT, signal 2, is not among those that this process was told to ignore.
+    private static boolean takesInterrupts() throws Exception {
+        Path status = Path.of("/proc/self/status");
+        if (!Files.exists(status)) {
+            return true;
+        }
+        return Files.readAllLines(status).stream()
+                .filter(line -> line.startsWith("SigIgn:"))
+                .map(line -> Long.parseUnsignedLong(line.substring(7).strip(), 16))
+                .noneMatch(ignored -> (ignored & 2) != 0);
+    }
+
+    /// A limit on the size of files stands for the disk.
+    @Test
+    void aDiskThatTakesNoMoreIsOneClearLine() {
+        CommandLine.Result result =
+                CommandLine.run(
+                        Checkout.root(),
+                        CommandLine.environment(folder),
+                        Duration.ofMinutes(1),
+                        List.of(
+                                "bash",
+                                "-c",
+                                "ulimit -f 1000; exec ./tokenlog quantize demo-model/model --bits 4 --out \"$0\"",
+                                folder.resolve("full").toString()));
+
+        assertThat(result.status()).as(result.toString()).isIn(1, 3);
+        assertThat(result.err())
+                .contains("STORAGE_FAILED")
+                .contains("full")
+                .doesNotContain("\tat ");
     }
 
     @Test
