@@ -3,7 +3,6 @@ package dev.tokenlog.engine.tokenizer;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
-import dev.tokenlog.engine.format.StrictJson;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -16,8 +15,8 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.SortedSet;
 
-/// A model's `tokenizer.json`, run by the library of its authors. Safe for use by several threads
-/// at once; whoever opened it closes it after its last use.
+/// A model's tokenizer as a `tokenizer.json`, run by the library of its authors. Safe for use by
+/// several threads at once; whoever opened it closes it after its last use.
 public final class ModelTokenizer implements AutoCloseable {
 
     /// Nothing is cut and nothing is padded, whatever the file says: a prompt that is too long is
@@ -37,16 +36,19 @@ public final class ModelTokenizer implements AutoCloseable {
     private final HuggingFaceTokenizer library;
     private final TokenizerFile file;
     private final SortedSet<Integer> endOfSequence;
+    private final Optional<String> warning;
 
     private ModelTokenizer(
             Path path,
             HuggingFaceTokenizer library,
             TokenizerFile file,
-            SortedSet<Integer> endOfSequence) {
+            SortedSet<Integer> endOfSequence,
+            Optional<String> warning) {
         this.path = path;
         this.library = library;
         this.file = file;
         this.endOfSequence = Collections.unmodifiableSortedSet(endOfSequence);
+        this.warning = warning;
     }
 
     private static void setUnlessGiven(String property, String value) {
@@ -55,18 +57,42 @@ public final class ModelTokenizer implements AutoCloseable {
         }
     }
 
-    /// Opens the tokenizer of a model folder: `tokenizer.json`, and beside it, where they exist,
+    /// Opens the tokenizer of a model folder: `tokenizer.json`, else the translation of
+    /// `tokenizer.model` or of `vocab.json` with `merges.txt`; and beside it, where they exist,
     /// `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json` and
     /// `config.json` for the special tokens.
+    ///
+    /// A `tokenizer.json` that the library refuses gives way to a `tokenizer.model` beside it;
+    /// [#warning] says so then.
     ///
     /// @throws EngineException `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE` or `UNSUPPORTED`, naming the
     ///   file
     public static ModelTokenizer open(Path folder) {
-        Path path = folder.resolve("tokenizer.json");
-        String content = StrictJson.decode(StrictJson.bytes(path), path.toString());
-        TokenizerFile file = TokenizerFile.parse(path, content);
+        TokenizerSource source = TokenizerSource.read(folder);
+        try {
+            return open(folder, source, Optional.empty());
+        } catch (EngineException e) {
+            if (e.reason() != Reason.SOURCE_UNREADABLE
+                    || !source.file().endsWith(TokenizerSource.JSON)
+                    || !TokenizerSource.hasTranslation(folder)) {
+                throw e;
+            }
+            TokenizerSource instead = TokenizerSource.translate(folder);
+            return open(
+                    folder,
+                    instead,
+                    Optional.of(
+                            "%s is used in place of a broken file: %s"
+                                    .formatted(instead.file(), e.getMessage())));
+        }
+    }
+
+    private static ModelTokenizer open(
+            Path folder, TokenizerSource source, Optional<String> warning) {
+        TokenizerFile file = TokenizerFile.parse(source.file(), source.json());
         SortedSet<Integer> ends = SpecialTokens.endOfSequence(folder, file.ids());
-        return new ModelTokenizer(path, load(path, content), file, ends);
+        HuggingFaceTokenizer library = load(source.file(), source.json());
+        return new ModelTokenizer(source.file(), library, file, ends, warning);
     }
 
     private static HuggingFaceTokenizer load(Path path, String content) {
@@ -91,6 +117,11 @@ public final class ModelTokenizer implements AutoCloseable {
                     path + ": is no tokenizer that the library reads: " + e.getMessage(),
                     e);
         }
+    }
+
+    /// What a user should know about where this tokenizer comes from, if anything.
+    public Optional<String> warning() {
+        return warning;
     }
 
     /// @param addSpecial whether the tokenizer adds what it adds by itself (for instance a

@@ -119,7 +119,7 @@ record TokenText(
         return byteLevel ? byteLevelBytes(text) : text.getBytes(StandardCharsets.UTF_8);
     }
 
-    private static boolean isByte(String token) {
+    static boolean isByte(String token) {
         return token.length() == 6
                 && token.startsWith("<0x")
                 && token.endsWith(">")

@@ -3,8 +3,6 @@ package dev.tokenlog.engine.tokenizer;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.TestMaterial;
 import java.io.IOException;
@@ -12,7 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Map;
+import java.util.Random;
 import org.assertj.core.api.SoftAssertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,33 +32,58 @@ class PublishedTokenizersTest {
 
     @Test
     void llama2EncodesAsLlamaCppDoes() throws IOException {
+        try (ModelTokenizer tokenizer = ModelTokenizer.open(TestMaterial.llama2Tokenizer(temp))) {
+            checkLlamaCpp(tokenizer);
+        }
+    }
+
+    private static void checkLlamaCpp(ModelTokenizer tokenizer) throws IOException {
         Path folder = TestFiles.shared("llama2-tokenizer");
         String inputs = Files.readString(folder.resolve("ggml-vocab-llama-spm.gguf.inp"));
         String[] texts = inputs.split("\n__ggml_vocab_test__\n", -1);
         String[] lines =
                 Files.readString(folder.resolve("ggml-vocab-llama-spm.gguf.out")).split("\n", -1);
         SoftAssertions softly = new SoftAssertions();
-        try (ModelTokenizer tokenizer = ModelTokenizer.open(TestMaterial.llama2Tokenizer(temp))) {
-            for (int i = 0; i < texts.length - 1; i++) {
-                int[] expected =
-                        Arrays.stream(lines[i].trim().split("\\s+"))
-                                .filter(id -> !id.isEmpty())
-                                .mapToInt(Integer::parseInt)
-                                .toArray();
-                softly.assertThat(tokenizer.encode(texts[i], false))
-                        .as("'%s'", texts[i])
-                        .isEqualTo(expected);
-            }
+        for (int i = 0; i < texts.length - 1; i++) {
+            int[] expected =
+                    Arrays.stream(lines[i].trim().split("\\s+"))
+                            .filter(id -> !id.isEmpty())
+                            .mapToInt(Integer::parseInt)
+                            .toArray();
+            softly.assertThat(tokenizer.encode(texts[i], false))
+                    .as("'%s'", texts[i])
+                    .isEqualTo(expected);
         }
         softly.assertAll();
     }
 
+    /// As it is published: a `tokenizer.json` that the library refuses beside a `tokenizer.model`.
+    @Test
+    void llama2FromSentencePieceGivesTheSameIds() throws IOException {
+        Path folder = TestFiles.shared("llama2-tokenizer");
+        try (ModelTokenizer translated = ModelTokenizer.open(folder);
+                ModelTokenizer original = ModelTokenizer.open(TestMaterial.llama2Tokenizer(temp))) {
+            assertThat(translated.warning().orElseThrow())
+                    .contains("tokenizer.model is used in place of", "tokenizer.json");
+            checkCases(
+                    translated,
+                    TestMaterial.json(folder.resolve("swift-vectors.json")).path("cases"));
+            checkLlamaCpp(translated);
+            Random random = new Random(17);
+            for (int round = 0; round < 300; round++) {
+                String text = RandomTexts.next(random);
+                assertThat(translated.encode(text, true))
+                        .as(text)
+                        .isEqualTo(original.encode(text, true));
+            }
+        }
+    }
+
     @Test
     void gpt2EncodesAndDecodesAsTransformersDoes() throws IOException {
-        Path folder = gpt2();
         JsonNode vectors =
                 TestMaterial.json(TestFiles.shared("hf-tokenizer-vectors/tokenizer_tests.json"));
-        try (ModelTokenizer tokenizer = ModelTokenizer.open(folder)) {
+        try (ModelTokenizer tokenizer = ModelTokenizer.open(TestFiles.shared("gpt2-tokenizer"))) {
             checkCases(tokenizer, vectors.path("distilgpt2"));
             JsonNode text =
                     TestMaterial.json(TestFiles.shared("gpt2-tokenizer/gpt2_encoded_tokens.json"));
@@ -117,39 +140,6 @@ class PublishedTokenizersTest {
                 .replace(" 's", "'s")
                 .replace(" 've", "'ve")
                 .replace(" 're", "'re");
-    }
-
-    /// A `tokenizer.json` from GPT-2's vocabulary and merges.
-    private Path gpt2() throws IOException {
-        Path source = TestFiles.shared("gpt2-tokenizer");
-        ObjectNode root = TestMaterial.JSON.createObjectNode();
-        Map<String, Object> byteLevel =
-                Map.of(
-                        "type",
-                        "ByteLevel",
-                        "add_prefix_space",
-                        false,
-                        "trim_offsets",
-                        true,
-                        "use_regex",
-                        true);
-        root.put("version", "1.0");
-        for (String part : new String[] {"pre_tokenizer", "post_processor", "decoder"}) {
-            root.putPOJO(part, byteLevel);
-        }
-        ObjectNode end = root.putArray("added_tokens").addObject();
-        end.put("id", 50256).put("content", "<|endoftext|>").put("special", true);
-        end.put("single_word", false).put("lstrip", false).put("rstrip", false);
-        end.put("normalized", false);
-        ObjectNode model = root.putObject("model");
-        model.put("type", "BPE");
-        model.set("vocab", TestMaterial.json(source.resolve("vocab.json")));
-        ArrayNode merges = model.putArray("merges");
-        Files.readAllLines(source.resolve("merges.txt")).stream()
-                .filter(line -> !line.startsWith("#version") && !line.isBlank())
-                .forEach(merges::add);
-        Files.write(temp.resolve("tokenizer.json"), TestMaterial.JSON.writeValueAsBytes(root));
-        return temp;
     }
 
     private static int[] ids(JsonNode array) {

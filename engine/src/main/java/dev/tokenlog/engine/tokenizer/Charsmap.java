@@ -1,0 +1,91 @@
+package dev.tokenlog.engine.tokenizer;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.StrictJson;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.IntBuffer;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.BitSet;
+
+/// SentencePiece's `precompiled_charsmap`: the size of a trie, the trie as a double array of 32-bit
+/// units (little endian), and the replacements, each ended by a zero byte. The tokenizer library
+/// follows its indexes unchecked and takes the process down where one leads outside: they are
+/// checked here.
+///
+/// Layout of a unit: [darts-clone](https://github.com/s-yata/darts-clone)
+final class Charsmap {
+
+    private static final int LABEL = 0x800000ff;
+    private static final int LEAF = 1 << 8;
+
+    private Charsmap() {}
+
+    /// @throws EngineException `SOURCE_UNREADABLE`, naming the file
+    static void check(Path file, byte[] charsmap) {
+        ByteBuffer bytes = ByteBuffer.wrap(charsmap).order(ByteOrder.LITTLE_ENDIAN);
+        require(charsmap.length > Integer.BYTES, file, "it ends inside its header");
+        int size = bytes.getInt();
+        require(
+                size > 0 && size % Integer.BYTES == 0 && size < bytes.remaining(),
+                file,
+                "its trie of %d bytes does not fit into %d"
+                        .formatted(Integer.toUnsignedLong(size), bytes.remaining()));
+        IntBuffer trie =
+                bytes.slice(Integer.BYTES, size).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
+        byte[] texts = new byte[bytes.remaining() - size];
+        bytes.get(Integer.BYTES + size, texts);
+        StrictJson.decode(texts, file + ": precompiled_charsmap");
+        checkTrie(file, trie, texts);
+    }
+
+    /// From the root to every place that some text can lead to.
+    private static void checkTrie(Path file, IntBuffer trie, byte[] texts) {
+        BitSet seen = new BitSet(trie.limit());
+        ArrayDeque<Integer> places = new ArrayDeque<>();
+        places.add(base(file, trie, 0, trie.get(0)));
+        while (!places.isEmpty()) {
+            int base = places.remove();
+            if (seen.get(base)) {
+                continue;
+            }
+            seen.set(base);
+            for (int label = 1; label < 256; label++) {
+                int unit = trie.get(base ^ label);
+                if ((unit & LABEL) == label) {
+                    int next = base(file, trie, base ^ label, unit);
+                    if ((unit & LEAF) != 0) {
+                        checkText(file, trie.get(next) & Integer.MAX_VALUE, texts);
+                    }
+                    places.add(next);
+                }
+            }
+        }
+    }
+
+    /// Where the children of a unit begin.
+    private static int base(Path file, IntBuffer trie, int place, int unit) {
+        int base = place ^ (unit >>> 10) << ((unit & 1 << 9) >>> 6);
+        require(
+                base >= 0 && (base | 0xff) < trie.limit(),
+                file,
+                "unit %d of its trie leads outside".formatted(place));
+        return base;
+    }
+
+    private static void checkText(Path file, int index, byte[] texts) {
+        require(
+                index < texts.length && (texts[index] & 0xc0) != 0x80,
+                file,
+                "it names no text at %d".formatted(index));
+    }
+
+    private static void require(boolean holds, Path file, String message) {
+        if (!holds) {
+            throw new EngineException(
+                    Reason.SOURCE_UNREADABLE, file + ": precompiled_charsmap: " + message);
+        }
+    }
+}
