@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 
@@ -28,6 +29,18 @@ public final class TestFiles {
     /// A tiny model of one architecture with reference logits.
     public static Path golden(String name) {
         return resource("golden/" + name);
+    }
+
+    /// The names of all tiny models.
+    public static List<String> goldenModels() {
+        try (Stream<Path> folders = Files.list(resource("golden"))) {
+            return folders.filter(Files::isDirectory)
+                    .map(folder -> folder.getFileName().toString())
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     public static Path resource(String name) {

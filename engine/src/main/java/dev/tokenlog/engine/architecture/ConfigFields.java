@@ -1,6 +1,7 @@
 package dev.tokenlog.engine.architecture;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import java.util.Map;
@@ -9,26 +10,44 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /// The fields of a JSON object, read by name and type, with a record of which have been read: what
-/// remains can then be refused. `null` counts as missing.
+/// remains can then be refused. A field that is not there has its default, if there is one; `null`
+/// means that there is no value.
 final class ConfigFields {
 
+    private static final JsonNode NO_DEFAULTS = JsonNodeFactory.instance.objectNode();
+
     private final JsonNode object;
+    private final JsonNode defaults;
     private final String file;
     private final String prefix;
-    private final Set<String> read = new TreeSet<>();
+    private final Set<String> read;
 
     ConfigFields(JsonNode object, String file) {
-        this(object, file, "");
+        this(object, NO_DEFAULTS, file, "", new TreeSet<>());
     }
 
-    private ConfigFields(JsonNode object, String file, String prefix) {
+    private ConfigFields(
+            JsonNode object, JsonNode defaults, String file, String prefix, Set<String> read) {
         this.object = object;
+        this.defaults = defaults;
         this.file = file;
         this.prefix = prefix;
+        this.read = read;
     }
 
+    /// The same fields, read so far alike, with values for those that are not there.
+    ConfigFields withDefaults(JsonNode newDefaults) {
+        return new ConfigFields(object, newDefaults, file, prefix, read);
+    }
+
+    /// Whether there is a value, be it a default.
     boolean has(String field) {
-        return object.hasNonNull(field);
+        return (object.has(field) ? object : defaults).hasNonNull(field);
+    }
+
+    /// Whether the object itself says something, be it `null`.
+    boolean states(String field) {
+        return object.has(field);
     }
 
     /// A whole number that must be there.
@@ -111,7 +130,8 @@ final class ConfigFields {
         if (!value.isObject()) {
             throw unreadable(field, "expected an object, found " + shown(value));
         }
-        return Optional.of(new ConfigFields(value, file, prefix + field + "."));
+        return Optional.of(
+                new ConfigFields(value, NO_DEFAULTS, file, prefix + field + ".", new TreeSet<>()));
     }
 
     /// Fields that nobody has asked for, in the order of the file.
@@ -128,7 +148,7 @@ final class ConfigFields {
 
     private JsonNode take(String field) {
         read.add(field);
-        JsonNode value = object.get(field);
+        JsonNode value = object.has(field) ? object.get(field) : defaults.get(field);
         return value == null || value.isNull() ? null : value;
     }
 

@@ -1,16 +1,22 @@
 package dev.tokenlog.engine.architecture;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.tokenlog.engine.architecture.Family.Biases;
+import dev.tokenlog.engine.architecture.Family.Role;
+import dev.tokenlog.engine.architecture.Family.Rotaries;
 import dev.tokenlog.engine.architecture.Family.TensorNames;
+import dev.tokenlog.engine.architecture.Family.Trait;
 import dev.tokenlog.engine.architecture.ModelPlan.Activation;
 import dev.tokenlog.engine.architecture.ModelPlan.Attention;
 import dev.tokenlog.engine.architecture.ModelPlan.FeedForward;
 import dev.tokenlog.engine.architecture.ModelPlan.LayerPlan;
-import dev.tokenlog.engine.architecture.ModelPlan.Rotary;
+import dev.tokenlog.engine.architecture.RotaryScaling.Scaled;
 import dev.tokenlog.engine.format.StrictJson;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 
 /// Reads a `config.json` into a [ModelPlan]. What a configuration asks for and the engine does not
@@ -24,7 +30,21 @@ public final class ModelPlans {
 
     private static final Set<String> FLOAT_TYPES = Set.of("float32", "float16", "bfloat16");
 
-    private ModelPlans() {}
+    private static final Map<String, Activation> ACTIVATIONS =
+            Map.of(
+                    "silu", Activation.SILU,
+                    "swish", Activation.SILU,
+                    "gelu_pytorch_tanh", Activation.GELU_TANH);
+
+    private final ConfigFields config;
+    private final Family family;
+    private final TensorNames names;
+
+    private ModelPlans(ConfigFields config, Family family) {
+        this.config = config;
+        this.family = family;
+        this.names = family.names();
+    }
 
     /// @throws dev.tokenlog.engine.EngineException `SOURCE_NOT_FOUND`; `SOURCE_UNREADABLE` naming a
     ///   field that is missing or broken; `UNSUPPORTED` naming a field that asks for too much
@@ -34,12 +54,13 @@ public final class ModelPlans {
 
     /// @param file names the configuration in errors
     static ModelPlan of(JsonNode json, String file) {
-        ConfigFields config = new ConfigFields(json, file);
-        Family family = family(config);
+        ConfigFields stated = new ConfigFields(json, file);
+        Family family = family(stated);
+        ConfigFields config = stated.withDefaults(family.defaults());
         checkQuantization(config);
         checkDataType(config);
-        ModelPlan plan = plan(config, family);
-        UnreadFields.refuseArithmetic(config);
+        ModelPlan plan = new ModelPlans(config, family).plan();
+        UnreadFields.refuseArithmetic(config, family);
         return plan;
     }
 
@@ -93,41 +114,81 @@ public final class ModelPlans {
         }
     }
 
-    private static ModelPlan plan(ConfigFields config, Family family) {
-        TensorNames names = family.names();
+    private ModelPlan plan() {
         int vocabulary = config.integer("vocab_size", 1, MAX_VOCABULARY);
         int hidden = config.integer("hidden_size", 1, MAX_WIDTH);
-        int context =
-                config.integer(
-                        "max_position_embeddings",
-                        1,
-                        Integer.MAX_VALUE,
-                        family.usualContextLength());
-        boolean tied = config.flag("tie_word_embeddings", family.usuallyTied());
-        float epsilon = (float) config.positive("rms_norm_eps", family.usualNormEpsilon());
-        Attention attention = attention(config, hidden);
-        FeedForward feedForward = feedForward(config, family);
-        Rotary rotary = RotaryScaling.read(config, family, attention.headSize());
-        int layers = config.integer("num_hidden_layers", 1, MAX_LAYERS);
+        int context = config.integer("max_position_embeddings", 1, Integer.MAX_VALUE);
+        boolean tied = config.flag("tie_word_embeddings", false);
+        float epsilon = (float) config.positive("rms_norm_eps");
+        int count = config.integer("num_hidden_layers", 1, MAX_LAYERS);
+        Attention attention = attention(hidden);
+        FeedForward feedForward = feedForward();
+        LayerKinds kinds = LayerKinds.read(config, family, count);
+        List<Scaled> rotaries = rotaries(attention.headSize(), context);
         return new ModelPlan(
                 family.modelType(),
                 vocabulary,
                 hidden,
-                context,
-                1f,
-                IntStream.range(0, layers)
-                        .mapToObj(layer -> layer(names, layer, attention, feedForward, epsilon))
+                Math.max(context, rotaries.getFirst().context()),
+                embeddingScale(hidden),
+                IntStream.range(0, count)
+                        .mapToObj(layer -> layer(layer, kinds, attention, feedForward, epsilon))
                         .toList(),
-                rotary,
+                rotaries.getFirst().rotary(),
                 epsilon,
                 tied,
-                names.embedding(),
-                names.finalNorm(),
-                tied ? names.embedding() : names.head());
+                names.of(Role.EMBEDDING),
+                names.of(Role.FINAL_NORM),
+                names.of(tied ? Role.EMBEDDING : Role.HEAD),
+                rotaries.stream().skip(1).map(Scaled::rotary).toList(),
+                family.has(Trait.UNIT_OFFSET_NORMS),
+                multiplier("residual_multiplier"),
+                family.has(Trait.MULTIPLIERS)
+                        ? unlessOne(1 / config.positive("logits_scaling"), "logits_scaling")
+                        : 0,
+                family.has(Trait.LOGIT_CAP) ? size("final_logit_softcapping") : 0);
     }
 
-    /// The attention of every layer, still without names.
-    private static Attention attention(ConfigFields config, int hidden) {
+    private float embeddingScale(int hidden) {
+        if (family.has(Trait.ROOT_SCALED_EMBEDDING)) {
+            return (float) StrictMath.sqrt(hidden);
+        }
+        float multiplier = multiplier("embedding_multiplier");
+        return multiplier == 0 ? 1 : multiplier;
+    }
+
+    /// @return 0 where there is no multiplier or it is 1
+    private float multiplier(String field) {
+        return family.has(Trait.MULTIPLIERS) ? unlessOne(config.positive(field), field) : 0;
+    }
+
+    private float unlessOne(double multiplier, String field) {
+        return multiplier == 1 ? 0 : single(multiplier, field);
+    }
+
+    /// @return 0 where the field is missing
+    private float size(String field) {
+        return config.has(field) ? single(config.positive(field), field) : 0;
+    }
+
+    /// A number that is still one when rounded to binary32.
+    private float single(double value, String field) {
+        float rounded = (float) value;
+        if (!Float.isFinite(rounded) || rounded < Float.MIN_NORMAL) {
+            throw config.unreadable(field, "is beyond the range of a 32-bit number");
+        }
+        return rounded;
+    }
+
+    private List<Scaled> rotaries(int headSize, int context) {
+        RotaryScaling scaling = new RotaryScaling(config, family, headSize, context);
+        return family.rotaries() == Rotaries.BY_LAYER_TYPE
+                ? scaling.readByLayerType()
+                : List.of(scaling.read());
+    }
+
+    /// What is common to the attention of all layers, still without names.
+    private Attention attention(int hidden) {
         int heads = config.integer("num_attention_heads", 1, MAX_HEADS);
         int keyValueHeads = config.integer("num_key_value_heads", 1, heads, heads);
         if (heads % keyValueHeads != 0) {
@@ -143,55 +204,109 @@ public final class ModelPlans {
             throw config.unreadable(
                     "head_dim", headSize + ": rotary positions need an even number");
         }
-        boolean bias = config.flag("attention_bias", false);
-        float scale = (float) (1 / StrictMath.sqrt(headSize));
-        return new Attention(heads, keyValueHeads, headSize, scale, 0, bias, bias, "", "", "", "");
+        boolean outputBias =
+                family.biases() == Biases.BY_FIELD && config.flag("attention_bias", false);
+        return new Attention(
+                heads,
+                keyValueHeads,
+                headSize,
+                scoreScale(headSize),
+                0,
+                outputBias || family.biases() == Biases.QUERY_KEY_VALUE,
+                outputBias,
+                "",
+                "",
+                "",
+                "",
+                family.has(Trait.SCORE_CAP) ? size("attn_logit_softcapping") : 0,
+                0,
+                null,
+                null,
+                family.has(Trait.WHOLE_PROJECTION_NORMS));
     }
 
-    private static FeedForward feedForward(ConfigFields config, Family family) {
-        String field = family.activationField();
-        String name = config.text(field).orElse(family.usualActivation());
-        Activation activation = family.activations().get(name);
+    private float scoreScale(int headSize) {
+        if (family.has(Trait.MULTIPLIERS)) {
+            return single(config.positive("attention_multiplier"), "attention_multiplier");
+        }
+        double size =
+                family.has(Trait.QUERY_SCALAR)
+                        ? config.positive("query_pre_attn_scalar")
+                        : headSize;
+        return single(1 / StrictMath.sqrt(size), "query_pre_attn_scalar");
+    }
+
+    private FeedForward feedForward() {
+        int inner = config.integer("intermediate_size", 1, MAX_WIDTH);
+        boolean bias = family.has(Trait.FEED_FORWARD_BIAS_FIELD) && config.flag("mlp_bias", false);
+        return new FeedForward(inner, activation(), bias, "", "", "");
+    }
+
+    private Activation activation() {
+        if (family.has(Trait.HIDDEN_ACTIVATION)) {
+            return activation("hidden_activation", ACTIVATIONS);
+        }
+        if (!family.has(Trait.GELU_IS_TANH)) {
+            return activation("hidden_act", ACTIVATIONS);
+        }
+        Map<String, Activation> activations = new TreeMap<>(ACTIVATIONS);
+        activations.put("gelu", Activation.GELU_TANH);
+        Activation activation = activation("hidden_act", activations);
+        if (config.has("hidden_activation")
+                && activation("hidden_activation", ACTIVATIONS) != activation) {
+            throw config.unreadable("hidden_activation", "is another one than hidden_act");
+        }
+        return activation;
+    }
+
+    private Activation activation(String field, Map<String, Activation> activations) {
+        String name = config.text(field).orElseThrow(() -> config.unreadable(field, "is missing"));
+        Activation activation = activations.get(name);
         if (activation == null) {
             throw config.unsupported(
                     field,
                     "'%s': expected one of %s"
-                            .formatted(
-                                    name,
-                                    family.activations().keySet().stream().sorted().toList()));
+                            .formatted(name, activations.keySet().stream().sorted().toList()));
         }
-        int inner = config.integer("intermediate_size", 1, MAX_WIDTH);
-        return new FeedForward(inner, activation, config.flag("mlp_bias", false), "", "", "");
+        return activation;
     }
 
-    private static LayerPlan layer(
-            TensorNames names, int layer, Attention a, FeedForward f, float epsilon) {
+    private LayerPlan layer(
+            int layer, LayerKinds kinds, Attention a, FeedForward f, float epsilon) {
+        boolean other = family.rotaries() == Rotaries.BY_LAYER_TYPE && kinds.isSliding(layer);
         Attention attention =
                 new Attention(
                         a.heads(),
                         a.keyValueHeads(),
                         a.headSize(),
                         a.scale(),
-                        a.window(),
+                        kinds.window(layer),
                         a.queryKeyValueBias(),
                         a.outputBias(),
-                        TensorNames.of(names.query(), layer),
-                        TensorNames.of(names.key(), layer),
-                        TensorNames.of(names.value(), layer),
-                        TensorNames.of(names.output(), layer));
+                        names.of(Role.QUERY, layer),
+                        names.of(Role.KEY, layer),
+                        names.of(Role.VALUE, layer),
+                        names.of(Role.OUTPUT, layer),
+                        a.softCap(),
+                        kinds.isRotated(layer) ? (other ? 1 : 0) : Attention.NO_ROTARY,
+                        names.of(Role.QUERY_NORM, layer),
+                        names.of(Role.KEY_NORM, layer),
+                        a.wholeProjectionNorms());
         FeedForward feedForward =
                 new FeedForward(
                         f.intermediateSize(),
                         f.activation(),
                         f.bias(),
-                        TensorNames.of(names.gate(), layer),
-                        TensorNames.of(names.up(), layer),
-                        TensorNames.of(names.down(), layer));
+                        names.of(Role.GATE, layer),
+                        names.of(Role.UP, layer),
+                        names.of(Role.DOWN, layer));
         return new LayerPlan(
                 attention,
                 feedForward,
-                TensorNames.of(names.inputNorm(), layer),
-                TensorNames.of(names.postAttentionNorm(), layer),
-                epsilon);
+                names.of(Role.INPUT_NORM, layer),
+                names.of(Role.FEED_FORWARD_NORM, layer),
+                epsilon,
+                names.of(Role.ATTENTION_OUTPUT_NORM, layer),
+                names.of(Role.FEED_FORWARD_OUTPUT_NORM, layer));
     }
 }

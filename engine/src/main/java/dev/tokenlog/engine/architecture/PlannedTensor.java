@@ -53,22 +53,49 @@ public record PlannedTensor(String name, Kind kind, int layer, int rows, int col
 
     private static void addLayer(
             List<PlannedTensor> tensors, LayerPlan plan, int layer, int hidden) {
-        Attention attention = plan.attention();
-        int queries = attention.heads() * attention.headSize();
-        int keys = attention.keyValueHeads() * attention.headSize();
-        boolean biased = attention.queryKeyValueBias();
-        tensors.add(new PlannedTensor(plan.inputNormTensor(), Kind.NORM, layer, hidden, 1));
-        addMatrix(tensors, attention.queryTensor(), layer, queries, hidden, biased);
-        addMatrix(tensors, attention.keyTensor(), layer, keys, hidden, biased);
-        addMatrix(tensors, attention.valueTensor(), layer, keys, hidden, biased);
-        addMatrix(
-                tensors, attention.outputTensor(), layer, hidden, queries, attention.outputBias());
-        FeedForward feed = plan.feedForward();
-        int inner = feed.intermediateSize();
-        tensors.add(new PlannedTensor(plan.postAttentionNormTensor(), Kind.NORM, layer, hidden, 1));
-        addMatrix(tensors, feed.gateTensor(), layer, inner, hidden, feed.bias());
-        addMatrix(tensors, feed.upTensor(), layer, inner, hidden, feed.bias());
-        addMatrix(tensors, feed.downTensor(), layer, hidden, inner, feed.bias());
+        addNorm(tensors, plan.inputNormTensor(), layer, hidden);
+        addAttention(tensors, plan.attention(), layer, hidden);
+        addNorm(tensors, plan.attentionOutputNormTensor(), layer, hidden);
+        addNorm(tensors, plan.postAttentionNormTensor(), layer, hidden);
+        addFeedForward(tensors, plan.feedForward(), layer, hidden);
+        addNorm(tensors, plan.feedForwardOutputNormTensor(), layer, hidden);
+    }
+
+    private static void addAttention(
+            List<PlannedTensor> tensors, Attention plan, int layer, int hidden) {
+        int queries = plan.queryWidth();
+        int keys = plan.keyValueWidth();
+        boolean biased = plan.queryKeyValueBias();
+        if (plan.fused()) {
+            addMatrix(tensors, plan.queryTensor(), layer, queries + 2 * keys, hidden, biased);
+        } else {
+            addMatrix(tensors, plan.queryTensor(), layer, queries, hidden, biased);
+            addMatrix(tensors, plan.keyTensor(), layer, keys, hidden, biased);
+            addMatrix(tensors, plan.valueTensor(), layer, keys, hidden, biased);
+        }
+        boolean whole = plan.wholeProjectionNorms();
+        addNorm(tensors, plan.queryNormTensor(), layer, whole ? queries : plan.headSize());
+        addNorm(tensors, plan.keyNormTensor(), layer, whole ? keys : plan.headSize());
+        addMatrix(tensors, plan.outputTensor(), layer, hidden, queries, plan.outputBias());
+    }
+
+    private static void addFeedForward(
+            List<PlannedTensor> tensors, FeedForward plan, int layer, int hidden) {
+        int inner = plan.intermediateSize();
+        if (plan.fused()) {
+            addMatrix(tensors, plan.gateTensor(), layer, 2 * inner, hidden, plan.bias());
+        } else {
+            addMatrix(tensors, plan.gateTensor(), layer, inner, hidden, plan.bias());
+            addMatrix(tensors, plan.upTensor(), layer, inner, hidden, plan.bias());
+        }
+        addMatrix(tensors, plan.downTensor(), layer, hidden, inner, plan.bias());
+    }
+
+    /// @param name null where there is no such norm
+    private static void addNorm(List<PlannedTensor> tensors, String name, int layer, int size) {
+        if (name != null) {
+            tensors.add(new PlannedTensor(name, Kind.NORM, layer, size, 1));
+        }
     }
 
     private static void addMatrix(

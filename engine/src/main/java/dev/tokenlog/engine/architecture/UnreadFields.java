@@ -42,10 +42,13 @@ final class UnreadFields {
 
     private UnreadFields() {}
 
-    static void refuseArithmetic(ConfigFields config) {
+    static void refuseArithmetic(ConfigFields config, Family family) {
         for (String field : config.unread()) {
             JsonNode value = config.value(field);
-            boolean note = NOTES.contains(field) || NOTE_WORDS.matcher(field).find();
+            boolean note =
+                    NOTES.contains(field)
+                            || family.notes().contains(field)
+                            || NOTE_WORDS.matcher(field).find();
             if (!note && ARITHMETIC.matcher(field).find() && !isNeutral(field, value)) {
                 throw config.unsupported(
                         field, ConfigFields.shown(value) + " asks for what the engine does not do");

@@ -6,7 +6,9 @@ package dev.tokenlog.engine.compute;
 /// @param group query heads that share a key-value head
 /// @param scale multiplies scores
 /// @param window positions that a token sees, itself included; 0: all
-public record AttentionShape(int layer, int group, int headSize, float scale, int window) {
+/// @param softCap `c`: scores become `c · tanh(score / c)`; 0: none
+public record AttentionShape(
+        int layer, int group, int headSize, float scale, int window, float softCap) {
 
     /// The first position that a token at `position` sees.
     public int firstVisible(int position) {

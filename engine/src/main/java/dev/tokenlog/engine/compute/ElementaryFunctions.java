@@ -102,6 +102,11 @@ final class ElementaryFunctions {
         return Math.copySign(positive, x);
     }
 
+    /// `cap · tanh(x / cap)`.
+    static float softCap(float cap, float x) {
+        return cap * tanh(x / cap);
+    }
+
     /// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³)))`, written as `x · sigmoid(2 · √(2/π) · (x +
     /// 0.044715 · x³))`, which is the same function without the cancellation for negative x.
     static float geluTanh(float x) {

@@ -120,6 +120,9 @@ public interface Kernels {
     /// `x = x + y` for `count` elements.
     void add(float[] x, int xOffset, float[] y, int yOffset, int count);
 
+    /// `x = cap · tanh(x / cap)` for elements `from` to `to`.
+    void softCap(float cap, float[] x, int from, int to, Workspace workspace);
+
     /// Whether there is neither a NaN nor an infinity among `count` elements.
     boolean isFinite(float[] x, int offset, int count);
 

@@ -244,9 +244,9 @@ public final class ScalarKernels implements Kernels {
         };
     }
 
-    /// `score_t = (q · k_t) · scale`, the dot product by 16 partial sums over the channels; `e_t =
-    /// exp(score_t − max)`; their sum by 16 partial sums over the absolute position; `out = fma(e_t
-    /// / sum, v_t, out)` in ascending t, from +0.
+    /// `score_t = (q · k_t) · scale`, the dot product by 16 partial sums over the channels, then
+    /// the soft cap; `e_t = exp(score_t − max)`; their sum by 16 partial sums over the absolute
+    /// position; `out = fma(e_t / sum, v_t, out)` in ascending t, from +0.
     @Override
     public void attend(
             KvCache cache,
@@ -300,6 +300,9 @@ public final class ScalarKernels implements Kernels {
                 partials[c % 16] = Math.fma(queries[start + c], key, partials[c % 16]);
             }
             scores[t] = sumByHalves(partials) * shape.scale();
+            if (shape.softCap() != 0) {
+                scores[t] = ElementaryFunctions.softCap(shape.softCap(), scores[t]);
+            }
             maximum = Math.max(maximum, scores[t]);
         }
 
@@ -341,6 +344,13 @@ public final class ScalarKernels implements Kernels {
     public void add(float[] x, int xOffset, float[] y, int yOffset, int count) {
         for (int i = 0; i < count; i++) {
             x[xOffset + i] = x[xOffset + i] + y[yOffset + i];
+        }
+    }
+
+    @Override
+    public void softCap(float cap, float[] x, int from, int to, Workspace workspace) {
+        for (int i = from; i < to; i++) {
+            x[i] = ElementaryFunctions.softCap(cap, x[i]);
         }
     }
 

@@ -48,6 +48,15 @@ final class VectorAttention {
         for (int token = 0; token < tokens; token++) {
             int position = firstPosition + token;
             for (int head = 0; head < shape.group(); head++) {
+                if (shape.softCap() != 0) {
+                    int query = query(token, head, shape, workspace);
+                    VectorFunctions.softCap(
+                            shape.softCap(),
+                            workspace.scores(),
+                            query + shape.firstVisible(position),
+                            query + position + 1,
+                            workspace.elements);
+                }
                 softmax(
                         workspace.scores(),
                         query(token, head, shape, workspace),

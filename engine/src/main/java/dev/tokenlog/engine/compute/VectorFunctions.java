@@ -91,6 +91,36 @@ final class VectorFunctions {
         }
     }
 
+    /// `x = cap · tanh(x / cap)` for elements `from` to `to`, in pieces as long as the buffer.
+    static void softCap(float cap, float[] x, int from, int to, float[] buffer) {
+        for (int start = from; start < to; start += buffer.length) {
+            int count = Math.min(buffer.length, to - start);
+            divide(x, start, count, cap);
+            tanh(x, start, count, buffer);
+            multiply(x, start, count, cap);
+        }
+    }
+
+    private static void divide(float[] x, int offset, int count, float divisor) {
+        int i = 0;
+        for (; i + FLOAT_LANES <= count; i += FLOAT_LANES) {
+            FloatVector.fromArray(FLOATS, x, offset + i).div(divisor).intoArray(x, offset + i);
+        }
+        for (; i < count; i++) {
+            x[offset + i] = x[offset + i] / divisor;
+        }
+    }
+
+    private static void multiply(float[] x, int offset, int count, float factor) {
+        int i = 0;
+        for (; i + FLOAT_LANES <= count; i += FLOAT_LANES) {
+            FloatVector.fromArray(FLOATS, x, offset + i).mul(factor).intoArray(x, offset + i);
+        }
+        for (; i < count; i++) {
+            x[offset + i] = x[offset + i] * factor;
+        }
+    }
+
     /// `x = tanh(x)`; `large` is a buffer of at least `count` elements.
     static void tanh(float[] x, int offset, int count, float[] large) {
         for (int i = 0; i < count; i++) {

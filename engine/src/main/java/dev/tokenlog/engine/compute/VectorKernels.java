@@ -268,6 +268,11 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void softCap(float cap, float[] x, int from, int to, Workspace workspace) {
+        VectorFunctions.softCap(cap, x, from, to, workspace.elements);
+    }
+
+    @Override
     public boolean isFinite(float[] x, int offset, int count) {
         IntVector largest = IntVector.zero(INTS);
         int i = 0;

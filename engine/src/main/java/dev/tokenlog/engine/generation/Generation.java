@@ -6,6 +6,7 @@ import dev.tokenlog.engine.generation.GenerationListener.Statistics;
 import dev.tokenlog.engine.generation.GenerationListener.TokenLogProbability;
 import dev.tokenlog.engine.transformer.Batch;
 import dev.tokenlog.engine.transformer.Sequence;
+import java.util.Arrays;
 import java.util.Set;
 import java.util.function.Supplier;
 
@@ -18,18 +19,23 @@ final class Generation implements GenerationHandle {
     private final long order;
     private final long submitted = System.nanoTime();
 
-    /// Prompt and earlier tokens: what is prefilled as it is.
-    private final int[] input;
+    /// Prompt, earlier tokens, and those made here.
+    private int[] text;
+
+    private int length;
 
     private volatile boolean stopRequested;
 
     private Sequence sequence;
-    private TextStream text;
+    private TextStream words;
     private StopTexts stopTexts;
     private SeenTokens seen;
     private int cached;
+
+    /// Up to here, tokens are prefilled: all that were known when the cache was empty.
+    private int prefill;
+
     private int completed;
-    private int lastToken;
     private int logitRow = -1;
     private boolean started;
     private long admitted;
@@ -42,10 +48,12 @@ final class Generation implements GenerationHandle {
         this.listener = listener;
         this.mailbox = mailbox;
         this.order = order;
-        this.input = new int[request.promptIds().length + request.doneIds().length];
-        System.arraycopy(request.promptIds(), 0, input, 0, request.promptIds().length);
-        System.arraycopy(
-                request.doneIds(), 0, input, request.promptIds().length, request.doneIds().length);
+        int prompt = request.promptIds().length;
+        int done = request.doneIds().length;
+        this.text = Arrays.copyOf(request.promptIds(), prompt + done);
+        System.arraycopy(request.doneIds(), 0, text, prompt, done);
+        this.length = text.length;
+        this.prefill = length;
     }
 
     @Override
@@ -81,7 +89,7 @@ final class Generation implements GenerationHandle {
             Set<Integer> endOfSequence,
             Supplier<TextStream> texts) {
         if (!request.stop().isEmpty()) {
-            text = texts.get();
+            words = texts.get();
             stopTexts = new StopTexts(request.stop());
         }
         SamplingParameters sampling = request.sampling();
@@ -118,11 +126,21 @@ final class Generation implements GenerationHandle {
         return (int) Math.min(most, contextLength);
     }
 
-    boolean isPrefilling() {
-        return cached < input.length;
+    /// Before each step. A text that outgrows the rotary factors it was read by is read again.
+    void beginStep() {
+        logitRow = -1;
+        int kept = sequence.fit(request.promptIds().length, length);
+        if (kept < cached) {
+            cached = kept;
+            prefill = length;
+        }
     }
 
-    /// Puts its next tokens into a batch: one if it decodes, up to `most` of its input otherwise.
+    boolean isPrefilling() {
+        return cached < prefill;
+    }
+
+    /// Puts its next tokens into a batch: one if it decodes, up to `most` of its text otherwise.
     ///
     /// @return how many
     int fill(Batch batch, int most) {
@@ -130,14 +148,11 @@ final class Generation implements GenerationHandle {
             started = true;
             prefillStarted = System.nanoTime();
         }
-        int count = isPrefilling() ? Math.min(most, input.length - cached) : 1;
+        int count = Math.min(isPrefilling() ? most : 1, length - cached);
         sequence.reserve(cached + count);
-        logitRow = -1;
-        for (int i = 0; i < count; i++) {
-            int position = cached + i;
-            int token = position < input.length ? input[position] : lastToken;
-            boolean last = position >= input.length - 1;
-            int row = batch.add(sequence, token, position, last);
+        for (int position = cached; position < cached + count; position++) {
+            boolean last = position == length - 1;
+            int row = batch.add(sequence, text[position], position, last);
             logitRow = last ? row : logitRow;
         }
         cached += count;
@@ -147,11 +162,6 @@ final class Generation implements GenerationHandle {
     /// Its row of logits in the batch that was stepped last, or -1.
     int logitRow() {
         return logitRow;
-    }
-
-    /// After a step without it.
-    void skipStep() {
-        logitRow = -1;
     }
 
     /// Chooses the next token from its row of logits and tells the listener.
@@ -173,21 +183,28 @@ final class Generation implements GenerationHandle {
         if (firstToken == 0) {
             firstToken = System.nanoTime();
         }
+        append(token);
         Finish finish = complete(token, contextLength, endOfSequence);
         listener.onToken(index, token, logprob);
         return finish;
     }
 
+    private void append(int token) {
+        if (length == text.length) {
+            text = Arrays.copyOf(text, 2 * length);
+        }
+        text[length++] = token;
+    }
+
     private Finish complete(int token, int contextLength, Set<Integer> endOfSequence) {
         completed++;
-        lastToken = token;
         if (seen != null) {
             seen.output(token);
         }
         if (endOfSequence.contains(token)) {
             return finish(Reason.STOP, null);
         }
-        String stop = stopTexts == null ? null : stopTexts.find(text.append(token));
+        String stop = stopTexts == null ? null : stopTexts.find(words.append(token));
         if (stop != null) {
             return finish(Reason.STOP, stop);
         }

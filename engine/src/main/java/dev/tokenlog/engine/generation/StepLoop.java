@@ -256,7 +256,9 @@ public final class StepLoop implements GenerationEngine {
         boolean decoding = false;
         int prefilling = 0;
         for (Generation generation : List.copyOf(active)) {
-            generation.skipStep();
+            if (!begin(generation)) {
+                continue;
+            }
             if (generation.isPrefilling()) {
                 prefilling++;
             } else {
@@ -271,6 +273,17 @@ public final class StepLoop implements GenerationEngine {
             if (room > 0 && generation.isPrefilling()) {
                 room -= fill(generation, Math.ceilDiv(room, prefilling--));
             }
+        }
+    }
+
+    /// @return whether it takes part
+    private boolean begin(Generation generation) {
+        try {
+            generation.beginStep();
+            return true;
+        } catch (RuntimeException e) {
+            fail(generation, e);
+            return false;
         }
     }
 

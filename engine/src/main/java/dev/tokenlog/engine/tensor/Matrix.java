@@ -11,9 +11,20 @@ public sealed interface Matrix {
 
     int columns();
 
+    /// Some of the rows, as a matrix over the same memory.
+    Matrix rows(int from, int count);
+
     /// Unquantized weights, row-major, little-endian; F32, F16 or BF16.
     record Float(String name, DataType type, int rows, int columns, MemorySegment data)
-            implements Matrix {}
+            implements Matrix {
+
+        @Override
+        public Float rows(int from, int count) {
+            long rowBytes = (long) columns * type.bytes();
+            return new Float(
+                    name, type, count, columns, data.asSlice(from * rowBytes, count * rowBytes));
+        }
+    }
 
     /// Integer codes with scales.
     ///
@@ -33,6 +44,19 @@ public sealed interface Matrix {
             MemorySegment codes,
             MemorySegment scales)
             implements Matrix {
+
+        @Override
+        public Quantized rows(int from, int count) {
+            long scaleBytes = 2L * groupsPerRow();
+            return new Quantized(
+                    name,
+                    code,
+                    count,
+                    columns,
+                    groupSize,
+                    codes.asSlice(from * bytesPerRow(), count * bytesPerRow()),
+                    scales.asSlice(from * scaleBytes, count * scaleBytes));
+        }
 
         public int groupsPerRow() {
             return Math.ceilDiv(columns, groupSize);

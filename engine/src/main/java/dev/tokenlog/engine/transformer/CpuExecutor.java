@@ -2,6 +2,7 @@ package dev.tokenlog.engine.transformer;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.architecture.ModelPlan.Attention;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.compute.KernelSelection;
 import dev.tokenlog.engine.compute.Kernels;
@@ -12,9 +13,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// The forward pass of a decoder-only transformer on the CPU: embedding; per layer attention and a
-/// gated feed-forward network, each behind an RMSNorm and with a residual connection; a last norm
-/// and the head. A batch may mix tokens of many sequences, prompts and continuations: each token's
-/// numbers depend on its own sequence only, to the bit.
+/// gated feed-forward network, each with an RMSNorm before it, after it or both, and with a
+/// residual connection; a last norm and the head. A batch may mix tokens of many sequences, prompts
+/// and continuations: each token's numbers depend on its own sequence only, to the bit.
 ///
 /// The arithmetic is that of the kernels (`docs/numerics.md`). Work is shared out over ranges of
 /// rows, tokens and heads. All buffers are made when the executor opens; [#step] allocates nothing.
@@ -35,7 +36,7 @@ public final class CpuExecutor implements Executor {
     private final List<Workspace> workspaces;
     private final WorkerTeam team;
     private final PagePool pages;
-    private final RotaryTable rotary;
+    private final RotaryTables rotaries;
     private final ModelWeights weights;
     private final StepBuffers buffers;
 
@@ -53,7 +54,7 @@ public final class CpuExecutor implements Executor {
     private final WorkerTeam.Task addFeedForward = this::addFeedForward;
     private final WorkerTeam.Task normBeforeHead = this::normBeforeHead;
     private final WorkerTeam.Task projectHead = this::projectHead;
-    private final WorkerTeam.Task checkLogits = this::checkLogits;
+    private final WorkerTeam.Task finishLogits = this::finishLogits;
 
     // What the tasks of the pass that is running need to know.
     private Batch batch;
@@ -76,7 +77,7 @@ public final class CpuExecutor implements Executor {
                         + (options.threads() == 1 ? " thread" : " threads");
         this.buffers = new StepBuffers(plan, options.maxTokens());
         this.weights = ModelWeights.load(model, buffers, options.threads());
-        this.rotary = new RotaryTable(plan.rotary());
+        this.rotaries = new RotaryTables(plan);
         this.pages =
                 new PagePool(
                         new KvLayout(
@@ -124,7 +125,7 @@ public final class CpuExecutor implements Executor {
 
     @Override
     public Sequence newSequence() {
-        return new PagedSequence(pages, this::reservePositions);
+        return new PagedSequence(pages, rotaries, this::reservePositions);
     }
 
     private void reservePositions(int positions) {
@@ -133,7 +134,6 @@ public final class CpuExecutor implements Executor {
                     EngineException.Reason.CONTEXT_TOO_LONG,
                     positions + " tokens in a context of " + plan.contextLength());
         }
-        rotary.reserve(positions);
         workspaces.forEach(workspace -> workspace.reservePositions(positions));
     }
 
@@ -188,7 +188,8 @@ public final class CpuExecutor implements Executor {
         logits();
     }
 
-    /// `x = x + O · attention(Q · norm(x), K · norm(x), V · norm(x))`.
+    /// `x = x + O · attention(Q · norm(x), K · norm(x), V · norm(x))`; some families norm queries
+    /// and keys, or what is added.
     private void attention() {
         forEachToken(normBeforeAttention);
         multiply(projectQueryKeyValue, layer.queryKeyValue(), tokens);
@@ -228,7 +229,7 @@ public final class CpuExecutor implements Executor {
         int vocabulary = plan.vocabularySize();
         weights.headTarget().set(batch.logits(), firstRow * vocabulary, vocabulary);
         multiply(projectHead, weights.head(), rows);
-        forEach(checkLogits, rows);
+        forEach(finishLogits, rows);
         firstRow += rows;
     }
 
@@ -275,9 +276,25 @@ public final class CpuExecutor implements Executor {
     }
 
     private void normBeforeAttention(int token, Workspace workspace) {
-        norm(token, token, layer.inputNorm(), layer.plan().normEpsilon(), workspace);
+        normBefore(token, layer.inputNorm(), workspace);
         if (layer.queryKeyValue().isQuantized()) {
             buffers.normed().quantize(kernels, token);
+        }
+    }
+
+    /// What attention or the feed-forward network reads of a token.
+    ///
+    /// @param weight null: the hidden state as it is
+    private void normBefore(int token, float[] weight, Workspace workspace) {
+        if (weight == null) {
+            System.arraycopy(
+                    buffers.hidden(),
+                    token * plan.hiddenSize(),
+                    buffers.normed().values(),
+                    buffers.normed().row(token),
+                    plan.hiddenSize());
+        } else {
+            norm(token, token, weight, layer.plan().normEpsilon(), workspace);
         }
     }
 
@@ -302,9 +319,19 @@ public final class CpuExecutor implements Executor {
         int position = batch.position(firstToken + token);
         int query = token * layer.queryWidth();
         int keyValue = token * layer.keyValueWidth();
-        rotate(buffers.queries(), query, layer.plan().attention().heads(), position);
-        rotate(buffers.keys(), keyValue, layer.plan().attention().keyValueHeads(), position);
+        Attention attention = layer.plan().attention();
+        normHeads(buffers.queries(), query, layer.queryNorm(), attention.queryWidth(), workspace);
+        normHeads(buffers.keys(), keyValue, layer.keyNorm(), attention.keyValueWidth(), workspace);
+        if (attention.rotary() != Attention.NO_ROTARY) {
+            RotaryTable table = sequence.rotary(attention.rotary());
+            rotate(buffers.queries(), query, attention.heads(), table, position);
+            rotate(buffers.keys(), keyValue, attention.keyValueHeads(), table, position);
+        }
+        // A soft cap would make a number of an infinite score.
         boolean finite =
+                attention.softCap() == 0
+                        || kernels.isFinite(buffers.queries(), query, attention.queryWidth());
+        finite &=
                 kernels.store(
                         pages.layout(),
                         sequence.page(position / KvLayout.PAGE_POSITIONS),
@@ -319,16 +346,27 @@ public final class CpuExecutor implements Executor {
         }
     }
 
-    private void rotate(float[] x, int offset, int heads, int position) {
+    /// Norms in place: of each head, or of all together, as many as the weights are long.
+    private void normHeads(float[] x, int offset, float[] weight, int width, Workspace workspace) {
+        if (weight == null) {
+            return;
+        }
+        float epsilon = layer.plan().normEpsilon();
+        for (int start = offset; start < offset + width; start += weight.length) {
+            kernels.rmsNorm(x, start, weight, epsilon, x, start, workspace);
+        }
+    }
+
+    private void rotate(float[] x, int offset, int heads, RotaryTable table, int position) {
         kernels.rotate(
                 x,
                 offset,
                 heads,
                 layer.plan().attention().headSize(),
-                rotary.pairs(),
-                rotary.cos(),
-                rotary.sin(),
-                position * rotary.pairs());
+                table.pairs(),
+                table.cos(),
+                table.sin(),
+                position * table.pairs());
     }
 
     /// Parts are pairs of a tile of tokens and a key-value head.
@@ -360,16 +398,28 @@ public final class CpuExecutor implements Executor {
     }
 
     private void normBeforeFeedForward(int token, Workspace workspace) {
-        addResidual(token);
-        norm(token, token, layer.postAttentionNorm(), layer.plan().normEpsilon(), workspace);
+        addResidual(token, layer.attentionOutputNorm(), workspace);
+        normBefore(token, layer.feedForwardNorm(), workspace);
         if (layer.gateUp().isQuantized()) {
             buffers.normed().quantize(kernels, token);
         }
     }
 
-    private void addResidual(int token) {
-        int start = token * plan.hiddenSize();
-        kernels.add(buffers.hidden(), start, buffers.branch(), start, plan.hiddenSize());
+    /// `x = x + m · norm(branch)`.
+    ///
+    /// @param norm null: no norm
+    private void addResidual(int token, float[] norm, Workspace workspace) {
+        int hidden = plan.hiddenSize();
+        int start = token * hidden;
+        float[] branch = buffers.branch();
+        if (norm != null) {
+            float epsilon = layer.plan().normEpsilon();
+            kernels.rmsNorm(branch, start, norm, epsilon, branch, start, workspace);
+        }
+        if (plan.residualMultiplier() != 0) {
+            kernels.scale(plan.residualMultiplier(), branch, start, hidden);
+        }
+        kernels.add(buffers.hidden(), start, branch, start, hidden);
     }
 
     private void projectGateUp(int part, Workspace workspace) {
@@ -395,7 +445,7 @@ public final class CpuExecutor implements Executor {
     }
 
     private void addFeedForward(int token, Workspace workspace) {
-        addResidual(token);
+        addResidual(token, layer.feedForwardOutputNorm(), workspace);
         if (!kernels.isFinite(buffers.hidden(), token * plan.hiddenSize(), plan.hiddenSize())) {
             sequence(batch, firstToken + token).markNonFinite();
         }
@@ -413,9 +463,19 @@ public final class CpuExecutor implements Executor {
         weights.head().run(kernels, part, buffers.normed(), rows, workspace);
     }
 
-    private void checkLogits(int row, Workspace workspace) {
+    private void finishLogits(int row, Workspace workspace) {
         int vocabulary = plan.vocabularySize();
-        if (!kernels.isFinite(batch.logits(), (firstRow + row) * vocabulary, vocabulary)) {
+        int start = (firstRow + row) * vocabulary;
+        // Before the cap, which would make a number of an infinity.
+        boolean finite = kernels.isFinite(batch.logits(), start, vocabulary);
+        if (plan.logitMultiplier() != 0) {
+            kernels.scale(plan.logitMultiplier(), batch.logits(), start, vocabulary);
+        }
+        if (plan.logitSoftCap() != 0) {
+            float cap = plan.logitSoftCap();
+            kernels.softCap(cap, batch.logits(), start, start + vocabulary, workspace);
+        }
+        if (!finite) {
             sequence(batch, batch.logitToken(firstRow + row)).markNonFinite();
         }
     }

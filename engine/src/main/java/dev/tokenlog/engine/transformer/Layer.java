@@ -3,24 +3,29 @@ package dev.tokenlog.engine.transformer;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.compute.AttentionShape;
 
-/// The weights of one decoder layer, ready to be multiplied.
+/// The weights of one decoder layer, ready to be multiplied. A norm that the layer does without is
+/// null.
 record Layer(
         int index,
         ModelPlan.LayerPlan plan,
         AttentionShape attention,
         float[] inputNorm,
-        float[] postAttentionNorm,
+        float[] queryNorm,
+        float[] keyNorm,
+        float[] attentionOutputNorm,
+        float[] feedForwardNorm,
+        float[] feedForwardOutputNorm,
         Projection queryKeyValue,
         Projection attentionOutput,
         Projection gateUp,
         Projection down) {
 
     int queryWidth() {
-        return plan.attention().heads() * plan.attention().headSize();
+        return plan.attention().queryWidth();
     }
 
     int keyValueWidth() {
-        return plan.attention().keyValueHeads() * plan.attention().headSize();
+        return plan.attention().keyValueWidth();
     }
 
     int intermediateSize() {

@@ -16,6 +16,7 @@ public final class Logits {
         float[][] result = new float[ids.length][];
         Batch batch = executor.newBatch(CHUNK, CHUNK);
         try (Sequence sequence = executor.newSequence()) {
+            sequence.fit(ids.length, ids.length);
             sequence.reserve(ids.length);
             for (int from = 0; from < ids.length; from += CHUNK) {
                 int to = Math.min(from + CHUNK, ids.length);
@@ -38,33 +39,31 @@ public final class Logits {
     /// @param endIds tokens that end the continuation; they belong to it
     /// @return at most `count` tokens
     public static int[] greedy(Executor executor, int[] promptIds, int count, int... endIds) {
-        int[] result = new int[count];
-        int done = 0;
+        int[] ids = Arrays.copyOf(promptIds, promptIds.length + count);
+        int length = promptIds.length;
         Batch batch = executor.newBatch(CHUNK, 1);
         try (Sequence sequence = executor.newSequence()) {
-            sequence.reserve(promptIds.length + count);
-            int row = prefill(executor, batch, sequence, promptIds);
-            while (done < count) {
-                int token = likeliest(batch, row);
-                result[done++] = token;
-                if (contains(endIds, token) || done == count) {
+            while (length < ids.length) {
+                int cached = sequence.fit(promptIds.length, length);
+                sequence.reserve(length);
+                int token = likeliest(batch, read(executor, batch, sequence, ids, cached, length));
+                ids[length++] = token;
+                if (contains(endIds, token)) {
                     break;
                 }
-                batch.clear();
-                row = batch.add(sequence, token, sequence.length(), true);
-                executor.step(batch);
             }
         }
-        return Arrays.copyOf(result, done);
+        return Arrays.copyOfRange(ids, promptIds.length, length);
     }
 
-    private static int prefill(Executor executor, Batch batch, Sequence sequence, int[] ids) {
+    /// @return the row of the last token's logits
+    private static int read(
+            Executor executor, Batch batch, Sequence sequence, int[] ids, int first, int end) {
         int row = -1;
-        for (int from = 0; from < ids.length; from += CHUNK) {
-            int to = Math.min(from + CHUNK, ids.length);
+        for (int from = first; from < end; from += CHUNK) {
             batch.clear();
-            for (int i = from; i < to; i++) {
-                row = batch.add(sequence, ids[i], i, i == ids.length - 1);
+            for (int i = from; i < Math.min(from + CHUNK, end); i++) {
+                row = batch.add(sequence, ids[i], i, i == end - 1);
             }
             executor.step(batch);
         }

@@ -11,6 +11,7 @@ import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.transformer.Projection.Linear;
 import dev.tokenlog.engine.transformer.Projection.Target;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /// All weights of a model, found by the names of its plan, checked against the plan's shapes, and
@@ -41,12 +42,14 @@ record ModelWeights(
         return new ModelWeights(
                 embedding,
                 List.copyOf(layers),
-                loader.vector(plan.finalNormTensor(), plan.hiddenSize()),
+                loader.norm(plan.finalNormTensor(), plan.hiddenSize()),
                 new Projection(threads, List.of(new Linear(head, Linear.NO_BIAS, headTarget))),
                 headTarget);
     }
 
     private record Loader(Model model, StepBuffers buffers, int threads) {
+
+        private static final float[] NOWHERE = {};
 
         Layer layer(int index, LayerPlan plan) {
             Attention attention = plan.attention();
@@ -71,19 +74,41 @@ record ModelWeights(
                             attention.heads() / attention.keyValueHeads(),
                             attention.headSize(),
                             attention.scale(),
-                            attention.window()),
-                    vector(plan.inputNormTensor(), hidden),
-                    vector(plan.postAttentionNormTensor(), hidden),
+                            attention.window(),
+                            attention.softCap()),
+                    norm(plan.inputNormTensor(), hidden),
+                    norm(attention.queryNormTensor(), queryNormSize(attention)),
+                    norm(attention.keyNormTensor(), keyNormSize(attention)),
+                    norm(plan.attentionOutputNormTensor(), hidden),
+                    norm(plan.postAttentionNormTensor(), hidden),
+                    norm(plan.feedForwardOutputNormTensor(), hidden),
                     queryKeyValue(attention, hidden),
                     attentionOutput(attention, hidden),
                     gateUp(feedForward, hidden),
                     down(feedForward, hidden));
         }
 
+        private static int queryNormSize(Attention plan) {
+            return plan.wholeProjectionNorms() ? plan.queryWidth() : plan.headSize();
+        }
+
+        private static int keyNormSize(Attention plan) {
+            return plan.wholeProjectionNorms() ? plan.keyValueWidth() : plan.headSize();
+        }
+
         private Projection queryKeyValue(Attention plan, int hidden) {
-            int queries = plan.heads() * plan.headSize();
-            int keys = plan.keyValueHeads() * plan.headSize();
+            int queries = plan.queryWidth();
+            int keys = plan.keyValueWidth();
             boolean bias = plan.queryKeyValueBias();
+            if (plan.fused()) {
+                Linear all = linear(plan.queryTensor(), queries + 2 * keys, hidden, bias, NOWHERE);
+                return new Projection(
+                        threads,
+                        List.of(
+                                rows(all, 0, queries, buffers.queries()),
+                                rows(all, queries, keys, buffers.keys()),
+                                rows(all, queries + keys, keys, buffers.values())));
+            }
             return new Projection(
                     threads,
                     List.of(
@@ -93,7 +118,7 @@ record ModelWeights(
         }
 
         private Projection attentionOutput(Attention plan, int hidden) {
-            int columns = plan.heads() * plan.headSize();
+            int columns = plan.queryWidth();
             return new Projection(
                     threads,
                     List.of(
@@ -108,6 +133,14 @@ record ModelWeights(
         private Projection gateUp(FeedForward plan, int hidden) {
             int rows = plan.intermediateSize();
             boolean bias = plan.bias();
+            if (plan.fused()) {
+                Linear both = linear(plan.gateTensor(), 2 * rows, hidden, bias, NOWHERE);
+                return new Projection(
+                        threads,
+                        List.of(
+                                rows(both, 0, rows, buffers.gate().values()),
+                                rows(both, rows, rows, buffers.up())));
+            }
             return new Projection(
                     threads,
                     List.of(
@@ -133,6 +166,15 @@ record ModelWeights(
             return new Linear(matrix, biases, new Target(out, 0, rows));
         }
 
+        /// Some rows of a matrix that holds those of several.
+        private static Linear rows(Linear all, int from, int count, float[] out) {
+            float[] bias = all.bias();
+            return new Linear(
+                    all.matrix().rows(from, count),
+                    bias.length == 0 ? bias : Arrays.copyOfRange(bias, from, from + count),
+                    new Target(out, 0, count));
+        }
+
         private static String biasOf(String weight) {
             String suffix = ".weight";
             return weight.endsWith(suffix)
@@ -149,6 +191,23 @@ record ModelWeights(
                         "[" + matrix.rows() + ", " + matrix.columns() + "]");
             }
             return matrix;
+        }
+
+        /// @param tensor null where there is no such norm
+        /// @return null, or what the norm multiplies by
+        float[] norm(String tensor, int size) {
+            if (tensor == null) {
+                return null;
+            }
+            float[] weights = vector(tensor, size);
+            if (!model.plan().unitOffsetNorms()) {
+                return weights;
+            }
+            float[] offset = new float[size];
+            for (int i = 0; i < size; i++) {
+                offset[i] = 1f + weights[i];
+            }
+            return offset;
         }
 
         float[] vector(String tensor, int size) {

@@ -13,8 +13,13 @@ import java.util.function.IntConsumer;
 final class PagedSequence implements Sequence, KvCache {
 
     private final PagePool pool;
+    private final RotaryTables tables;
     private final IntConsumer beforeGrowing;
     private final List<MemorySegment> pages = new ArrayList<>();
+    private RotaryTable[] rotaries;
+    private int promptTokens;
+    private int textTokens;
+    private int rotatable;
     private int length;
     private int scheduled;
     private boolean closed;
@@ -22,9 +27,40 @@ final class PagedSequence implements Sequence, KvCache {
 
     /// @param beforeGrowing told how many positions there will be, so that the executor can make
     ///   room in what it keeps per position
-    PagedSequence(PagePool pool, IntConsumer beforeGrowing) {
+    PagedSequence(PagePool pool, RotaryTables tables, IntConsumer beforeGrowing) {
         this.pool = pool;
+        this.tables = tables;
         this.beforeGrowing = beforeGrowing;
+        chooseRotaries(0, 0);
+    }
+
+    private void chooseRotaries(int prompt, int tokens) {
+        rotaries = tables.of(prompt, tokens);
+        promptTokens = prompt;
+        textTokens = tokens;
+        rotatable = tables.longest(tokens);
+        reserveRotaries();
+    }
+
+    private void reserveRotaries() {
+        for (RotaryTable rotary : rotaries) {
+            rotary.reserve(capacity());
+        }
+    }
+
+    @Override
+    public int fit(int prompt, int tokens) {
+        boolean begun = length > 0 || prompt == promptTokens;
+        if (!begun || !tables.alike(textTokens, tokens)) {
+            length = 0;
+            chooseRotaries(prompt, tokens);
+        }
+        return length;
+    }
+
+    /// The table of a plan's rotary.
+    RotaryTable rotary(int index) {
+        return rotaries[index];
     }
 
     @Override
@@ -41,6 +77,7 @@ final class PagedSequence implements Sequence, KvCache {
         while (capacity() < tokens) {
             pages.add(pool.take());
         }
+        reserveRotaries();
     }
 
     private int capacity() {
@@ -90,6 +127,13 @@ final class PagedSequence implements Sequence, KvCache {
         if (position != scheduled) {
             throw new IllegalArgumentException(
                     "position " + position + " where " + scheduled + " comes next");
+        }
+        if (position >= rotatable) {
+            throw new IllegalStateException(
+                    "position "
+                            + position
+                            + " is rotated otherwise than those before: the sequence has not been"
+                            + " fitted to its length");
         }
         if (position >= capacity()) {
             throw new IllegalStateException(

@@ -1,23 +1,32 @@
 package dev.tokenlog.engine.transformer;
 
-import dev.tokenlog.engine.architecture.ModelPlan.Rotary;
 import java.util.Arrays;
 
 /// Cosines and sines of all positions in use, one row of `pairs()` numbers per position: computed
 /// in double with `StrictMath`, rounded once.
 final class RotaryTable {
 
-    private final Rotary rotary;
+    /// The inverse frequency of a pair at a position.
+    @FunctionalInterface
+    interface Frequencies {
+        double at(int position, int pair);
+    }
+
+    private final int pairs;
+    private final double attentionFactor;
+    private final Frequencies frequencies;
     private float[] cos = new float[0];
     private float[] sin = new float[0];
     private int positions;
 
-    RotaryTable(Rotary rotary) {
-        this.rotary = rotary;
+    RotaryTable(int pairs, double attentionFactor, Frequencies frequencies) {
+        this.pairs = pairs;
+        this.attentionFactor = attentionFactor;
+        this.frequencies = frequencies;
     }
 
     int pairs() {
-        return rotary.inverseFrequencies().size();
+        return pairs;
     }
 
     float[] cos() {
@@ -33,16 +42,15 @@ final class RotaryTable {
         if (count <= positions) {
             return;
         }
-        int pairs = pairs();
         int grown = Math.max(count, Math.min(2 * positions, count + 4096));
         cos = Arrays.copyOf(cos, Math.multiplyExact(grown, pairs));
         sin = Arrays.copyOf(sin, grown * pairs);
         for (int position = positions; position < grown; position++) {
             for (int pair = 0; pair < pairs; pair++) {
-                double angle = position * rotary.inverseFrequencies().get(pair);
+                double angle = position * frequencies.at(position, pair);
                 int index = position * pairs + pair;
-                cos[index] = (float) (StrictMath.cos(angle) * rotary.attentionFactor());
-                sin[index] = (float) (StrictMath.sin(angle) * rotary.attentionFactor());
+                cos[index] = (float) (StrictMath.cos(angle) * attentionFactor);
+                sin[index] = (float) (StrictMath.sin(angle) * attentionFactor);
             }
         }
         positions = grown;

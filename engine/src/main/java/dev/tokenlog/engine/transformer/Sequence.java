@@ -9,6 +9,16 @@ public interface Sequence extends AutoCloseable {
     /// Makes room for this many tokens in all, by whole pages. Outside of a step; may allocate.
     void reserve(int tokens);
 
+    /// Says how long the text is that is read next: of some models, the length decides how all
+    /// positions are rotated. To be called before the first token, and again when the text gets
+    /// longer; models whose rotary positions do not depend on it do not mind. Outside of a step.
+    ///
+    /// @param promptTokens tokens of the prompt
+    /// @param tokens in all, once the next logits are computed
+    /// @return tokens that the cache still holds: all, or none, if those tokens had been rotated
+    ///   otherwise than a text of the new length is, and so have to be computed again
+    int fit(int promptTokens, int tokens);
+
     /// Forgets the tokens from `length` on.
     void truncate(int length);
 

@@ -30,8 +30,8 @@ final class StepBuffers {
     StepBuffers(ModelPlan plan, int maxTokens) {
         this.plan = plan;
         this.maxTokens = maxTokens;
-        this.queryWidth = widest(l -> l.attention().heads() * l.attention().headSize());
-        int keyValueWidth = widest(l -> l.attention().keyValueHeads() * l.attention().headSize());
+        this.queryWidth = widest(l -> l.attention().queryWidth());
+        int keyValueWidth = widest(l -> l.attention().keyValueWidth());
         this.intermediateSize = widest(l -> l.feedForward().intermediateSize());
 
         this.hidden = new float[Math.multiplyExact(maxTokens, plan.hiddenSize())];

@@ -175,7 +175,7 @@ class ModelPlansTest {
                 "model_type | \"mamba\"",
                 "architectures | [\"LlamaForSequenceClassification\"]",
                 "hidden_act | \"gelu\"",
-                "rope_scaling | {\"rope_type\": \"yarn\", \"factor\": 4.0}",
+                "rope_scaling | {\"rope_type\": \"mrope\", \"factor\": 4.0}",
                 "rope_scaling | {\"rope_type\": \"linear\", \"factor\": 4.0, \"mscale\": 2.0}",
                 "rope_parameters | {\"full_attention\": {\"rope_theta\": 1.0}}",
                 "quantization_config | {\"quant_method\": \"gptq\"}",

@@ -55,8 +55,10 @@ final class KernelCases {
             rotate(headSize);
             for (KvType type : KvType.values()) {
                 for (int group : new int[] {1, 2, 3}) {
-                    attention(type, headSize, group, 0);
-                    attention(type, headSize, group, 1 + random.nextInt(70));
+                    attention(type, headSize, group, 0, 0);
+                    attention(type, headSize, group, 1 + random.nextInt(70), 0);
+                    attention(type, headSize, group, 0, 0.5f + random.nextFloat());
+                    attention(type, headSize, group, 1 + random.nextInt(70), 50);
                 }
             }
         }
@@ -163,6 +165,9 @@ final class KernelCases {
         reference.geluGate(expected, up, 1, columns + 2, workspace);
         kernels.geluGate(actual, up, 1, columns + 2, workspace);
         same(expected, actual, "gelu gate " + columns);
+        reference.softCap(0.7f, expected, 2, columns + 1, workspace);
+        kernels.softCap(0.7f, actual, 2, columns + 1, workspace);
+        same(expected, actual, "soft cap " + columns);
         reference.add(expected, 3, up, 1, columns);
         kernels.add(actual, 3, up, 1, columns);
         same(expected, actual, "add " + columns);
@@ -192,15 +197,15 @@ final class KernelCases {
         }
     }
 
-    void attention(KvType type, int headSize, int group, int window) {
+    void attention(KvType type, int headSize, int group, int window, float softCap) {
         int positions = 1 + random.nextInt(140);
         int tokens = 1 + random.nextInt(Math.min(Workspace.ATTENTION_TOKENS, positions));
         int keyValueHeads = 2;
         KvLayout.LayerShape shape = new KvLayout.LayerShape(keyValueHeads, headSize);
         KvLayout layout = new KvLayout(type, List.of(shape, shape));
         String what =
-                "%s attention, heads of %d, group of %d, window %d, %d of %d positions"
-                        .formatted(type, headSize, group, window, tokens, positions);
+                "%s attention, heads of %d, group of %d, window %d, cap %s, %d of %d positions"
+                        .formatted(type, headSize, group, window, softCap, tokens, positions);
         try (Arena arena = Arena.ofConfined()) {
             List<MemorySegment> expectedPages = pages(arena, layout, positions);
             List<MemorySegment> actualPages = new ArrayList<>();
@@ -228,7 +233,7 @@ final class KernelCases {
             }
             AttentionShape attention =
                     new AttentionShape(
-                            1, group, headSize, (float) (1 / Math.sqrt(headSize)), window);
+                            1, group, headSize, (float) (1 / Math.sqrt(headSize)), window, softCap);
             int stride = keyValueHeads * group * headSize;
             float[] queries = numbers(1 + tokens * stride);
             float[] expected = guarded(1 + tokens * stride);

@@ -143,6 +143,11 @@ final class WrongKernels implements Kernels {
     }
 
     @Override
+    public void softCap(float cap, float[] x, int from, int to, Workspace workspace) {
+        right.softCap(cap, x, from, to, workspace);
+    }
+
+    @Override
     public boolean isFinite(float[] x, int offset, int count) {
         return right.isFinite(x, offset, count);
     }

@@ -8,7 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// An executor whose logits are a hash of the sequence's tokens: what follows depends on every
-/// token before and on nothing else. Checks how it is called.
+/// token before and on nothing else. Checks how it is called. Texts longer than a bound may be read
+/// otherwise than shorter ones, as with rotary factors for long texts.
 public final class HashExecutor implements Executor {
 
     /// A token after which the numbers are no numbers any more.
@@ -16,6 +17,7 @@ public final class HashExecutor implements Executor {
 
     private final ModelPlan plan;
     private final int maxCached;
+    private final int longestShortText;
     private Thread caller;
     private int steps;
     private int largestBatch;
@@ -24,6 +26,11 @@ public final class HashExecutor implements Executor {
     private int failAtStep = -1;
 
     public HashExecutor(int vocabularySize, int contextLength) {
+        this(vocabularySize, contextLength, contextLength);
+    }
+
+    HashExecutor(int vocabularySize, int contextLength, int longestShortText) {
+        this.longestShortText = longestShortText;
         this.plan =
                 new ModelPlan(
                         "hash",
@@ -107,7 +114,7 @@ public final class HashExecutor implements Executor {
             sequence.append(batch.token(i), batch.position(i));
             if (batch.logitRow(i) >= 0) {
                 logits(
-                        sequence.tokens,
+                        sequence.longText ? sequence.tokens.reversed() : sequence.tokens,
                         batch.logits(),
                         batch.logitRow(i) * plan.vocabularySize(),
                         plan.vocabularySize());
@@ -144,11 +151,13 @@ public final class HashExecutor implements Executor {
         private int reserved;
         private boolean closed;
         private boolean nonFinite;
+        private boolean longText;
 
         void append(int token, int position) {
             require(!closed, "a closed sequence");
             require(position == tokens.size(), "position " + position + " after " + tokens.size());
             require(position < reserved, "position " + position + " was not reserved");
+            require(position < longestShortText || longText, "position " + position + " unfitted");
             require(token >= 0 && token < plan.vocabularySize(), "token " + token);
             tokens.add(token);
             nonFinite |= token == POISON;
@@ -156,6 +165,15 @@ public final class HashExecutor implements Executor {
 
         @Override
         public int length() {
+            return tokens.size();
+        }
+
+        @Override
+        public int fit(int promptTokens, int count) {
+            if (longText != count > longestShortText) {
+                longText = !longText;
+                tokens.clear();
+            }
             return tokens.size();
         }
 
