@@ -24,7 +24,7 @@ final class ForcedReader implements AutoCloseable {
         document = newDocument;
         position = 0;
         sequence = executor.newSequence();
-        sequence.fit(document.length, document.length);
+        sequence.fit(document.length);
         sequence.reserve(Math.max(1, document.length - 1));
     }
 

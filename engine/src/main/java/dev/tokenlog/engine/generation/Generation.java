@@ -129,7 +129,7 @@ final class Generation implements GenerationHandle {
     /// Before each step. A text that outgrows the rotary factors it was read by is read again.
     void beginStep() {
         logitRow = -1;
-        int kept = sequence.fit(request.promptIds().length, length);
+        int kept = sequence.fit(length);
         if (kept < cached) {
             cached = kept;
             prefill = length;

@@ -16,7 +16,7 @@ public final class Logits {
         float[][] result = new float[ids.length][];
         Batch batch = executor.newBatch(CHUNK, CHUNK);
         try (Sequence sequence = executor.newSequence()) {
-            sequence.fit(ids.length, ids.length);
+            sequence.fit(ids.length);
             sequence.reserve(ids.length);
             for (int from = 0; from < ids.length; from += CHUNK) {
                 int to = Math.min(from + CHUNK, ids.length);
@@ -44,7 +44,7 @@ public final class Logits {
         Batch batch = executor.newBatch(CHUNK, 1);
         try (Sequence sequence = executor.newSequence()) {
             while (length < ids.length) {
-                int cached = sequence.fit(promptIds.length, length);
+                int cached = sequence.fit(length);
                 sequence.reserve(length);
                 int token = likeliest(batch, read(executor, batch, sequence, ids, cached, length));
                 ids[length++] = token;

@@ -17,7 +17,6 @@ final class PagedSequence implements Sequence, KvCache {
     private final IntConsumer beforeGrowing;
     private final List<MemorySegment> pages = new ArrayList<>();
     private RotaryTable[] rotaries;
-    private int promptTokens;
     private int textTokens;
     private int rotatable;
     private int length;
@@ -31,12 +30,11 @@ final class PagedSequence implements Sequence, KvCache {
         this.pool = pool;
         this.tables = tables;
         this.beforeGrowing = beforeGrowing;
-        chooseRotaries(0, 0);
+        chooseRotaries(0);
     }
 
-    private void chooseRotaries(int prompt, int tokens) {
-        rotaries = tables.of(prompt, tokens);
-        promptTokens = prompt;
+    private void chooseRotaries(int tokens) {
+        rotaries = tables.of(tokens);
         textTokens = tokens;
         rotatable = tables.longest(tokens);
         reserveRotaries();
@@ -49,11 +47,10 @@ final class PagedSequence implements Sequence, KvCache {
     }
 
     @Override
-    public int fit(int prompt, int tokens) {
-        boolean begun = length > 0 || prompt == promptTokens;
-        if (!begun || !tables.alike(textTokens, tokens)) {
+    public int fit(int tokens) {
+        if (!tables.alike(textTokens, tokens)) {
             length = 0;
-            chooseRotaries(prompt, tokens);
+            chooseRotaries(tokens);
         }
         return length;
     }

@@ -1,32 +1,25 @@
 package dev.tokenlog.engine.transformer;
 
 import java.util.Arrays;
+import java.util.List;
 
 /// Cosines and sines of all positions in use, one row of `pairs()` numbers per position: computed
 /// in double with `StrictMath`, rounded once.
 final class RotaryTable {
 
-    /// The inverse frequency of a pair at a position.
-    @FunctionalInterface
-    interface Frequencies {
-        double at(int position, int pair);
-    }
-
-    private final int pairs;
+    private final double[] frequencies;
     private final double attentionFactor;
-    private final Frequencies frequencies;
     private float[] cos = new float[0];
     private float[] sin = new float[0];
     private int positions;
 
-    RotaryTable(int pairs, double attentionFactor, Frequencies frequencies) {
-        this.pairs = pairs;
+    RotaryTable(List<Double> inverseFrequencies, double attentionFactor) {
+        this.frequencies = inverseFrequencies.stream().mapToDouble(Double::doubleValue).toArray();
         this.attentionFactor = attentionFactor;
-        this.frequencies = frequencies;
     }
 
     int pairs() {
-        return pairs;
+        return frequencies.length;
     }
 
     float[] cos() {
@@ -42,12 +35,13 @@ final class RotaryTable {
         if (count <= positions) {
             return;
         }
+        int pairs = frequencies.length;
         int grown = Math.max(count, Math.min(2 * positions, count + 4096));
         cos = Arrays.copyOf(cos, Math.multiplyExact(grown, pairs));
         sin = Arrays.copyOf(sin, grown * pairs);
         for (int position = positions; position < grown; position++) {
             for (int pair = 0; pair < pairs; pair++) {
-                double angle = position * frequencies.at(position, pair);
+                double angle = position * frequencies[pair];
                 int index = position * pairs + pair;
                 cos[index] = (float) (StrictMath.cos(angle) * attentionFactor);
                 sin[index] = (float) (StrictMath.sin(angle) * attentionFactor);

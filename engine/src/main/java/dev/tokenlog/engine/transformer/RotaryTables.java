@@ -23,12 +23,9 @@ final class RotaryTables {
         ofLongTexts = new RotaryTable[rotaries.size()];
         for (int i = 0; i < shared.length; i++) {
             Rotary rotary = rotaries.get(i);
-            shared[i] =
-                    isDynamic(rotary)
-                            ? dynamic(rotary, rotary.originalContext())
-                            : fixed(rotary, rotary.inverseFrequencies());
+            shared[i] = table(rotary, rotary.inverseFrequencies());
             if (hasLongTexts(rotary)) {
-                ofLongTexts[i] = fixed(rotary, rotary.longInverseFrequencies());
+                ofLongTexts[i] = table(rotary, rotary.longInverseFrequencies());
             }
         }
     }
@@ -41,39 +38,30 @@ final class RotaryTables {
         return !rotary.longInverseFrequencies().isEmpty();
     }
 
-    private static RotaryTable fixed(Rotary rotary, List<Double> frequencies) {
-        return new RotaryTable(
-                frequencies.size(),
-                rotary.attentionFactor(),
-                (position, pair) -> frequencies.get(pair));
+    private static RotaryTable table(Rotary rotary, List<Double> frequencies) {
+        return new RotaryTable(frequencies, rotary.attentionFactor());
     }
 
-    /// NTK: a position is rotated as in a text that ends with it, or with the prompt it belongs to.
-    private static RotaryTable dynamic(Rotary rotary, int prompt) {
-        int dimensions = rotary.dimensions();
-        double original = rotary.originalContext();
-        return new RotaryTable(
-                rotary.inverseFrequencies().size(),
-                rotary.attentionFactor(),
-                (position, pair) -> {
-                    double length = Math.max(prompt, position + 1);
-                    if (length <= original) {
-                        return rotary.inverseFrequencies().get(pair);
-                    }
-                    double factor = rotary.dynamicFactor();
-                    double growth = factor * length / original - (factor - 1);
-                    double base =
-                            rotary.dynamicBase()
-                                    * StrictMath.pow(growth, dimensions / (dimensions - 2.0));
-                    return 1 / StrictMath.pow(base, 2.0 * pair / dimensions);
-                });
+    /// NTK: the base grows with the text, `theta · (f · n/c − (f − 1))^(d/(d−2))` for n tokens, an
+    /// original context of c and a factor f.
+    private static RotaryTable dynamic(Rotary rotary, int tokens) {
+        double dimensions = rotary.dimensions();
+        double factor = rotary.dynamicFactor();
+        double growth = factor * tokens / rotary.originalContext() - (factor - 1);
+        double base = rotary.dynamicBase() * StrictMath.pow(growth, dimensions / (dimensions - 2));
+        List<Double> frequencies = new ArrayList<>();
+        for (int pair = 0; pair < rotary.dimensions() / 2; pair++) {
+            frequencies.add(1 / StrictMath.pow(base, 2 * pair / dimensions));
+        }
+        return table(rotary, frequencies);
     }
 
     /// Whether texts of these lengths are rotated by the same factors.
     boolean alike(int tokens, int others) {
         for (Rotary rotary : rotaries) {
-            if (hasLongTexts(rotary)
-                    && tokens > rotary.originalContext() != others > rotary.originalContext()) {
+            int original = rotary.originalContext();
+            if (isDynamic(rotary) && Math.max(tokens, original) != Math.max(others, original)
+                    || hasLongTexts(rotary) && tokens > original != others > original) {
                 return false;
             }
         }
@@ -84,22 +72,26 @@ final class RotaryTables {
     int longest(int tokens) {
         int longest = Integer.MAX_VALUE;
         for (Rotary rotary : rotaries) {
-            if (hasLongTexts(rotary) && tokens <= rotary.originalContext()) {
-                longest = Math.min(longest, rotary.originalContext());
+            int original = rotary.originalContext();
+            if (isDynamic(rotary)) {
+                longest = Math.min(longest, Math.max(tokens, original));
+            } else if (hasLongTexts(rotary) && tokens <= original) {
+                longest = Math.min(longest, original);
             }
         }
         return longest;
     }
 
     /// The tables for a text, in the order of the plan's rotaries.
-    RotaryTable[] of(int promptTokens, int tokens) {
+    RotaryTable[] of(int tokens) {
         RotaryTable[] tables = shared.clone();
         for (int i = 0; i < tables.length; i++) {
             Rotary rotary = rotaries.get(i);
-            if (hasLongTexts(rotary) && tokens > rotary.originalContext()) {
+            boolean within = tokens <= rotary.originalContext();
+            if (hasLongTexts(rotary) && !within) {
                 tables[i] = ofLongTexts[i];
-            } else if (isDynamic(rotary) && promptTokens > rotary.originalContext()) {
-                tables[i] = dynamic(rotary, promptTokens);
+            } else if (isDynamic(rotary) && !within) {
+                tables[i] = dynamic(rotary, tokens);
             }
         }
         return tables;

@@ -13,11 +13,10 @@ public interface Sequence extends AutoCloseable {
     /// positions are rotated. To be called before the first token, and again when the text gets
     /// longer; models whose rotary positions do not depend on it do not mind. Outside of a step.
     ///
-    /// @param promptTokens tokens of the prompt
-    /// @param tokens in all, once the next logits are computed
+    /// @param tokens of the text whose next logits are wanted
     /// @return tokens that the cache still holds: all, or none, if those tokens had been rotated
     ///   otherwise than a text of the new length is, and so have to be computed again
-    int fit(int promptTokens, int tokens);
+    int fit(int tokens);
 
     /// Forgets the tokens from `length` on.
     void truncate(int length);

@@ -169,7 +169,7 @@ public final class HashExecutor implements Executor {
         }
 
         @Override
-        public int fit(int promptTokens, int count) {
+        public int fit(int count) {
             if (longText != count > longestShortText) {
                 longText = !longText;
                 tokens.clear();

@@ -27,6 +27,9 @@ class StepLoopTest {
     private static final int END = 2;
     private static final StepLoopOptions OPTIONS = new StepLoopOptions(4, 16, 8, 1000);
 
+    /// No text is longer.
+    private static final int NO_BOUND = CONTEXT;
+
     private HashExecutor executor = new HashExecutor(VOCABULARY, CONTEXT);
 
     private StepLoop start(StepLoopOptions options) {
@@ -54,7 +57,9 @@ class StepLoopTest {
     private record Expected(List<Integer> tokens, Reason reason, String stop) {}
 
     /// What a request must give, computed one token at a time, without a loop.
-    private static Expected alone(GenerationRequest r) {
+    ///
+    /// @param longestShortText texts of more tokens are read otherwise
+    private static Expected alone(GenerationRequest r, int longestShortText) {
         Sampler sampler = new Sampler(VOCABULARY);
         SeenTokens seen = new SeenTokens(VOCABULARY);
         seen.prompt(r.promptIds());
@@ -63,7 +68,8 @@ class StepLoopTest {
         List<Integer> made = new ArrayList<>();
         StringBuilder text = new StringBuilder();
         while (true) {
-            HashExecutor.logits(tokens, logits, 0, VOCABULARY);
+            boolean isLong = tokens.size() > longestShortText;
+            HashExecutor.logits(isLong ? tokens.reversed() : tokens, logits, 0, VOCABULARY);
             int token = sampler.sample(logits, 0, r.sampling(), seen, made.size(), 0);
             made.add(token);
             tokens.add(token);
@@ -88,7 +94,8 @@ class StepLoopTest {
         Random random = new Random(17);
         int mostNeighbours = 0;
         for (int round = 0; round < 60; round++) {
-            executor = new HashExecutor(VOCABULARY, CONTEXT);
+            int bound = random.nextBoolean() ? NO_BOUND : 1 + random.nextInt(60);
+            executor = new HashExecutor(VOCABULARY, CONTEXT, bound);
             int sequences = 1 + random.nextInt(5);
             StepLoopOptions options =
                     new StepLoopOptions(
@@ -101,7 +108,7 @@ class StepLoopTest {
             List<Recorder> recorders = new ArrayList<>();
             while (requests.size() < 12) {
                 GenerationRequest whole = randomRequest(random);
-                Expected result = alone(whole);
+                Expected result = alone(whole, bound);
                 // Some go on after tokens that an earlier run has made.
                 int done = random.nextBoolean() ? 0 : random.nextInt(result.tokens().size() + 1);
                 requests.add(resumed(whole, result.tokens().subList(0, done)));
@@ -331,7 +338,7 @@ class StepLoopTest {
             GenerationRequest neighbour = request(prompt(20), 12);
             loop.submit(neighbour, good);
             loop.submit(request(new int[] {30, HashExecutor.POISON, 31}, 5), bad);
-            assertThat(good.await().tokens()).isEqualTo(alone(neighbour).tokens());
+            assertThat(good.await().tokens()).isEqualTo(alone(neighbour, NO_BOUND).tokens());
             assertThat(bad.await().end())
                     .isInstanceOfSatisfying(
                             EngineException.class,
@@ -357,7 +364,7 @@ class StepLoopTest {
             GenerationRequest neighbour = request(prompt(20), 12);
             loop.submit(neighbour, good);
             loop.submit(request(prompt(5), 30), bad);
-            assertThat(good.await().tokens()).isEqualTo(alone(neighbour).tokens());
+            assertThat(good.await().tokens()).isEqualTo(alone(neighbour, NO_BOUND).tokens());
             assertThat(bad.await().end()).isInstanceOf(UnsupportedOperationException.class);
         }
     }
