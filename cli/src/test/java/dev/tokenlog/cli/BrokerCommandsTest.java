@@ -109,13 +109,13 @@ class BrokerCommandsTest {
                 0,
                 "g-1",
                 """
-                {"type":"GenerationStarted","generation_id":"g-1","attempt":1,"model_id":"demo","prompt_offset":0,"body_hash":"x","worker_id":"a","numerics_id":"cpu-1/kv16","seed":7,"parameters":{"max_tokens":8}}
+                {"type":"GenerationStarted","generation_id":"g-1","attempt":1,"model_id":"demo","prompt_offset":0,"body_hash":"x","worker_id":"a","numerics_id":"cpu-2/kv16","seed":7,"parameters":{"max_tokens":8}}
                 """,
                 """
                 {"type":"TokensGenerated","generation_id":"g-1","prompt_offset":0,"attempt":1,"index":0,"token_ids":[1],"text":"Once"}
                 """,
                 """
-                {"type":"GenerationResumed","generation_id":"g-1","prompt_offset":0,"attempt":2,"worker_id":"b","numerics_id":"cpu-1/kv16"}
+                {"type":"GenerationResumed","generation_id":"g-1","prompt_offset":0,"attempt":2,"worker_id":"b","numerics_id":"cpu-2/kv16"}
                 """,
                 """
                 {"type":"TokensGenerated","generation_id":"g-1","prompt_offset":0,"attempt":1,"index":1,"token_ids":[9],"text":" void"}

@@ -99,7 +99,7 @@ final class ScriptedWorker implements AutoCloseable {
                 1,
                 "demo",
                 "sha256-demo",
-                "cpu-1/kv16",
+                "cpu-2/kv16",
                 null,
                 new Parameters(16, 0.0, null, null, null, null, null, null, stop, null, null, null),
                 PROMPT,
@@ -108,7 +108,7 @@ final class ScriptedWorker implements AutoCloseable {
     }
 
     static GenerationResumed resumed(String id, int attempt) {
-        return new GenerationResumed(id, PROMPT, attempt, "worker-" + attempt, "cpu-1/kv16");
+        return new GenerationResumed(id, PROMPT, attempt, "worker-" + attempt, "cpu-2/kv16");
     }
 
     static TokensGenerated tokens(String id, int attempt, int index, String text, int... ids) {

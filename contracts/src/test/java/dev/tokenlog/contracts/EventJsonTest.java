@@ -34,7 +34,7 @@ class EventJsonTest {
                                         1,
                                         "demo",
                                         "sha256-ab",
-                                        "cpu-1/kv16",
+                                        "cpu-2/kv16",
                                         new UnsignedSeed(7),
                                         new Parameters(
                                                 128, 0.7, null, 0.95, null, null, null, null, null,
@@ -44,17 +44,17 @@ class EventJsonTest {
                                         "w")))
                 .isEqualTo(
                         """
-                        {"type":"GenerationStarted","generation_id":"g","attempt":1,"model_id":"demo","model_digest":"sha256-ab","numerics_id":"cpu-1/kv16","seed":7,"parameters":{"max_tokens":128,"temperature":0.7,"top_p":0.95},"prompt_offset":41,"body_hash":"cd","worker_id":"w"}\
+                        {"type":"GenerationStarted","generation_id":"g","attempt":1,"model_id":"demo","model_digest":"sha256-ab","numerics_id":"cpu-2/kv16","seed":7,"parameters":{"max_tokens":128,"temperature":0.7,"top_p":0.95},"prompt_offset":41,"body_hash":"cd","worker_id":"w"}\
                         """);
         assertThat(json(new TokensGenerated("g", 41L, 1, 0, List.of(338), " a", null, 23, "ef")))
                 .isEqualTo(
                         """
                         {"type":"TokensGenerated","generation_id":"g","prompt_offset":41,"attempt":1,"index":0,"token_ids":[338],"text":" a","prompt_tokens":23,"prompt_hash":"ef"}\
                         """);
-        assertThat(json(new GenerationResumed("g", 41L, 2, "w", "cpu-1/kv16")))
+        assertThat(json(new GenerationResumed("g", 41L, 2, "w", "cpu-2/kv16")))
                 .isEqualTo(
                         """
-                        {"type":"GenerationResumed","generation_id":"g","prompt_offset":41,"attempt":2,"worker_id":"w","numerics_id":"cpu-1/kv16"}\
+                        {"type":"GenerationResumed","generation_id":"g","prompt_offset":41,"attempt":2,"worker_id":"w","numerics_id":"cpu-2/kv16"}\
                         """);
         assertThat(
                         json(

@@ -272,7 +272,7 @@ class GenerationLogTest {
     }
 
     private static GenerationResumed resumed(int attempt, String worker) {
-        return new GenerationResumed(ID, PROMPT, attempt, worker, "cpu-1/kv16");
+        return new GenerationResumed(ID, PROMPT, attempt, worker, "cpu-2/kv16");
     }
 
     private static TokensGenerated tokens(int attempt, int index, int... ids) {

@@ -93,7 +93,7 @@ class RegistryTopologyTest {
         assertThat(serving.state()).isEqualTo(State.SERVING);
         assertThat(serving.current().modelDigest()).isEqualTo(A);
         assertThat(serving.current().verdict()).isEqualTo(Verdict.PASS);
-        assertThat(serving.current().numericsId()).isEqualTo("cpu-1/kv16");
+        assertThat(serving.current().numericsId()).isEqualTo("cpu-2/kv16");
         assertThat(serving.current().contextLength()).isEqualTo(512);
     }
 

@@ -43,7 +43,7 @@ final class Samples {
                 "v-" + verdict,
                 "demo",
                 digest,
-                "cpu-1/kv16",
+                "cpu-2/kv16",
                 "float-1/kv32",
                 "default-4bit",
                 verdict,

@@ -4,6 +4,8 @@ import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.compute.KvType;
+import dev.tokenlog.engine.compute.Numerics;
 import dev.tokenlog.engine.evaluate.ComparisonReport;
 import dev.tokenlog.engine.evaluate.HeldOutText;
 import dev.tokenlog.engine.evaluate.ModelComparison;
@@ -74,7 +76,7 @@ record EngineComparison(Optional<Path> heldOut, long tokens, int longest, CpuOpt
 
     @Override
     public String numericsId() {
-        return "cpu-1/kv16";
+        return Numerics.quantized(KvType.KV16);
     }
 
     private static void requireDigest(Artifact artifact, String modelDigest) {

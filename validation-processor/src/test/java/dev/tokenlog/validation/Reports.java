@@ -23,6 +23,6 @@ final class Reports {
                 0.97,
                 35,
                 "float-1/kv32",
-                "cpu-1/kv16");
+                "cpu-2/kv16");
     }
 }

@@ -67,7 +67,7 @@ class ValidationDeskTest {
 
         @Override
         public String numericsId() {
-            return "cpu-1/kv16";
+            return "cpu-2/kv16";
         }
     }
 
@@ -84,7 +84,7 @@ class ValidationDeskTest {
         ValidationFinished verdict = onlyVerdict();
         assertThat(verdict.verdict()).isEqualTo(Verdict.PASS);
         assertThat(verdict.modelDigest()).isEqualTo(DIGEST);
-        assertThat(verdict.numericsId()).isEqualTo("cpu-1/kv16");
+        assertThat(verdict.numericsId()).isEqualTo("cpu-2/kv16");
         assertThat(verdict.baselineNumericsId()).isEqualTo("float-1/kv32");
         assertThat(verdict.policy()).isEqualTo("default-4bit");
         assertThat(verdict.positions()).isEqualTo(4096);

@@ -67,7 +67,7 @@ class ValidationProcessorTest {
         assertThat(four.verdict()).as(four.message()).isEqualTo(Verdict.PASS);
         assertThat(eight.verdict()).as(eight.message()).isEqualTo(Verdict.PASS);
         assertThat(four.modelDigest()).isEqualTo(int4.modelDigest());
-        assertThat(four.numericsId()).isEqualTo("cpu-1/kv16");
+        assertThat(four.numericsId()).isEqualTo("cpu-2/kv16");
         assertThat(four.baselineNumericsId()).isEqualTo("float-1/kv32");
         assertThat(four.positions()).isGreaterThanOrEqualTo(800);
         assertThat(four.message()).contains("demo-model/heldout.jsonl");

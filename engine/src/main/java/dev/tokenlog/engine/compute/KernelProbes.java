@@ -17,9 +17,10 @@ public final class KernelProbes {
     private static final int COLUMNS = 40;
     private static final int MANY_TOKENS = 20;
 
-    /// Both blocks have a maximum of 127, so scale 1 and codes equal to the numbers. Columns c % 3
-    /// = 0 count -1, c % 3 = 2 count +1: block 0: -127 - (3+...+30 = 165) + (2+5+...+29 = 155) =
-    /// -137; block 1: -(33+36+39 = 108) + (127+35+38 = 200) = 92; half of the sum: -22.5.
+    /// Both blocks have the largest code M as their maximum, so scale 1 and codes equal to the
+    /// numbers. Columns c % 3 = 0 count -1, c % 3 = 2 count +1: block 0: -M - (3+...+30 = 165) +
+    /// (2+5+...+29 = 155) = -M - 10; block 1: -(33+36+39 = 108) + (M+35+38) = M - 35; half of the
+    /// sum: -22.5, whatever M.
     private static final float KNOWN_PRODUCT = -22.5f;
 
     private KernelProbes() {}
@@ -50,16 +51,18 @@ public final class KernelProbes {
     static KernelProbe probe(String name, Supplier<Kernels> supplier) {
         try {
             Kernels kernels = supplier.get();
-            for (int tokens : new int[] {1, MANY_TOKENS}) {
-                for (float product : knownProducts(kernels, tokens)) {
-                    if (product != KNOWN_PRODUCT) {
-                        return new KernelProbe.Unusable(
-                                name,
-                                "a known product is "
-                                        + KNOWN_PRODUCT
-                                        + " but came out as "
-                                        + product,
-                                REPORT);
+            for (ActivationCode code : ActivationCode.values()) {
+                for (int tokens : new int[] {1, MANY_TOKENS}) {
+                    for (float product : knownProducts(kernels, code, tokens)) {
+                        if (product != KNOWN_PRODUCT) {
+                            return new KernelProbe.Unusable(
+                                    name,
+                                    "a known product is "
+                                            + KNOWN_PRODUCT
+                                            + " but came out as "
+                                            + product,
+                                    REPORT);
+                        }
                     }
                 }
             }
@@ -70,13 +73,13 @@ public final class KernelProbes {
     }
 
     /// One row of 40 columns: weights `c % 3 - 1` with scale 1/2. Activations, the same for every
-    /// token: `c`, but 127 in columns 0 and 32.
-    private static float[] knownProducts(Kernels kernels, int tokens) {
-        QuantizedActivations x = new QuantizedActivations(tokens, COLUMNS);
+    /// token: `c`, but the largest code in columns 0 and 32.
+    private static float[] knownProducts(Kernels kernels, ActivationCode code, int tokens) {
+        QuantizedActivations x = new QuantizedActivations(code, tokens, COLUMNS);
         x.reshape(tokens, COLUMNS);
         float[] numbers = new float[COLUMNS];
         for (int column = 0; column < COLUMNS; column++) {
-            numbers[column] = column == 0 || column == 32 ? 127 : column;
+            numbers[column] = column == 0 || column == 32 ? code.largest() : column;
         }
         for (int token = 0; token < tokens; token++) {
             kernels.quantize(numbers, 0, x, token);

@@ -36,11 +36,12 @@ public interface Kernels {
             Workspace workspace);
 
     /// Quantizes one token's row into row `token` of `out`, which has been
-    /// [reshaped][QuantizedActivations#reshape] to these columns.
+    /// [reshaped][QuantizedActivations#reshape] to these columns, in the code of `out`.
     void quantize(float[] x, int xOffset, QuantizedActivations out, int token);
 
     /// Rows `fromRow` to `toRow` (exclusive) of `weights` times tokens 0 to `tokens` of `x`: output
-    /// of row `r` and token `t` goes to `out[outOffset + t * outStride + r]`.
+    /// of row `r` and token `t` goes to `out[outOffset + t * outStride + r]`. Any weights go with
+    /// any activations; which do is [ActivationCode#beside].
     void multiply(
             Matrix.Quantized weights,
             int fromRow,

@@ -1,16 +1,16 @@
 package dev.tokenlog.engine.compute;
 
 /// Activations of a block of tokens, quantized in blocks of 32 columns. Codes are kept as 16-bit
-/// integers, since that is the width they are multiplied in; a last short block is filled up with
-/// codes 0, which no exact integer sum notices.
+/// integers; a last short block is filled up with codes 0, which no exact integer sum notices.
 public final class QuantizedActivations {
 
     /// Columns that share a scale.
     public static final int BLOCK = 32;
 
+    private final ActivationCode code;
     private final short[] codes;
     private final float[] scales;
-    private final float[] transposedCodes;
+    private final float[] floatCodes;
     private final float[] transposedScales;
     private int columns;
     private int tokens;
@@ -19,13 +19,14 @@ public final class QuantizedActivations {
     /// Tokens that a kernel may keep side by side.
     static final int MAX_TILE = 16;
 
-    public QuantizedActivations(int maxTokens, int maxColumns) {
+    public QuantizedActivations(ActivationCode code, int maxTokens, int maxColumns) {
+        this.code = code;
         int padded = paddedColumns(maxColumns);
         int capacity = Math.multiplyExact(maxTokens, padded);
         int tiles = Math.multiplyExact(Math.ceilDiv(maxTokens, MAX_TILE) * MAX_TILE, padded);
         this.codes = new short[capacity];
         this.scales = new float[capacity / BLOCK];
-        this.transposedCodes = new float[tiles];
+        this.floatCodes = new float[tiles];
         this.transposedScales = new float[tiles / BLOCK];
     }
 
@@ -44,6 +45,10 @@ public final class QuantizedActivations {
         this.tokens = tokens;
         this.columns = columns;
         this.blocks = blocks;
+    }
+
+    public ActivationCode code() {
+        return code;
     }
 
     public int tokens() {
@@ -69,10 +74,10 @@ public final class QuantizedActivations {
         return scales;
     }
 
-    /// Room for a kernel that wants tokens side by side: as many codes as [#codes], rounded up to
-    /// whole tiles of tokens. The layout is that kernel's business.
-    float[] transposedCodes() {
-        return transposedCodes;
+    /// Room for a kernel that wants codes as floats, or tokens side by side: as many codes as
+    /// [#codes], rounded up to whole tiles of tokens. The layout is that kernel's business.
+    float[] floatCodes() {
+        return floatCodes;
     }
 
     /// Likewise for scales.

@@ -9,7 +9,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 
-/// The executable specification of the arithmetic `cpu-1` and `float-1` (`docs/numerics.md`): plain
+/// The executable specification of the arithmetic `cpu-2` and `float-1` (`docs/numerics.md`): plain
 /// loops, to be read next to the rules. Every operation is rounded once to binary32; `fma` is one
 /// rounding. Other kernels are tested against it bit by bit.
 public final class ScalarKernels implements Kernels {
@@ -21,7 +21,7 @@ public final class ScalarKernels implements Kernels {
 
     /// A block whose largest magnitude is below this has scale 0 and codes 0: dividing by it could
     /// overflow.
-    static final float SMALLEST_MAXIMUM = 0x1p-120f;
+    static final float SMALLEST_MAXIMUM = 0x1p-116f;
 
     @Override
     public String name() {
@@ -76,7 +76,8 @@ public final class ScalarKernels implements Kernels {
         }
     }
 
-    /// Per block of 32 columns: `s = amax / 127`, `q = roundTiesToEven(x · (127 / amax))`.
+    /// Per block of 32 columns: `s = amax / Q`, `q = roundTiesToEven(x · (Q / amax))`, with `Q` the
+    /// [largest magnitude][ActivationCode#largest] of a code: 127 or 2047.
     @Override
     public void quantize(float[] x, int xOffset, QuantizedActivations out, int token) {
         for (int block = 0; block < out.blocks(); block++) {
@@ -92,14 +93,15 @@ public final class ScalarKernels implements Kernels {
             maximum = Math.max(maximum, Math.abs(x[xOffset + column]));
         }
         boolean tiny = maximum < SMALLEST_MAXIMUM;
-        float inverse = 127f / maximum;
+        float largest = out.code().largest();
+        float inverse = largest / maximum;
         int codes = (token * out.blocks() + block) * BLOCK;
         for (int column = from; column < from + BLOCK; column++) {
             boolean zero = tiny || column >= to;
             out.codes()[codes + column - from] =
                     zero ? 0 : (short) Math.rint(x[xOffset + column] * inverse);
         }
-        out.scales()[token * out.blocks() + block] = tiny ? 0f : maximum / 127f;
+        out.scales()[token * out.blocks() + block] = tiny ? 0f : maximum / largest;
     }
 
     /// `acc = fma((float) Σ q_w · q_x, s_w · s_x, acc)` over the blocks in ascending order, from

@@ -10,6 +10,7 @@ import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
 /// Kernels in the JDK's Vector API. Same bits as [ScalarKernels], on vectors of any width.
@@ -73,6 +74,8 @@ public final class VectorKernels implements Kernels {
         }
         if (out.tokens() >= VectorQuantizedProduct.MANY_TOKENS) {
             transpose(out, token);
+        } else if (out.code() == ActivationCode.BITS_12) {
+            toFloats(out, token);
         }
     }
 
@@ -83,7 +86,8 @@ public final class VectorKernels implements Kernels {
         }
         float maximum = largest.reduceLanes(VectorOperators.MAX);
         boolean tiny = maximum < ScalarKernels.SMALLEST_MAXIMUM;
-        float inverse = tiny ? 0f : 127f / maximum;
+        float limit = out.code().largest();
+        float inverse = tiny ? 0f : limit / maximum;
         for (int i = 0; i < BLOCK; i += FLOAT_LANES) {
             // Adding and subtracting 1.5 · 2²³ rounds to an integer, ties to even.
             FloatVector rounded =
@@ -96,7 +100,18 @@ public final class VectorKernels implements Kernels {
                     .reinterpretAsShorts()
                     .intoArray(out.codes(), block * BLOCK + i);
         }
-        out.scales()[block] = tiny ? 0f : maximum / 127f;
+        out.scales()[block] = tiny ? 0f : maximum / limit;
+    }
+
+    /// Codes as floats, in the places of the codes.
+    private static void toFloats(QuantizedActivations out, int token) {
+        int width = out.blocks() * BLOCK;
+        for (int i = token * width; i < (token + 1) * width; i += FLOAT_LANES) {
+            ShortVector.fromArray(HALF_SHORTS, out.codes(), i)
+                    .convertShape(VectorOperators.S2F, FLOATS, 0)
+                    .reinterpretAsFloats()
+                    .intoArray(out.floatCodes(), i);
+        }
     }
 
     /// Puts one token beside the others of its tile: codes `[tile][column][token]`, scales
@@ -107,7 +122,7 @@ public final class VectorKernels implements Kernels {
         int tile = token / FLOAT_LANES;
         int lane = token % FLOAT_LANES;
         short[] codes = out.codes();
-        float[] transposed = out.transposedCodes();
+        float[] transposed = out.floatCodes();
         for (int column = 0; column < columns; column++) {
             transposed[(tile * columns + column) * FLOAT_LANES + lane] =
                     codes[token * columns + column];

@@ -6,10 +6,12 @@ import static dev.tokenlog.engine.compute.VectorShapes.FLOAT_LANES;
 import static dev.tokenlog.engine.compute.VectorShapes.HALF_BYTES;
 import static dev.tokenlog.engine.compute.VectorShapes.HALF_SHORTS;
 import static dev.tokenlog.engine.compute.VectorShapes.INTS;
+import static dev.tokenlog.engine.compute.VectorShapes.QUARTER_BYTES;
 import static dev.tokenlog.engine.compute.VectorShapes.SHORTS;
 import static dev.tokenlog.engine.compute.VectorShapes.SHORT_LANES;
 
 import dev.tokenlog.engine.tensor.Matrix;
+import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -21,13 +23,13 @@ import jdk.incubator.vector.VectorOperators;
 
 /// `acc = fma((float) Σ q_w · q_x, s_w · s_x, acc)` over blocks of 32 columns.
 ///
-/// With few tokens, lanes are columns: weights are unpacked to 16-bit integers, multiplied in
-/// 16-bit lanes (`|q_w · q_x| ≤ 128 · 127` fits) and added in 32-bit lanes, and a block is summed
-/// across its lanes.
+/// With few tokens, lanes are columns, and a block is summed across its lanes. Beside 8-bit
+/// activations weights are unpacked to 16-bit integers, multiplied in 16-bit lanes (`|q_w · q_x| ≤
+/// 128 · 127` fits) and added in 32-bit lanes; beside 12-bit activations codes are floats.
 ///
 /// With many, lanes are tokens: activations are also kept transposed, a weight is broadcast, and
 /// nothing is summed across lanes. Codes are then kept as floats, because a float's fused
-/// multiply-add is the widest one there is: a block's sum stays below `32 · 128 · 127 < 2²⁴`, so
+/// multiply-add is the widest one there is: a block's sum stays below `32 · 128 · 2047 < 2²⁴`, so
 /// every step of it is exact, and the sum needs no conversion.
 ///
 /// The integer sums are exact either way and the rest happens in the same order: the same bits.
@@ -51,10 +53,16 @@ final class VectorQuantizedProduct {
             int outStride,
             Workspace workspace) {
         if (tokens < MANY_TOKENS) {
+            boolean wide = x.code() == ActivationCode.BITS_12;
             for (int row = fromRow; row < toRow; row++) {
-                unpack(weights, row, 0, x, workspace);
+                if (wide) {
+                    unpackToFloats(weights, row, 0, x, workspace);
+                } else {
+                    unpack(weights, row, 0, x, workspace);
+                }
                 for (int token = 0; token < tokens; token++) {
-                    out[outOffset + token * outStride + row] = dot(x, token, workspace);
+                    out[outOffset + token * outStride + row] =
+                            wide ? floatDot(x, token, workspace) : dot(x, token, workspace);
                 }
             }
             return;
@@ -64,9 +72,8 @@ final class VectorQuantizedProduct {
             int rows = Math.min(ROWS, toRow - row);
             for (int i = 0; i < ROWS; i++) {
                 // Missing rows are the last one again, and are not stored.
-                unpack(weights, row + Math.min(i, rows - 1), i, x, workspace);
+                unpackToFloats(weights, row + Math.min(i, rows - 1), i, x, workspace);
             }
-            toFloats(workspace, ROWS * x.blocks() * BLOCK);
             for (int first = 0; first < tokens; first += pair) {
                 int count = Math.min(pair, tokens - first);
                 int tile = first / FLOAT_LANES;
@@ -197,8 +204,67 @@ final class VectorQuantizedProduct {
         return accumulator;
     }
 
-    private static void toFloats(Workspace workspace, int count) {
-        for (int i = 0; i < count; i += FLOAT_LANES) {
+    /// The same as [#dot], with codes as floats.
+    private static float floatDot(QuantizedActivations x, int token, Workspace workspace) {
+        float[] weights = workspace.weights;
+        float[] weightScales = workspace.scales;
+        float[] codes = x.floatCodes();
+        float[] scales = x.scales();
+        int blocks = x.blocks();
+        int offset = token * blocks;
+        float accumulator = 0f;
+        for (int block = 0; block < blocks; block++) {
+            FloatVector sums = FloatVector.zero(FLOATS);
+            for (int i = 0; i < BLOCK; i += FLOAT_LANES) {
+                sums =
+                        FloatVector.fromArray(FLOATS, weights, block * BLOCK + i)
+                                .fma(
+                                        FloatVector.fromArray(
+                                                FLOATS, codes, (offset + block) * BLOCK + i),
+                                        sums);
+            }
+            // Exact, so in any order.
+            float sum = sums.reduceLanes(VectorOperators.ADD);
+            float scale = weightScales[block] * scales[offset + block];
+            accumulator = Math.fma(sum, scale, accumulator);
+        }
+        return accumulator;
+    }
+
+    /// One row as floats, filled up with zeros to whole blocks, and its scale of every block.
+    private static void unpackToFloats(
+            Matrix.Quantized weights, int row, int slot, QuantizedActivations x, Workspace into) {
+        if (weights.code() != NumberCode.INT8) {
+            unpack(weights, row, slot, x, into);
+            toFloats(into, slot * x.blocks() * BLOCK, x.blocks() * BLOCK);
+            return;
+        }
+        int blocks = x.blocks();
+        int start = slot * blocks * BLOCK;
+        MemorySegment bytes = weights.codes();
+        long first = row * weights.bytesPerRow();
+        int columns = weights.columns();
+        int step = QUARTER_BYTES.length();
+        int end = columns / step * step;
+        for (int column = 0; column < end; column += step) {
+            ByteVector codes =
+                    ByteVector.fromMemorySegment(
+                            QUARTER_BYTES, bytes, first + column, ByteOrder.LITTLE_ENDIAN);
+            for (int part = 0; part < step / FLOAT_LANES; part++) {
+                codes.convertShape(VectorOperators.B2F, FLOATS, part)
+                        .reinterpretAsFloats()
+                        .intoArray(into.weights, start + column + part * FLOAT_LANES);
+            }
+        }
+        for (int column = end; column < columns; column++) {
+            into.weights[start + column] = ScalarKernels.code(weights, row, column);
+        }
+        Arrays.fill(into.weights, start + columns, start + blocks * BLOCK, 0f);
+        unpackScales(weights, row, into.scales, slot * blocks, blocks);
+    }
+
+    private static void toFloats(Workspace workspace, int from, int count) {
+        for (int i = from; i < from + count; i += FLOAT_LANES) {
             ShortVector.fromArray(HALF_SHORTS, workspace.codes, i)
                     .convertShape(VectorOperators.S2F, FLOATS, 0)
                     .reinterpretAsFloats()
@@ -210,7 +276,7 @@ final class VectorQuantizedProduct {
     private static void multiplyTile(QuantizedActivations x, int tile, Workspace workspace) {
         float[] w = workspace.weights;
         float[] weightScales = workspace.scales;
-        float[] codes = x.transposedCodes();
+        float[] codes = x.floatCodes();
         float[] scales = x.transposedScales();
         int blocks = x.blocks();
         int row = blocks * BLOCK;
@@ -249,7 +315,7 @@ final class VectorQuantizedProduct {
     private static void multiplyTwoTiles(QuantizedActivations x, int tile, Workspace workspace) {
         float[] w = workspace.weights;
         float[] weightScales = workspace.scales;
-        float[] codes = x.transposedCodes();
+        float[] codes = x.floatCodes();
         float[] scales = x.transposedScales();
         int blocks = x.blocks();
         int row = blocks * BLOCK;

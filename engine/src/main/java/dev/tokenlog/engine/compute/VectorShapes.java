@@ -25,6 +25,11 @@ final class VectorShapes {
     static final VectorSpecies<Byte> HALF_BYTES =
             VectorSpecies.of(byte.class, VectorShape.forBitSize(BITS / 2));
 
+    /// As many bytes as there are lanes of 32 bits; where vectors are too short for that, twice as
+    /// many.
+    static final VectorSpecies<Byte> QUARTER_BYTES =
+            VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, BITS / 4)));
+
     static final VectorSpecies<Short> HALF_SHORTS =
             VectorSpecies.of(short.class, VectorShape.forBitSize(BITS / 2));
 

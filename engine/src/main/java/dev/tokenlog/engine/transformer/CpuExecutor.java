@@ -8,6 +8,7 @@ import dev.tokenlog.engine.compute.KernelSelection;
 import dev.tokenlog.engine.compute.Kernels;
 import dev.tokenlog.engine.compute.KvLayout;
 import dev.tokenlog.engine.compute.KvType;
+import dev.tokenlog.engine.compute.Numerics;
 import dev.tokenlog.engine.compute.Workspace;
 import java.util.ArrayList;
 import java.util.List;
@@ -69,7 +70,7 @@ public final class CpuExecutor implements Executor {
         this.kernels = selection.kernels();
         boolean artifact = model.digest().isPresent();
         KvType kv = options.kv().orElse(artifact ? KvType.KV16 : KvType.KV32);
-        this.numericsId = (artifact ? "cpu-1/" : "float-1/") + kv.label();
+        this.numericsId = artifact ? Numerics.quantized(kv) : Numerics.unquantized(kv);
         this.description =
                 kernels.description()
                         + ", "
@@ -277,9 +278,7 @@ public final class CpuExecutor implements Executor {
 
     private void normBeforeAttention(int token, Workspace workspace) {
         normBefore(token, layer.inputNorm(), workspace);
-        if (layer.queryKeyValue().isQuantized()) {
-            buffers.normed().quantize(kernels, token);
-        }
+        layer.queryKeyValue().quantize(kernels, buffers.normed(), token);
     }
 
     /// What attention or the feed-forward network reads of a token.
@@ -390,7 +389,7 @@ public final class CpuExecutor implements Executor {
     }
 
     private void quantizeAttended(int token, Workspace workspace) {
-        buffers.attended().quantize(kernels, token);
+        layer.attentionOutput().quantize(kernels, buffers.attended(), token);
     }
 
     private void projectAttended(int part, Workspace workspace) {
@@ -400,9 +399,7 @@ public final class CpuExecutor implements Executor {
     private void normBeforeFeedForward(int token, Workspace workspace) {
         addResidual(token, layer.attentionOutputNorm(), workspace);
         normBefore(token, layer.feedForwardNorm(), workspace);
-        if (layer.gateUp().isQuantized()) {
-            buffers.normed().quantize(kernels, token);
-        }
+        layer.gateUp().quantize(kernels, buffers.normed(), token);
     }
 
     /// `x = x + m · norm(branch)`.
@@ -435,9 +432,7 @@ public final class CpuExecutor implements Executor {
             case GELU_TANH ->
                     kernels.geluGate(buffers.gate().values(), buffers.up(), from, to, workspace);
         }
-        if (layer.down().isQuantized()) {
-            buffers.gate().quantize(kernels, token);
-        }
+        layer.down().quantize(kernels, buffers.gate(), token);
     }
 
     private void projectDown(int part, Workspace workspace) {
@@ -454,9 +449,7 @@ public final class CpuExecutor implements Executor {
     private void normBeforeHead(int row, Workspace workspace) {
         int token = batch.logitToken(firstRow + row) - firstToken;
         norm(token, row, weights.finalNorm(), plan.finalNormEpsilon(), workspace);
-        if (weights.head().isQuantized()) {
-            buffers.normed().quantize(kernels, row);
-        }
+        weights.head().quantize(kernels, buffers.normed(), row);
     }
 
     private void projectHead(int part, Workspace workspace) {

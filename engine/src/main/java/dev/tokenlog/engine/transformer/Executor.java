@@ -9,7 +9,7 @@ public interface Executor extends AutoCloseable {
     ModelPlan plan();
 
     /// The arithmetic that this executor follows together with its KV cache, for instance
-    /// `cpu-1/kv16`.
+    /// `cpu-2/kv16`.
     String numericsId();
 
     /// What computes, in words, for people: kernels, tier, threads.

@@ -1,5 +1,6 @@
 package dev.tokenlog.engine.transformer;
 
+import dev.tokenlog.engine.compute.ActivationCode;
 import dev.tokenlog.engine.compute.Kernels;
 import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.tensor.Matrix;
@@ -54,12 +55,18 @@ final class Projection {
     private final int[] partStarts;
     private final int[] partLinears;
     private final int[] partEnds;
-    private final boolean quantized;
+    private final ActivationCode[] activations;
     private final long elements;
 
     Projection(int threads, List<Linear> linears) {
         this.linears = linears.toArray(Linear[]::new);
-        this.quantized = linears.stream().anyMatch(l -> l.matrix() instanceof Matrix.Quantized);
+        this.activations =
+                linears.stream()
+                        .map(Linear::matrix)
+                        .filter(Matrix.Quantized.class::isInstance)
+                        .map(matrix -> ActivationCode.beside(((Matrix.Quantized) matrix).code()))
+                        .distinct()
+                        .toArray(ActivationCode[]::new);
         this.elements =
                 linears.stream()
                         .mapToLong(l -> (long) l.matrix().rows() * l.matrix().columns())
@@ -93,7 +100,14 @@ final class Projection {
 
     /// Whether the activations are needed quantized.
     boolean isQuantized() {
-        return quantized;
+        return activations.length > 0;
+    }
+
+    /// Quantizes one token's row of the input as these matrices need it, if they do.
+    void quantize(Kernels kernels, Activations input, int token) {
+        for (ActivationCode code : activations) {
+            kernels.quantize(input.values(), input.row(token), input.codes(code), token);
+        }
     }
 
     /// Computes one part for the first `tokens` tokens.
@@ -108,7 +122,7 @@ final class Projection {
                             weights,
                             from,
                             to,
-                            input.codes(),
+                            input.codes(ActivationCode.beside(weights.code())),
                             tokens,
                             target.values,
                             target.offset,

@@ -41,12 +41,16 @@ final class KernelCases {
 
     void all() {
         for (int columns : COLUMNS) {
-            quantize(columns);
+            for (ActivationCode code : ActivationCode.values()) {
+                quantize(code, columns);
+            }
             norm(columns);
             elementwise(columns);
             for (int tokens : TOKENS) {
                 for (NumberCode code : NumberCode.values()) {
-                    quantizedProduct(code, columns, tokens);
+                    for (ActivationCode activations : ActivationCode.values()) {
+                        quantizedProduct(code, activations, columns, tokens);
+                    }
                 }
                 floatProduct(columns, tokens);
             }
@@ -66,35 +70,36 @@ final class KernelCases {
         functions();
     }
 
-    void quantize(int columns) {
+    void quantize(ActivationCode code, int columns) {
         int tokens = 40;
         float[] x = numbers(tokens * columns);
         for (int i = 0; i < columns; i++) {
             x[i] = i % 3 == 0 ? 1e-37f : 0f;
-            x[columns + i] = 0x1p-121f;
+            x[columns + i] = Math.nextDown(0x1p-116f);
+            x[6 * columns + i] = 0x1p-116f;
             x[2 * columns + i] = (i % 255 - 127) / 2f;
             x[3 * columns + i] = i % 5 == 1 ? Float.NaN : x[3 * columns + i];
             x[4 * columns + i] = i % 7 == 3 ? Float.POSITIVE_INFINITY : x[4 * columns + i];
             x[5 * columns + i] = -0f;
         }
-        QuantizedActivations a = new QuantizedActivations(tokens, columns);
-        QuantizedActivations b = new QuantizedActivations(tokens, columns);
+        QuantizedActivations a = new QuantizedActivations(code, tokens, columns);
+        QuantizedActivations b = new QuantizedActivations(code, tokens, columns);
         a.reshape(tokens, columns);
         b.reshape(tokens, columns);
         for (int token = 0; token < tokens; token++) {
             reference.quantize(x, token * columns, a, token);
             kernels.quantize(x, token * columns, b, token);
         }
-        String what = "quantize " + columns;
+        String what = code + " quantize " + columns;
         require(Arrays.equals(a.codes(), b.codes()), what + ": codes");
         same(a.scales(), b.scales(), what + ": scales");
     }
 
-    void quantizedProduct(NumberCode code, int columns, int tokens) {
+    void quantizedProduct(NumberCode code, ActivationCode activations, int columns, int tokens) {
         int rows = 1 + random.nextInt(21);
         try (Arena arena = Arena.ofConfined()) {
             Matrix.Quantized weights = quantized(arena, code, rows, columns);
-            QuantizedActivations x = new QuantizedActivations(tokens, columns);
+            QuantizedActivations x = new QuantizedActivations(activations, tokens, columns);
             x.reshape(tokens, columns);
             float[] numbers = numbers(tokens * columns);
             if (random.nextInt(4) == 0) {
@@ -116,8 +121,16 @@ final class KernelCases {
             same(
                     expected,
                     actual,
-                    "%s rows %d..%d of %d, %d columns, groups of %d, %d tokens"
-                            .formatted(code, from, to, rows, columns, weights.groupSize(), tokens));
+                    "%s by %s rows %d..%d of %d, %d columns, groups of %d, %d tokens"
+                            .formatted(
+                                    code,
+                                    activations,
+                                    from,
+                                    to,
+                                    rows,
+                                    columns,
+                                    weights.groupSize(),
+                                    tokens));
         }
     }
 

@@ -142,7 +142,7 @@ class BundledComparisonTest {
                     ModelComparison.compare(quantized, baseline, some, (done, of) -> true);
             assertThat(report.positions()).isEqualTo(expected);
             assertThat(report.baselineNumericsId()).isEqualTo("float-1/kv32");
-            assertThat(report.quantizedNumericsId()).isEqualTo("cpu-1/kv16");
+            assertThat(report.quantizedNumericsId()).isEqualTo("cpu-2/kv16");
             return report;
         }
     }

@@ -40,7 +40,7 @@ class CpuExecutorTest {
         }
         CpuOptions options = new CpuOptions(compute, threads, Optional.empty(), 24);
         try (Executor executor = CpuExecutor.open(model, options)) {
-            assertThat(executor.numericsId()).isEqualTo("cpu-1/kv16");
+            assertThat(executor.numericsId()).isEqualTo("cpu-2/kv16");
             List<Sequence> sequences = new ArrayList<>();
             for (int[] text : texts) {
                 sequences.add(executor.newSequence());

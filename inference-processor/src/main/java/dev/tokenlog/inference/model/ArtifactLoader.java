@@ -7,6 +7,7 @@ import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.compute.KernelSelection;
 import dev.tokenlog.engine.compute.KvType;
+import dev.tokenlog.engine.compute.Numerics;
 import dev.tokenlog.engine.generation.StepLoop;
 import dev.tokenlog.engine.generation.StepLoopOptions;
 import dev.tokenlog.engine.tokenizer.ChatTemplate;
@@ -44,7 +45,7 @@ public final class ArtifactLoader implements ModelLoader {
 
     @Override
     public String numericsId() {
-        return "cpu-1/" + KV.label();
+        return Numerics.quantized(KV);
     }
 
     @Override

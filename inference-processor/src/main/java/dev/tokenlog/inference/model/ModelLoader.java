@@ -3,7 +3,7 @@ package dev.tokenlog.inference.model;
 /// Loads models by their digest.
 public interface ModelLoader {
 
-    /// The arithmetic that every model loaded here follows, for instance `cpu-1/kv16`.
+    /// The arithmetic that every model loaded here follows, for instance `cpu-2/kv16`.
     String numericsId();
 
     /// What computes, and why, in one line.

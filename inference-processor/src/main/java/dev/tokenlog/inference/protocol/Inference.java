@@ -10,7 +10,7 @@ import java.util.function.Consumer;
 /// Everything that computes. All calls return at once; listeners are told on the protocol thread.
 public interface Inference {
 
-    /// The arithmetic of this worker's models, for instance `cpu-1/kv16`.
+    /// The arithmetic of this worker's models, for instance `cpu-2/kv16`.
     String numericsId();
 
     /// Loads the model if need be, renders and tokenizes the prompt.

@@ -1,0 +1,34 @@
+package dev.tokenlog.engine.compute;
+
+import dev.tokenlog.engine.tensor.NumberCode;
+
+/// How activations are rounded before they meet quantized weights: to integers up to a largest
+/// magnitude, a scale for every block of 32 columns.
+///
+/// Activations should not be coarser than the weights that they meet. Beside 4-bit weights 8 bits
+/// add little. Beside 8-bit weights, 8-bit activations are what most of the loss comes from: so
+/// these meet 12 bits, the most for which a block's sum is exact in binary32 as well (`32 · 255 ·
+/// 2047 < 2²⁴`), which lets a kernel add up in whatever type is fastest.
+public enum ActivationCode {
+    BITS_8(127),
+    BITS_12(2047);
+
+    private final int largest;
+
+    ActivationCode(int largest) {
+        this.largest = largest;
+    }
+
+    /// What weights of this code are multiplied by.
+    public static ActivationCode beside(NumberCode weights) {
+        return switch (weights) {
+            case INT8 -> BITS_12;
+            case INT4 -> BITS_8;
+        };
+    }
+
+    /// The largest magnitude of a code.
+    public int largest() {
+        return largest;
+    }
+}
