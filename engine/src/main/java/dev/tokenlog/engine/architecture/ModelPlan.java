@@ -197,19 +197,55 @@ public record ModelPlan(
     }
 
     /// Gate and up may be rows of one tensor, in this order: then both names are the same.
+    ///
+    /// @param mixture null: one network for every token; otherwise experts, whose names of tensors
+    ///   contain `{expert}` and whose size is `intermediateSize`
     public record FeedForward(
             int intermediateSize,
             Activation activation,
             boolean bias,
             String gateTensor,
             String upTensor,
-            String downTensor) {
+            String downTensor,
+            Mixture mixture) {
+
+        /// One network for every token.
+        public FeedForward(
+                int intermediateSize,
+                Activation activation,
+                boolean bias,
+                String gateTensor,
+                String upTensor,
+                String downTensor) {
+            this(intermediateSize, activation, bias, gateTensor, upTensor, downTensor, null);
+        }
 
         /// Whether gate and up are rows of one tensor.
         public boolean fused() {
             return gateTensor.equals(upTensor);
         }
+
+        /// The network of one expert of a mixture.
+        public FeedForward expert(int number) {
+            String expert = Integer.toString(number);
+            return new FeedForward(
+                    intermediateSize,
+                    activation,
+                    bias,
+                    gateTensor.replace("{expert}", expert),
+                    upTensor.replace("{expert}", expert),
+                    downTensor.replace("{expert}", expert));
+        }
     }
+
+    /// Mixture of experts: for each token, a router chooses a few of many networks, whose results
+    /// are added with weights that are the softmax of the router's logits.
+    ///
+    /// @param experts to choose from
+    /// @param chosen per token
+    /// @param normalized whether the weights of the chosen are divided by their sum
+    /// @param routerTensor `[experts, hiddenSize]`, kept in float by every recipe
+    public record Mixture(int experts, int chosen, boolean normalized, String routerTensor) {}
 
     public enum Activation {
         SILU,

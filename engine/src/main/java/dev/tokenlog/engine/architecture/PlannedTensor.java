@@ -3,6 +3,7 @@ package dev.tokenlog.engine.architecture;
 import dev.tokenlog.engine.architecture.ModelPlan.Attention;
 import dev.tokenlog.engine.architecture.ModelPlan.FeedForward;
 import dev.tokenlog.engine.architecture.ModelPlan.LayerPlan;
+import dev.tokenlog.engine.architecture.ModelPlan.Mixture;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -17,11 +18,18 @@ public record PlannedTensor(String name, Kind kind, int layer, int rows, int col
         EMBEDDING,
         HEAD,
         MATRIX,
+        /// The matrix of a mixture's router: never quantized.
+        ROUTER,
         NORM,
         BIAS;
 
-        /// Whether the tensor has rows and columns and may be quantized.
+        /// Whether the tensor has rows and columns.
         public boolean isMatrix() {
+            return isQuantizable() || this == ROUTER;
+        }
+
+        /// Whether a recipe makes codes of the tensor; the others stay float.
+        public boolean isQuantizable() {
             return this == EMBEDDING || this == HEAD || this == MATRIX;
         }
     }
@@ -81,6 +89,16 @@ public record PlannedTensor(String name, Kind kind, int layer, int rows, int col
 
     private static void addFeedForward(
             List<PlannedTensor> tensors, FeedForward plan, int layer, int hidden) {
+        Mixture mixture = plan.mixture();
+        if (mixture != null) {
+            tensors.add(
+                    new PlannedTensor(
+                            mixture.routerTensor(), Kind.ROUTER, layer, mixture.experts(), hidden));
+            for (int expert = 0; expert < mixture.experts(); expert++) {
+                addFeedForward(tensors, plan.expert(expert), layer, hidden);
+            }
+            return;
+        }
         int inner = plan.intermediateSize();
         if (plan.fused()) {
             addMatrix(tensors, plan.gateTensor(), layer, 2 * inner, hidden, plan.bias());

@@ -25,9 +25,9 @@ record StoredTensor(PlannedTensor planned, String quantization, NumberCode code,
     private static final Pattern QUANTIZATION =
             Pattern.compile("(?<code>[a-z0-9]{1,16})-(?:g(?<group>[0-9]{1,7})|row)");
 
-    /// What a recipe makes of a tensor: norms and biases stay float.
+    /// What a recipe makes of a tensor: norms, biases and routers stay float.
     static StoredTensor by(Recipe recipe, PlannedTensor planned) {
-        if (!planned.kind().isMatrix()) {
+        if (!planned.kind().isQuantizable()) {
             return new StoredTensor(planned, FLOAT, null, 0);
         }
         boolean around = planned.kind() == Kind.EMBEDDING || planned.kind() == Kind.HEAD;
@@ -39,12 +39,12 @@ record StoredTensor(PlannedTensor planned, String quantization, NumberCode code,
     /// What a manifest says of a tensor; empty where the words do not fit it.
     static Optional<StoredTensor> parse(PlannedTensor planned, String quantization) {
         if (quantization.equals(FLOAT)) {
-            return planned.kind().isMatrix()
+            return planned.kind().isQuantizable()
                     ? Optional.empty()
                     : Optional.of(new StoredTensor(planned, FLOAT, null, 0));
         }
         Matcher matcher = QUANTIZATION.matcher(quantization);
-        if (!planned.kind().isMatrix() || !matcher.matches()) {
+        if (!planned.kind().isQuantizable() || !matcher.matches()) {
             return Optional.empty();
         }
         String group = matcher.group("group");

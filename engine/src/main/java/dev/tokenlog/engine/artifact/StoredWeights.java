@@ -145,8 +145,16 @@ final class StoredWeights {
 
     Matrix matrix(String name) {
         StoredTensor tensor = of(name);
-        if (!tensor.isQuantized()) {
+        if (!tensor.planned().kind().isMatrix()) {
             throw new IllegalArgumentException(name + ": a vector, not a matrix");
+        }
+        if (!tensor.isQuantized()) {
+            return new Matrix.Float(
+                    name,
+                    tensor.dtype(),
+                    tensor.planned().rows(),
+                    tensor.planned().columns(),
+                    parts.get(name).data());
         }
         return new Matrix.Quantized(
                 name,
@@ -159,7 +167,7 @@ final class StoredWeights {
     }
 
     Tensor vector(String name) {
-        if (of(name).isQuantized()) {
+        if (of(name).planned().kind().isMatrix()) {
             throw new IllegalArgumentException(name + ": a matrix, not a vector");
         }
         return parts.get(name);

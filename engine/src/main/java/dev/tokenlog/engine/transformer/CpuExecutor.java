@@ -3,6 +3,7 @@ package dev.tokenlog.engine.transformer;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlan.Attention;
+import dev.tokenlog.engine.architecture.ModelPlan.Mixture;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.compute.KernelSelection;
 import dev.tokenlog.engine.compute.Kernels;
@@ -10,7 +11,10 @@ import dev.tokenlog.engine.compute.KvLayout;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.compute.Numerics;
 import dev.tokenlog.engine.compute.Workspace;
+import dev.tokenlog.engine.transformer.FeedForwardWeights.Dense;
+import dev.tokenlog.engine.transformer.FeedForwardWeights.Experts;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /// The forward pass of a decoder-only transformer on the CPU: embedding; per layer attention and a
@@ -52,6 +56,10 @@ public final class CpuExecutor implements Executor {
     private final WorkerTeam.Task projectGateUp = this::projectGateUp;
     private final WorkerTeam.Task activate = this::activate;
     private final WorkerTeam.Task projectDown = this::projectDown;
+    private final WorkerTeam.Task projectRouter = this::projectRouter;
+    private final WorkerTeam.Task chooseExperts = this::chooseExperts;
+    private final WorkerTeam.Task gatherForExpert = this::gatherForExpert;
+    private final WorkerTeam.Task addExpert = this::addExpert;
     private final WorkerTeam.Task addFeedForward = this::addFeedForward;
     private final WorkerTeam.Task normBeforeHead = this::normBeforeHead;
     private final WorkerTeam.Task projectHead = this::projectHead;
@@ -64,6 +72,10 @@ public final class CpuExecutor implements Executor {
     private int firstRow;
     private int rows;
     private Layer layer;
+    private Dense network;
+    private Activations networkInput;
+    private int networkTokens;
+    private int expert;
 
     private CpuExecutor(Model model, CpuOptions options, KernelSelection selection) {
         this.plan = model.plan();
@@ -208,10 +220,41 @@ public final class CpuExecutor implements Executor {
     /// `x = x + D · (activation(G · norm(x)) · (U · norm(x)))`.
     private void feedForward() {
         forEachToken(normBeforeFeedForward);
-        multiply(projectGateUp, layer.gateUp(), tokens);
-        forEachToken(activate);
-        multiply(projectDown, layer.down(), tokens);
+        switch (layer.feedForward()) {
+            case Dense dense -> run(dense, buffers.normed(), tokens);
+            case Experts experts -> mixture(experts);
+        }
         forEachToken(addFeedForward);
+    }
+
+    private void run(Dense dense, Activations input, int count) {
+        network = dense;
+        networkInput = input;
+        networkTokens = count;
+        multiply(projectGateUp, dense.gateUp(), count);
+        forEach(activate, count);
+        multiply(projectDown, dense.down(), count);
+    }
+
+    /// `Σ wᵢ · expertᵢ(norm(x))` over the experts that a token has chosen, in ascending order. All
+    /// tokens of an expert are computed together.
+    private void mixture(Experts experts) {
+        Mixture plan = layer.plan().feedForward().mixture();
+        ExpertRouting routing = buffers.routing();
+        routing.begin(tokens, plan.experts(), plan.chosen());
+        multiply(projectRouter, experts.router(), tokens);
+        forEachToken(chooseExperts);
+        routing.group();
+        for (expert = 0; expert < plan.experts(); expert++) {
+            int count = routing.tokens(expert);
+            if (count > 0) {
+                buffers.beginExpert(layer, count);
+                network = experts.networks().get(expert);
+                forEach(gatherForExpert, count);
+                run(network, buffers.expertInput(), count);
+                forEach(addExpert, count);
+            }
+        }
     }
 
     /// `logits = H · norm(x)`, for the tokens that asked for them.
@@ -399,7 +442,7 @@ public final class CpuExecutor implements Executor {
     private void normBeforeFeedForward(int token, Workspace workspace) {
         addResidual(token, layer.attentionOutputNorm(), workspace);
         normBefore(token, layer.feedForwardNorm(), workspace);
-        layer.gateUp().quantize(kernels, buffers.normed(), token);
+        layer.feedForward().input().quantize(kernels, buffers.normed(), token);
     }
 
     /// `x = x + m · norm(branch)`.
@@ -420,7 +463,7 @@ public final class CpuExecutor implements Executor {
     }
 
     private void projectGateUp(int part, Workspace workspace) {
-        layer.gateUp().run(kernels, part, buffers.normed(), tokens, workspace);
+        network.gateUp().run(kernels, part, networkInput, networkTokens, workspace);
     }
 
     private void activate(int token, Workspace workspace) {
@@ -432,11 +475,48 @@ public final class CpuExecutor implements Executor {
             case GELU_TANH ->
                     kernels.geluGate(buffers.gate().values(), buffers.up(), from, to, workspace);
         }
-        layer.down().quantize(kernels, buffers.gate(), token);
+        network.down().quantize(kernels, buffers.gate(), token);
     }
 
     private void projectDown(int part, Workspace workspace) {
-        layer.down().run(kernels, part, buffers.gate(), tokens, workspace);
+        network.down().run(kernels, part, buffers.gate(), networkTokens, workspace);
+    }
+
+    private void projectRouter(int part, Workspace workspace) {
+        ((Experts) layer.feedForward())
+                .router()
+                .run(kernels, part, buffers.normed(), tokens, workspace);
+    }
+
+    private void chooseExperts(int token, Workspace workspace) {
+        boolean normalized = layer.plan().feedForward().mixture().normalized();
+        if (!buffers.routing().choose(token, normalized, kernels, workspace)) {
+            sequence(batch, firstToken + token).markNonFinite();
+        }
+        int start = token * plan.hiddenSize();
+        Arrays.fill(buffers.branch(), start, start + plan.hiddenSize(), 0f);
+    }
+
+    private void gatherForExpert(int index, Workspace workspace) {
+        int from = buffers.normed().row(buffers.routing().token(expert, index));
+        Activations input = buffers.expertInput();
+        System.arraycopy(
+                buffers.normed().values(),
+                from,
+                input.values(),
+                input.row(index),
+                plan.hiddenSize());
+        network.input().quantize(kernels, input, index);
+    }
+
+    /// `branch = branch + w · y`, two roundings.
+    private void addExpert(int index, Workspace workspace) {
+        int hidden = plan.hiddenSize();
+        float[] output = buffers.expertOutput();
+        int token = buffers.routing().token(expert, index);
+        float weight = buffers.routing().weight(expert, index);
+        kernels.scale(weight, output, index * hidden, hidden);
+        kernels.add(buffers.branch(), token * hidden, output, index * hidden, hidden);
     }
 
     private void addFeedForward(int token, Workspace workspace) {

@@ -17,8 +17,7 @@ record Layer(
         float[] feedForwardOutputNorm,
         Projection queryKeyValue,
         Projection attentionOutput,
-        Projection gateUp,
-        Projection down) {
+        FeedForwardWeights feedForward) {
 
     int queryWidth() {
         return plan.attention().queryWidth();

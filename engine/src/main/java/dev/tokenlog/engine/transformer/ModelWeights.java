@@ -5,14 +5,18 @@ import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlan.Attention;
 import dev.tokenlog.engine.architecture.ModelPlan.FeedForward;
 import dev.tokenlog.engine.architecture.ModelPlan.LayerPlan;
+import dev.tokenlog.engine.architecture.ModelPlan.Mixture;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.compute.AttentionShape;
 import dev.tokenlog.engine.tensor.Matrix;
+import dev.tokenlog.engine.transformer.FeedForwardWeights.Dense;
+import dev.tokenlog.engine.transformer.FeedForwardWeights.Experts;
 import dev.tokenlog.engine.transformer.Projection.Linear;
 import dev.tokenlog.engine.transformer.Projection.Target;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// All weights of a model, found by the names of its plan, checked against the plan's shapes, and
 /// bound to the buffers that their products go to.
@@ -84,8 +88,34 @@ record ModelWeights(
                     norm(plan.feedForwardOutputNormTensor(), hidden),
                     queryKeyValue(attention, hidden),
                     attentionOutput(attention, hidden),
-                    gateUp(feedForward, hidden),
-                    down(feedForward, hidden));
+                    feedForward(feedForward, hidden));
+        }
+
+        private FeedForwardWeights feedForward(FeedForward plan, int hidden) {
+            Mixture mixture = plan.mixture();
+            if (mixture == null) {
+                return dense(plan, hidden, buffers.branch());
+            }
+            Projection router =
+                    new Projection(
+                            threads,
+                            List.of(
+                                    linear(
+                                            mixture.routerTensor(),
+                                            mixture.experts(),
+                                            hidden,
+                                            false,
+                                            buffers.routing().logits())));
+            return new Experts(
+                    router,
+                    IntStream.range(0, mixture.experts())
+                            .mapToObj(plan::expert)
+                            .map(expert -> dense(expert, hidden, buffers.expertOutput()))
+                            .toList());
+        }
+
+        private Dense dense(FeedForward plan, int hidden, float[] out) {
+            return new Dense(gateUp(plan, hidden), down(plan, hidden, out));
         }
 
         private static int queryNormSize(Attention plan) {
@@ -148,7 +178,7 @@ record ModelWeights(
                             linear(plan.upTensor(), rows, hidden, bias, buffers.up())));
         }
 
-        private Projection down(FeedForward plan, int hidden) {
+        private Projection down(FeedForward plan, int hidden, float[] out) {
             return new Projection(
                     threads,
                     List.of(
@@ -157,7 +187,7 @@ record ModelWeights(
                                     hidden,
                                     plan.intermediateSize(),
                                     plan.bias(),
-                                    buffers.branch())));
+                                    out)));
         }
 
         private Linear linear(String tensor, int rows, int columns, boolean bias, float[] out) {

@@ -24,6 +24,9 @@ final class StepBuffers {
     private final Activations gate;
     private final float[] up;
     private final float[] branch;
+    private final ExpertRouting routing;
+    private final Activations expertInput;
+    private final float[] expertOutput;
     private final int[] tileStarts;
     private int tiles;
 
@@ -43,11 +46,21 @@ final class StepBuffers {
         this.gate = new Activations(maxTokens, intermediateSize);
         this.up = new float[Math.multiplyExact(maxTokens, intermediateSize)];
         this.branch = new float[Math.multiplyExact(maxTokens, plan.hiddenSize())];
+        int experts = widest(l -> isMixture(l) ? l.feedForward().mixture().experts() : 0);
+        int chosen = widest(l -> isMixture(l) ? l.feedForward().mixture().chosen() : 0);
+        int expertTokens = experts == 0 ? 0 : maxTokens;
+        this.routing = new ExpertRouting(maxTokens, experts, chosen);
+        this.expertInput = new Activations(expertTokens, plan.hiddenSize());
+        this.expertOutput = new float[Math.multiplyExact(expertTokens, plan.hiddenSize())];
         this.tileStarts = new int[maxTokens + 1];
     }
 
     private int widest(ToIntFunction<LayerPlan> width) {
         return plan.layers().stream().mapToInt(width).max().orElse(0);
+    }
+
+    private static boolean isMixture(LayerPlan layer) {
+        return layer.feedForward().mixture() != null;
     }
 
     Workspace newWorkspace() {
@@ -78,6 +91,12 @@ final class StepBuffers {
     void beginLayer(Layer layer, int tokens) {
         normed.reshape(tokens, plan.hiddenSize());
         attended.reshape(tokens, layer.queryWidth());
+        gate.reshape(tokens, layer.intermediateSize());
+    }
+
+    /// Makes room for the tokens of one expert.
+    void beginExpert(Layer layer, int tokens) {
+        expertInput.reshape(tokens, plan.hiddenSize());
         gate.reshape(tokens, layer.intermediateSize());
     }
 
@@ -132,5 +151,19 @@ final class StepBuffers {
     /// What attention or the feed-forward network adds to the residual stream.
     float[] branch() {
         return branch;
+    }
+
+    ExpertRouting routing() {
+        return routing;
+    }
+
+    /// The normed activations of one expert's tokens, side by side.
+    Activations expertInput() {
+        return expertInput;
+    }
+
+    /// What one expert computes for its tokens.
+    float[] expertOutput() {
+        return expertOutput;
     }
 }

@@ -24,12 +24,21 @@ class CpuExecutorTest {
     /// Whatever shares a step with a token, however prompts are cut, however many threads compute:
     /// its logits are those of a lone scalar run, to the bit.
     @ParameterizedTest
-    @CsvSource({"scalar, 1", "scalar, 3", "vector, 1", "vector, 2", "vector, 4"})
-    void anyMixGivesTheBitsOfALoneScalarRun(String compute, int threads) {
+    @CsvSource({
+        "scalar, 1, false",
+        "scalar, 3, false",
+        "vector, 1, false",
+        "vector, 2, false",
+        "vector, 4, false",
+        "scalar, 3, true",
+        "vector, 1, true",
+        "vector, 4, true"
+    })
+    void anyMixGivesTheBitsOfALoneScalarRun(String compute, int threads, boolean mixture) {
         Random random = new Random();
         long seed = random.nextLong();
         random.setSeed(seed);
-        MemoryModel model = RandomModel.create();
+        MemoryModel model = RandomModel.create(mixture);
         List<int[]> texts = texts(random);
         List<float[][]> expected = new ArrayList<>();
         try (Executor lone =
@@ -103,9 +112,9 @@ class CpuExecutorTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"scalar", "vector"})
-    void aNonFiniteSequenceLeavesItsNeighboursAlone(String compute) {
-        MemoryModel model = RandomModel.create();
+    @CsvSource({"scalar, false", "vector, false", "scalar, true", "vector, true"})
+    void aNonFiniteSequenceLeavesItsNeighboursAlone(String compute, boolean mixture) {
+        MemoryModel model = RandomModel.create(mixture);
         // Token 7 has an infinite embedding.
         Matrix.Quantized embedding = (Matrix.Quantized) model.matrix("embedding");
         long scale = 2L * 7 * embedding.groupsPerRow();
@@ -180,10 +189,11 @@ class CpuExecutorTest {
                 .hasMessageContaining("tensor final_norm: expected shape [76], found [3]");
     }
 
-    @Test
-    void aStepAllocatesNothing() {
+    @ParameterizedTest
+    @CsvSource({"false", "true"})
+    void aStepAllocatesNothing(boolean mixture) {
         var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
-        try (Executor executor = CpuExecutor.open(RandomModel.create(), options("vector"));
+        try (Executor executor = CpuExecutor.open(RandomModel.create(mixture), options("vector"));
                 Sequence sequence = executor.newSequence()) {
             sequence.reserve(RandomModel.CONTEXT);
             Batch batch = executor.newBatch(1, 1);

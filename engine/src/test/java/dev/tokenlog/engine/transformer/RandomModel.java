@@ -5,6 +5,7 @@ import dev.tokenlog.engine.architecture.ModelPlan.Activation;
 import dev.tokenlog.engine.architecture.ModelPlan.Attention;
 import dev.tokenlog.engine.architecture.ModelPlan.FeedForward;
 import dev.tokenlog.engine.architecture.ModelPlan.LayerPlan;
+import dev.tokenlog.engine.architecture.ModelPlan.Mixture;
 import dev.tokenlog.engine.architecture.ModelPlan.Rotary;
 import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.Matrix;
@@ -32,12 +33,20 @@ final class RandomModel {
     private static final int ROTATED = 16;
 
     private final Random random = new Random(11);
-    private final MemoryModel model = new MemoryModel(plan(), Optional.of("sha256-test"));
+    private final MemoryModel model;
 
-    private RandomModel() {}
+    private RandomModel(boolean mixture) {
+        this.model = new MemoryModel(plan(mixture), Optional.of("sha256-test"));
+    }
 
     static MemoryModel create() {
-        RandomModel maker = new RandomModel();
+        return create(false);
+    }
+
+    /// @param mixture whether the feed-forward networks are mixtures of experts: 2 of 5,
+    ///   normalized, in the first layer; 4 of 7, not normalized, in the second
+    static MemoryModel create(boolean mixture) {
+        RandomModel maker = new RandomModel(mixture);
         maker.fill();
         return maker.model;
     }
@@ -59,14 +68,41 @@ final class RandomModel {
             model.put(l + ".key.bias", vector(keyValueWidth, 0f));
             model.put(l + ".value.bias", vector(keyValueWidth, 0f));
             model.put(l + ".output.bias", vector(HIDDEN, 0f));
-            model.put(quantized(l + ".gate.weight", code, INTERMEDIATE, HIDDEN, 128));
-            model.put(quantized(l + ".up.weight", code, INTERMEDIATE, HIDDEN, 32));
-            model.put(quantized(l + ".down.weight", code, HIDDEN, INTERMEDIATE, 32));
+            fillFeedForward(model.plan().layers().get(l).feedForward(), code);
         }
         model.put("final_norm", vector(HIDDEN, 1f));
     }
 
-    private static ModelPlan plan() {
+    private void fillFeedForward(FeedForward plan, NumberCode code) {
+        Mixture mixture = plan.mixture();
+        if (mixture != null) {
+            model.put(floats(mixture.routerTensor(), mixture.experts(), HIDDEN));
+            for (int expert = 0; expert < mixture.experts(); expert++) {
+                fillFeedForward(plan.expert(expert), code);
+            }
+            return;
+        }
+        model.put(quantized(plan.gateTensor(), code, INTERMEDIATE, HIDDEN, 128));
+        model.put(quantized(plan.upTensor(), code, INTERMEDIATE, HIDDEN, 32));
+        model.put(quantized(plan.downTensor(), code, HIDDEN, INTERMEDIATE, 32));
+    }
+
+    private static FeedForward feedForward(int layer, boolean mixture) {
+        String prefix = mixture ? layer + ".{expert}" : Integer.toString(layer);
+        return new FeedForward(
+                INTERMEDIATE,
+                layer == 0 ? Activation.SILU : Activation.GELU_TANH,
+                false,
+                prefix + ".gate.weight",
+                prefix + ".up.weight",
+                prefix + ".down.weight",
+                mixture
+                        ? new Mixture(
+                                5 + 2 * layer, 2 + 2 * layer, layer == 0, layer + ".router.weight")
+                        : null);
+    }
+
+    private static ModelPlan plan(boolean mixture) {
         List<LayerPlan> layers = new ArrayList<>();
         for (int l = 0; l < 2; l++) {
             layers.add(
@@ -83,13 +119,7 @@ final class RandomModel {
                                     l + ".key.weight",
                                     l + ".value.weight",
                                     l + ".output.weight"),
-                            new FeedForward(
-                                    INTERMEDIATE,
-                                    l == 0 ? Activation.SILU : Activation.GELU_TANH,
-                                    false,
-                                    l + ".gate.weight",
-                                    l + ".up.weight",
-                                    l + ".down.weight"),
+                            feedForward(l, mixture),
                             l + ".input_norm",
                             l + ".post_norm",
                             1e-5f));
