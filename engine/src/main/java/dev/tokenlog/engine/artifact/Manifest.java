@@ -60,6 +60,8 @@ public record Manifest(
     /// What the model computes, in the words of a reader who does not know our layer plan.
     ///
     /// @param norm `rmsnorm`
+    /// @param experts missing where no layer is a mixture of experts
+    @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Architecture(
             List<String> families,
             int contextLength,
@@ -70,7 +72,14 @@ public record Manifest(
             AttentionShape attention,
             String activation,
             String norm,
-            double normEpsilon) {}
+            double normEpsilon,
+            Experts experts) {}
+
+    /// @param layers that are mixtures of experts
+    /// @param numExperts of each of them
+    /// @param numExpertsPerToken that compute each token
+    public record Experts(
+            int layers, int numExperts, int numExpertsPerToken, int intermediateSize) {}
 
     /// @param variant `mha`, `gqa` or `mqa`: every head has keys of its own, groups share them, all
     ///   do

@@ -86,7 +86,25 @@ final class ManifestBuilder {
                         attention.window() == 0 ? null : attention.window()),
                 feedForward.activation().name().toLowerCase(Locale.ROOT),
                 "rmsnorm",
-                Double.parseDouble(Float.toString(plan.finalNormEpsilon())));
+                Double.parseDouble(Float.toString(plan.finalNormEpsilon())),
+                experts(plan));
+    }
+
+    private static Manifest.Experts experts(ModelPlan plan) {
+        List<FeedForward> mixtures =
+                plan.layers().stream()
+                        .map(ModelPlan.LayerPlan::feedForward)
+                        .filter(feedForward -> feedForward.mixture() != null)
+                        .toList();
+        if (mixtures.isEmpty()) {
+            return null;
+        }
+        FeedForward first = mixtures.getFirst();
+        return new Manifest.Experts(
+                mixtures.size(),
+                first.mixture().experts(),
+                first.mixture().chosen(),
+                first.intermediateSize());
     }
 
     private static Manifest.Quantization quantization(Recipe recipe) {
