@@ -65,6 +65,20 @@ final class Families {
                     Role.GATE, layer("mlp.gate_up_proj"),
                     Role.UP, layer("mlp.gate_up_proj"));
 
+    private static final Map<Role, String> MIXTRAL_EXPERTS =
+            Map.of(
+                    Role.ROUTER, layer("block_sparse_moe.gate"),
+                    Role.EXPERT_GATE, layer("block_sparse_moe.experts.{expert}.w1"),
+                    Role.EXPERT_UP, layer("block_sparse_moe.experts.{expert}.w3"),
+                    Role.EXPERT_DOWN, layer("block_sparse_moe.experts.{expert}.w2"));
+
+    private static final Map<Role, String> QWEN_EXPERTS =
+            Map.of(
+                    Role.ROUTER, layer("mlp.gate"),
+                    Role.EXPERT_GATE, layer("mlp.experts.{expert}.gate_proj"),
+                    Role.EXPERT_UP, layer("mlp.experts.{expert}.up_proj"),
+                    Role.EXPERT_DOWN, layer("mlp.experts.{expert}.down_proj"));
+
     private static final Set<String> ROPE_TYPES =
             Set.of("default", "linear", "dynamic", "llama3", "yarn", "longrope");
 
@@ -303,10 +317,64 @@ final class Families {
                     ROPE_TYPES,
                     Set.of());
 
+    /// Mixtral 8x7B and 8x22B.
+    private static final Family MIXTRAL =
+            new Family(
+                    "mixtral",
+                    Set.of("MixtralForCausalLM"),
+                    LLAMA_NAMES.with(MIXTRAL_EXPERTS),
+                    json(
+                            """
+                            {"num_key_value_heads": 8, "max_position_embeddings": 131072,
+                             "rms_norm_eps": 1e-5, "rope_theta": 1000000.0,
+                             "tie_word_embeddings": false, "hidden_act": "silu",
+                             "num_local_experts": 8, "num_experts_per_tok": 2}
+                            """),
+                    Biases.NONE,
+                    Windows.EVERY_LAYER,
+                    Rotaries.ONE,
+                    Set.of(Trait.MIXTURE),
+                    ROPE_TYPES,
+                    Set.of("output_router_logits"));
+
+    /// Qwen3-30B-A3B, Qwen3-235B-A22B.
+    private static final Family QWEN_3_MOE =
+            new Family(
+                    "qwen3_moe",
+                    Set.of("Qwen3MoeForCausalLM"),
+                    LLAMA_NAMES.with(QUERY_KEY_NORMS).with(QWEN_EXPERTS),
+                    json(
+                            """
+                            {"num_key_value_heads": 4, "max_position_embeddings": 32768,
+                             "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+                             "tie_word_embeddings": false, "hidden_act": "silu",
+                             "use_sliding_window": false, "sliding_window": 4096,
+                             "num_local_experts": 128, "num_experts_per_tok": 8,
+                             "moe_intermediate_size": 768, "norm_topk_prob": false,
+                             "decoder_sparse_step": 1}
+                            """),
+                    Biases.BY_FIELD,
+                    Windows.EVERY_LAYER_IF_USED,
+                    Rotaries.ONE,
+                    Set.of(Trait.MIXTURE, Trait.SOME_MIXTURES),
+                    ROPE_TYPES,
+                    Set.of("max_window_layers", "output_router_logits"));
+
     private static final List<Family> ALL =
             List.of(
-                    LLAMA, MISTRAL, GEMMA, GEMMA_2, GEMMA_3, PHI_3, QWEN_2, QWEN_3, SMOLLM_3,
-                    GRANITE, OLMO_2);
+                    LLAMA,
+                    MISTRAL,
+                    GEMMA,
+                    GEMMA_2,
+                    GEMMA_3,
+                    PHI_3,
+                    QWEN_2,
+                    QWEN_3,
+                    SMOLLM_3,
+                    GRANITE,
+                    OLMO_2,
+                    MIXTRAL,
+                    QWEN_3_MOE);
 
     private Families() {}
 

@@ -45,6 +45,8 @@ record Family(
         NONE,
         /// All, where there is a window.
         EVERY_LAYER,
+        /// All, where `use_sliding_window` says so.
+        EVERY_LAYER_IF_USED,
         /// Those that `layer_types` names; without it, every other one, the first included.
         EVERY_OTHER_LAYER,
         /// Those that `layer_types` names; without it, all but each sixth one, or as
@@ -91,7 +93,13 @@ record Family(
         /// `hidden_activation` says what the activation is, `hidden_act` nothing.
         HIDDEN_ACTIVATION,
         /// `gelu` in `hidden_act` means its tanh form.
-        GELU_IS_TANH
+        GELU_IS_TANH,
+        /// Feed-forward networks are mixtures of `num_local_experts`, of which
+        /// `num_experts_per_tok` compute each token.
+        MIXTURE,
+        /// Not in all layers (`decoder_sparse_step`, `mlp_only_layers`), of
+        /// `moe_intermediate_size`, and normalized only where `norm_topk_prob` says so.
+        SOME_MIXTURES
     }
 
     /// What a tensor is for.
@@ -111,6 +119,12 @@ record Family(
         GATE,
         UP,
         DOWN,
+        /// Of a mixture of experts. In the names of an expert's tensors, `{expert}` stands for its
+        /// number.
+        ROUTER,
+        EXPERT_GATE,
+        EXPERT_UP,
+        EXPERT_DOWN,
         /// Of what the feed-forward network adds to the residual stream.
         FEED_FORWARD_OUTPUT_NORM,
         FINAL_NORM,

@@ -73,7 +73,8 @@ final class LayerKinds {
             return 0;
         }
         boolean optional =
-                family.windows() == Windows.LATE_LAYERS
+                family.windows() == Windows.EVERY_LAYER_IF_USED
+                        || family.windows() == Windows.LATE_LAYERS
                         || family.windows() == Windows.LAYERS_WITHOUT_ROTARY;
         boolean used = !optional || config.flag("use_sliding_window", false);
         int found = config.integer(WINDOW, used ? 1 : 0, Integer.MAX_VALUE, 0);
@@ -86,7 +87,10 @@ final class LayerKinds {
 
     private boolean[] sliding(int layers) {
         Windows rule = family.windows();
-        boolean listed = rule != Windows.NONE && rule != Windows.EVERY_LAYER;
+        boolean listed =
+                rule != Windows.NONE
+                        && rule != Windows.EVERY_LAYER
+                        && rule != Windows.EVERY_LAYER_IF_USED;
         JsonNode types = listed ? config.any(TYPES).orElse(null) : null;
         if (types != null && (!types.isArray() || types.size() != layers)) {
             throw config.unreadable(TYPES, "expected a list of " + layers + " types");
@@ -106,7 +110,7 @@ final class LayerKinds {
                             ? isSliding(types.get(layer))
                             : switch (rule) {
                                 case NONE -> false;
-                                case EVERY_LAYER -> window > 0;
+                                case EVERY_LAYER, EVERY_LAYER_IF_USED -> window > 0;
                                 case EVERY_OTHER_LAYER, ALL_BUT_EACH_SIXTH ->
                                         (layer + 1) % pattern != 0;
                                 case LATE_LAYERS -> window > 0 && layer >= first;

@@ -15,6 +15,7 @@ import dev.tokenlog.engine.format.StrictJson;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
@@ -123,6 +124,7 @@ public final class ModelPlans {
         int count = config.integer("num_hidden_layers", 1, MAX_LAYERS);
         Attention attention = attention(hidden);
         FeedForward feedForward = feedForward();
+        Optional<Mixtures> mixtures = Mixtures.read(config, family, count, MAX_WIDTH);
         LayerKinds kinds = LayerKinds.read(config, family, count);
         List<Scaled> rotaries = rotaries(attention.headSize(), context);
         return new ModelPlan(
@@ -132,7 +134,8 @@ public final class ModelPlans {
                 Math.max(context, rotaries.getFirst().context()),
                 embeddingScale(hidden),
                 IntStream.range(0, count)
-                        .mapToObj(layer -> layer(layer, kinds, attention, feedForward, epsilon))
+                        .mapToObj(layer ->
+                                layer(layer, kinds, attention, feedForward, mixtures, epsilon))
                         .toList(),
                 rotaries.getFirst().rotary(),
                 epsilon,
@@ -272,7 +275,12 @@ public final class ModelPlans {
     }
 
     private LayerPlan layer(
-            int layer, LayerKinds kinds, Attention a, FeedForward f, float epsilon) {
+            int layer,
+            LayerKinds kinds,
+            Attention a,
+            FeedForward f,
+            Optional<Mixtures> mixtures,
+            float epsilon) {
         boolean other = family.rotaries() == Rotaries.BY_LAYER_TYPE && kinds.isSliding(layer);
         Attention attention =
                 new Attention(
@@ -292,21 +300,36 @@ public final class ModelPlans {
                         names.of(Role.QUERY_NORM, layer),
                         names.of(Role.KEY_NORM, layer),
                         a.wholeProjectionNorms());
-        FeedForward feedForward =
-                new FeedForward(
-                        f.intermediateSize(),
-                        f.activation(),
-                        f.bias(),
-                        names.of(Role.GATE, layer),
-                        names.of(Role.UP, layer),
-                        names.of(Role.DOWN, layer));
         return new LayerPlan(
                 attention,
-                feedForward,
+                mixtures.filter(m -> m.isMixture(layer))
+                        .map(m -> experts(layer, f, m))
+                        .orElseGet(() -> network(layer, f)),
                 names.of(Role.INPUT_NORM, layer),
                 names.of(Role.FEED_FORWARD_NORM, layer),
                 epsilon,
                 names.of(Role.ATTENTION_OUTPUT_NORM, layer),
                 names.of(Role.FEED_FORWARD_OUTPUT_NORM, layer));
+    }
+
+    private FeedForward network(int layer, FeedForward f) {
+        return new FeedForward(
+                f.intermediateSize(),
+                f.activation(),
+                f.bias(),
+                names.of(Role.GATE, layer),
+                names.of(Role.UP, layer),
+                names.of(Role.DOWN, layer));
+    }
+
+    private FeedForward experts(int layer, FeedForward f, Mixtures mixtures) {
+        return new FeedForward(
+                mixtures.intermediateSize(),
+                f.activation(),
+                f.bias(),
+                names.of(Role.EXPERT_GATE, layer),
+                names.of(Role.EXPERT_UP, layer),
+                names.of(Role.EXPERT_DOWN, layer),
+                mixtures.mixture(names.of(Role.ROUTER, layer)));
     }
 }

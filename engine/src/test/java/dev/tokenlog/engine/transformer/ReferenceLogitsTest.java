@@ -31,12 +31,8 @@ class ReferenceLogitsTest {
     /// (`docs/decisions/0080-rotary-frequencies-are-not-rounded.md`).
     private static final Set<String> CAST = Set.of("llama-3.2", "gemma", "mistral", "qwen2");
 
-    /// Golden models that wait for their family.
-    private static final Set<String> REFUSED = Set.of("mixtral", "qwen3-moe", "qwen3-moe-mixed");
-
     static Stream<Arguments> goldenModels() {
         return TestFiles.goldenModels().stream()
-                .filter(name -> !REFUSED.contains(name))
                 .flatMap(name -> Stream.of(arguments(name, "scalar"), arguments(name, "vector")));
     }
 
