@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.format.npy.NpyWriter;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
+import dev.tokenlog.engine.tokenizer.TokenizerSource;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import dev.tokenlog.engine.transformer.Logits;
@@ -144,7 +145,7 @@ final class LogitsCommand implements Callable<Integer> {
     }
 
     private static int[] endOfSequence(Path folder) {
-        if (!Files.exists(folder.resolve("tokenizer.json"))) {
+        if (!TokenizerSource.isIn(folder)) {
             return new int[0];
         }
         try (ModelTokenizer tokenizer = ModelTokenizer.open(folder)) {

@@ -35,6 +35,7 @@ final class TokenizeCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         try (ModelTokenizer tokenizer = ModelTokenizer.open(ModelFolders.resolve(folder));
                 BufferedReader lines = common.input()) {
+            tokenizer.warning().ifPresent(common.terminal()::err);
             int number = 0;
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 number++;

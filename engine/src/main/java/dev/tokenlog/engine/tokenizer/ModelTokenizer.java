@@ -155,7 +155,17 @@ public final class ModelTokenizer implements AutoCloseable {
     }
 
     /// The text of ids, an unfinished character at the end included, as U+FFFD.
+    ///
+    /// @throws EngineException `PARAMETER_OUT_OF_RANGE`, naming an id that has no token
     public String decode(int[] ids, boolean skipSpecial) {
+        for (int id : ids) {
+            if (token(id).isEmpty()) {
+                throw new EngineException(
+                        Reason.PARAMETER_OUT_OF_RANGE,
+                        "token id %d is not in the vocabulary of %s, which has %d"
+                                .formatted(id, path, vocabularySize()));
+            }
+        }
         return library.decode(Arrays.stream(ids).asLongStream().toArray(), skipSpecial);
     }
 

@@ -63,6 +63,7 @@ public record SentencePieceVocabulary(
     public record Piece(String text, float score, Kind kind) {}
 
     private static final int BYTES = 256;
+    private static final int MAX_STRIPPED = 1 << 16;
 
     /// Work of deriving merges, in compared characters; a real vocabulary of 256,000 needs 3e7.
     private static final long MAX_WORK = 1_000_000_000L;
@@ -128,10 +129,13 @@ public record SentencePieceVocabulary(
             Piece piece = pieces.get(id);
             switch (piece.kind()) {
                 case UNKNOWN, CONTROL -> added.put(id, AddedToken.plain(id, piece.text(), true));
-                // SentencePiece looks for them in the normalized text.
-                case USER_DEFINED ->
-                        added.put(
-                                id, AddedToken.plain(id, piece.text(), false).withNormalized(true));
+                // SentencePiece looks for them in the normalized text, where there are no spaces.
+                case USER_DEFINED -> {
+                    if (piece.text().indexOf(' ') < 0) {
+                        AddedToken token = AddedToken.plain(id, piece.text(), false);
+                        added.put(id, token.withNormalized(true));
+                    }
+                }
                 case NORMAL, UNUSED, BYTE -> {}
             }
         }
@@ -172,7 +176,9 @@ public record SentencePieceVocabulary(
                                     Base64.getEncoder().encodeToString(charsmap)));
         }
         if (removeExtraWhitespaces) {
-            steps.add(TokenizerJson.replaceExpression("\\A +| +\\z", ""));
+            steps.add(
+                    TokenizerJson.replaceExpression(
+                            "\\A +|[ " + TokenizerJson.BLANK + "]+\\z", ""));
             steps.add(TokenizerJson.replaceExpression(" {2,}", " "));
         }
         if (addDummyPrefix) {
@@ -230,8 +236,13 @@ public record SentencePieceVocabulary(
         steps.add(TokenizerJson.node("ByteFallback"));
         steps.add(TokenizerJson.node("Fuse"));
         if (addDummyPrefix || removeExtraWhitespaces) {
+            // Without extra spaces, all that stand before the first piece with text go.
+            int most = removeExtraWhitespaces ? MAX_STRIPPED : 1;
             steps.add(
-                    TokenizerJson.node("Strip").put("content", " ").put("start", 1).put("stop", 0));
+                    TokenizerJson.node("Strip")
+                            .put("content", " ")
+                            .put("start", most)
+                            .put("stop", 0));
         }
         return TokenizerJson.sequence("decoders", steps);
     }
