@@ -6,8 +6,10 @@ import dev.tokenlog.engine.format.StrictJson;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.BitSet;
 
 /// SentencePiece's `precompiled_charsmap`: the size of a trie, the trie as a double array of 32-bit
@@ -23,8 +25,9 @@ final class Charsmap {
 
     private Charsmap() {}
 
+    /// @return the characters that the rules remove
     /// @throws EngineException `SOURCE_UNREADABLE`, naming the file
-    static void check(Path file, byte[] charsmap) {
+    static BitSet check(Path file, byte[] charsmap) {
         ByteBuffer bytes = ByteBuffer.wrap(charsmap).order(ByteOrder.LITTLE_ENDIAN);
         require(charsmap.length > Integer.BYTES, file, "it ends inside its header");
         int size = bytes.getInt();
@@ -38,31 +41,56 @@ final class Charsmap {
         byte[] texts = new byte[bytes.remaining() - size];
         bytes.get(Integer.BYTES + size, texts);
         StrictJson.decode(texts, file + ": precompiled_charsmap");
-        checkTrie(file, trie, texts);
+        return checkTrie(file, trie, texts);
     }
 
+    /// A place in the trie, and the bytes that lead to it: those of the first six, which is more
+    /// than a character has.
+    private record Place(int base, byte[] key) {}
+
     /// From the root to every place that some text can lead to.
-    private static void checkTrie(Path file, IntBuffer trie, byte[] texts) {
+    private static BitSet checkTrie(Path file, IntBuffer trie, byte[] texts) {
+        BitSet removed = new BitSet();
         BitSet seen = new BitSet(trie.limit());
-        ArrayDeque<Integer> places = new ArrayDeque<>();
-        places.add(base(file, trie, 0, trie.get(0)));
+        ArrayDeque<Place> places = new ArrayDeque<>();
+        places.add(new Place(base(file, trie, 0, trie.get(0)), new byte[0]));
         while (!places.isEmpty()) {
-            int base = places.remove();
-            if (seen.get(base)) {
+            Place place = places.remove();
+            if (seen.get(place.base)) {
                 continue;
             }
-            seen.set(base);
+            seen.set(place.base);
             for (int label = 1; label < 256; label++) {
-                int unit = trie.get(base ^ label);
+                int unit = trie.get(place.base ^ label);
                 if ((unit & LABEL) == label) {
-                    int next = base(file, trie, base ^ label, unit);
-                    if ((unit & LEAF) != 0) {
-                        checkText(file, trie.get(next) & Integer.MAX_VALUE, texts);
+                    int next = base(file, trie, place.base ^ label, unit);
+                    byte[] key = place.key;
+                    if (key.length < 6) {
+                        key = Arrays.copyOf(key, key.length + 1);
+                        key[key.length - 1] = (byte) label;
                     }
-                    places.add(next);
+                    if ((unit & LEAF) != 0) {
+                        int index = trie.get(next) & Integer.MAX_VALUE;
+                        checkText(file, index, texts);
+                        if (index == texts.length - 1 || texts[index] == 0) {
+                            removed.set(character(file, key));
+                        }
+                    }
+                    places.add(new Place(next, key));
                 }
             }
         }
+        return removed;
+    }
+
+    /// The library loses track of texts in which more than single characters are removed.
+    private static int character(Path file, byte[] key) {
+        String text = new String(key, StandardCharsets.UTF_8);
+        require(
+                text.codePointCount(0, text.length()) == 1,
+                file,
+                "it removes more than a character at once");
+        return text.codePointAt(0);
     }
 
     /// Where the children of a unit begin.

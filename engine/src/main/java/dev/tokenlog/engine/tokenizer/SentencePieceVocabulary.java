@@ -129,9 +129,13 @@ public record SentencePieceVocabulary(
             Piece piece = pieces.get(id);
             switch (piece.kind()) {
                 case UNKNOWN, CONTROL -> added.put(id, AddedToken.plain(id, piece.text(), true));
-                // SentencePiece looks for them in the normalized text, where there are no spaces.
+                // SentencePiece looks for them in the normalized text, where there are no spaces
+                // and, where it removes them, no runs of blanks.
                 case USER_DEFINED -> {
-                    if (piece.text().indexOf(' ') < 0) {
+                    boolean blank =
+                            removeExtraWhitespaces
+                                    && piece.text().replace(TokenizerJson.BLANK, "").isEmpty();
+                    if (piece.text().indexOf(' ') < 0 && !blank) {
                         AddedToken token = AddedToken.plain(id, piece.text(), false);
                         added.put(id, token.withNormalized(true));
                     }
@@ -176,10 +180,12 @@ public record SentencePieceVocabulary(
                                     Base64.getEncoder().encodeToString(charsmap)));
         }
         if (removeExtraWhitespaces) {
+            String blank = "[ " + TokenizerJson.BLANK + "]";
+            steps.add(TokenizerJson.replaceExpression(" {2,}", " "));
+            // Looking back keeps the time linear: only the beginning of a run is tried.
             steps.add(
                     TokenizerJson.replaceExpression(
-                            "\\A +|[ " + TokenizerJson.BLANK + "]+\\z", ""));
-            steps.add(TokenizerJson.replaceExpression(" {2,}", " "));
+                            "\\A |(?<!" + blank + ")" + blank + "+\\z", ""));
         }
         if (addDummyPrefix) {
             steps.add(dummyPrefix());
