@@ -7,6 +7,7 @@ import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.AccuracyEvent.Verdict;
 import dev.tokenlog.contracts.ConversionEvent;
 import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
+import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.engine.artifact.Recipe;
 import java.io.IOException;
 import java.time.Duration;
@@ -23,6 +24,9 @@ import picocli.CommandLine.Parameters;
                 "Asks, on a topic, for a conversion, and follows it: fetch, quantize, export, validate,"
                         + " report. Exit status 1 if it fails or the verdict is FAIL.")
 final class ConvertCommand implements Callable<Integer> {
+
+    /// The registry follows a verdict within milliseconds.
+    private static final Duration REGISTRY = Duration.ofSeconds(10);
 
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
@@ -86,6 +90,7 @@ final class ConvertCommand implements Callable<Integer> {
             ValidationFinished verdict =
                     follower.awaitVerdict(client, converted, Duration.ofSeconds(verdictTimeout));
             if (verdict.verdict() == Verdict.PASS) {
+                awaitServing(client, verdict);
                 return ExitStatus.DONE;
             }
             common.terminal()
@@ -102,6 +107,23 @@ final class ConvertCommand implements Callable<Integer> {
                             "tokenlog: interrupted; the validation goes on: 'tokenlog audit %s' shows its verdict"
                                     .formatted(converted.modelDigest()));
             return ExitStatus.INTERRUPTED;
+        }
+    }
+
+    /// So that a prompt sent next finds the model. A passing digest is served at once, unless its
+    /// name serves another by an operator's word, or this one has been revoked.
+    private void awaitServing(TokenlogClient client, ValidationFinished verdict) {
+        try (EventStream<ModelServing> serving =
+                client.followServing(verdict.modelId(), verdict.modelDigest())) {
+            serving.await(REGISTRY);
+        } catch (TokenlogException e) {
+            if (e.kind() != TokenlogException.Kind.TIMEOUT) {
+                throw e;
+            }
+            common.terminal()
+                    .err(
+                            "tokenlog: the verdict is PASS, but %s does not serve this digest: 'tokenlog models' shows what it serves"
+                                    .formatted(verdict.modelId()));
         }
     }
 
