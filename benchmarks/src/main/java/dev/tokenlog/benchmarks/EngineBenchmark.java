@@ -124,6 +124,7 @@ public final class EngineBenchmark {
         double[] rates = new double[rounds];
         for (int round = -2; round < rounds; round++) {
             try (Sequence sequence = executor.newSequence()) {
+                sequence.fit(prompt);
                 sequence.reserve(prompt);
                 Batch batch = executor.newBatch(CHUNK, 1);
                 long begin = System.nanoTime();
@@ -140,6 +141,7 @@ public final class EngineBenchmark {
         Batch batch = executor.newBatch(CHUNK, sequences);
         for (int i = 0; i < sequences; i++) {
             all.add(executor.newSequence());
+            all.getLast().fit(prompt + decode);
             all.getLast().reserve(prompt + decode);
             prefill(batch, all.getLast());
         }

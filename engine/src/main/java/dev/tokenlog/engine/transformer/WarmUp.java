@@ -52,6 +52,7 @@ public final class WarmUp {
     /// All shapes of a step: a long prompt, a short one, single tokens.
     private void round() {
         try (Sequence sequence = executor.newSequence()) {
+            sequence.fit(PROMPT + SHORT_PROMPT + DECODE);
             sequence.reserve(PROMPT + SHORT_PROMPT + DECODE);
             step(sequence, PROMPT);
             step(sequence, SHORT_PROMPT);

@@ -89,7 +89,17 @@ class ModelPlansTest {
         "TinyLlama-1.1B-Chat-v1.0, 1100048384, 45",
         "SmolLM-135M, 134515008, 61",
         "SmolLM2-135M, 134515008, 61",
-        "SmolLM2-135M-Instruct, 134515008, 61"
+        "SmolLM2-135M-Instruct, 134515008, 61",
+        "Mistral-7B-v0.1, 7241732096, 65",
+        "Mistral-7B-Instruct-v0.1, 7241732096, 65",
+        "Mistral-7B-Instruct-v0.3, 7248023552, 65",
+        "Phi-3.5-mini-instruct, 3821079552, 65",
+        "Qwen2.5-7B-Instruct, 7615616512, 57",
+        "Qwen3-8B, 8190735360, 145",
+        "gemma-2b, 2506172416, 37",
+        "gemma-2b-it, 2506172416, 37",
+        "gemma-2-2b-it, 2614341888, 105",
+        "gemma-2-9b-it, 9241705984, 169"
     })
     void published_configurations_give_the_published_sizes(
             String name, long parameters, long norms) {

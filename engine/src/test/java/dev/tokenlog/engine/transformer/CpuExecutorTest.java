@@ -10,12 +10,14 @@ import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class CpuExecutorTest {
 
@@ -25,20 +27,23 @@ class CpuExecutorTest {
     /// its logits are those of a lone scalar run, to the bit.
     @ParameterizedTest
     @CsvSource({
-        "scalar, 1, false",
-        "scalar, 3, false",
-        "vector, 1, false",
-        "vector, 2, false",
-        "vector, 4, false",
-        "scalar, 3, true",
-        "vector, 1, true",
-        "vector, 4, true"
+        "usual, scalar, 1",
+        "usual, scalar, 3",
+        "usual, vector, 1",
+        "usual, vector, 2",
+        "usual, vector, 4",
+        "unusual, scalar, 2",
+        "unusual, vector, 1",
+        "unusual, vector, 3",
+        "mixture, scalar, 3",
+        "mixture, vector, 1",
+        "mixture, vector, 4"
     })
-    void anyMixGivesTheBitsOfALoneScalarRun(String compute, int threads, boolean mixture) {
+    void anyMixGivesTheBitsOfALoneScalarRun(String kind, String compute, int threads) {
         Random random = new Random();
         long seed = random.nextLong();
         random.setSeed(seed);
-        MemoryModel model = RandomModel.create(mixture);
+        MemoryModel model = model(kind);
         List<int[]> texts = texts(random);
         List<float[][]> expected = new ArrayList<>();
         try (Executor lone =
@@ -53,6 +58,7 @@ class CpuExecutorTest {
             List<Sequence> sequences = new ArrayList<>();
             for (int[] text : texts) {
                 sequences.add(executor.newSequence());
+                sequences.getLast().fit(text.length);
                 sequences.getLast().reserve(text.length);
             }
             Batch batch = executor.newBatch(61, 61);
@@ -98,6 +104,67 @@ class CpuExecutorTest {
                 assertThat(row(batch, 0)).isEqualTo(expected);
                 assertThat(sequence.length()).isEqualTo(8);
             }
+        }
+    }
+
+    /// The logits after n tokens are those of reading the n tokens, whatever had been read before.
+    @Test
+    void aTextThatOutgrowsItsRotaryFactorsIsReadAgain() {
+        int[] text = new Random(5).ints(60, 0, RandomModel.VOCABULARY).toArray();
+        try (Executor executor = CpuExecutor.open(RandomModel.createUnusual(), options("vector"));
+                Sequence sequence = executor.newSequence()) {
+            Batch batch = executor.newBatch(text.length, 1);
+            int read = 0;
+            int readAgain = 0;
+            for (int length = 30; length <= 50; length++) {
+                int cached = sequence.fit(length);
+                readAgain += cached < read ? 1 : 0;
+                sequence.reserve(length);
+                batch.clear();
+                for (int i = cached; i < length; i++) {
+                    batch.add(sequence, text[i], i, i == length - 1);
+                }
+                executor.step(batch);
+                read = length;
+
+                float[] whole = oneByOne(executor, Arrays.copyOf(text, length))[length - 1];
+                assertThat(row(batch, 0)).describedAs("%d tokens", length).isEqualTo(whole);
+            }
+            assertThat(readAgain).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void aTokenBeyondWhatTheSequenceWasFittedForIsRefused() {
+        try (Executor executor = CpuExecutor.open(RandomModel.createUnusual(), options("vector"));
+                Sequence sequence = executor.newSequence()) {
+            int tokens = RandomModel.SHORT_TEXT + 1;
+            sequence.reserve(tokens);
+            Batch batch = executor.newBatch(tokens, 1);
+            for (int i = 0; i < tokens; i++) {
+                batch.add(sequence, 1, i, false);
+            }
+            assertThatThrownBy(() -> executor.step(batch))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("has not been fitted");
+        }
+    }
+
+    /// A soft cap would hide an infinite score.
+    @Test
+    void anInfiniteQueryUnderASoftCapIsFound() {
+        MemoryModel model = RandomModel.createUnusual();
+        float[] bias = model.vector("0.qkv.bias").clone();
+        bias[3] = Float.POSITIVE_INFINITY;
+        model.put("0.qkv.bias", bias);
+        model.put("0.query_norm", new float[RandomModel.HEAD_SIZE]);
+        try (Executor executor = CpuExecutor.open(model, options("vector"));
+                Sequence sequence = executor.newSequence()) {
+            sequence.reserve(1);
+            Batch batch = executor.newBatch(1, 1);
+            batch.add(sequence, 1, 0, true);
+            executor.step(batch);
+            assertThat(sequence.isNonFinite()).isTrue();
         }
     }
 
@@ -190,11 +257,13 @@ class CpuExecutorTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"false", "true"})
-    void aStepAllocatesNothing(boolean mixture) {
+    @ValueSource(strings = {"usual", "unusual", "mixture"})
+    void aStepAllocatesNothing(String kind) {
         var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
-        try (Executor executor = CpuExecutor.open(RandomModel.create(mixture), options("vector"));
+        MemoryModel model = model(kind);
+        try (Executor executor = CpuExecutor.open(model, options("vector"));
                 Sequence sequence = executor.newSequence()) {
+            sequence.fit(RandomModel.CONTEXT);
             sequence.reserve(RandomModel.CONTEXT);
             Batch batch = executor.newBatch(1, 1);
             long least = Long.MAX_VALUE;
@@ -210,6 +279,15 @@ class CpuExecutorTest {
             }
             assertThat(least).isZero();
         }
+    }
+
+    private static MemoryModel model(String kind) {
+        return switch (kind) {
+            case "usual" -> RandomModel.create();
+            case "mixture" -> RandomModel.create(true);
+            case "unusual" -> RandomModel.createUnusual();
+            default -> throw new IllegalArgumentException(kind);
+        };
     }
 
     private static Executor open(String compute) {
@@ -232,6 +310,7 @@ class CpuExecutorTest {
         float[][] logits = new float[text.length][];
         Batch batch = executor.newBatch(1, 1);
         try (Sequence sequence = executor.newSequence()) {
+            sequence.fit(text.length);
             sequence.reserve(text.length);
             for (int i = 0; i < text.length; i++) {
                 batch.clear();

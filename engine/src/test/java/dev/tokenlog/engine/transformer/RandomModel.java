@@ -18,25 +18,29 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 
-/// A small model of random weights and awkward shapes: nothing in it is a multiple of 32, it has
-/// biases, a window in its second layer, a partial rotation, and weights of every kind.
+/// Small models of random weights and awkward shapes: nothing in them is a multiple of 32, they
+/// have biases, a window in the second layer, a partial rotation, and weights of every kind. The
+/// unusual one has everything else that some family has.
 final class RandomModel {
 
     static final int VOCABULARY = 83;
     static final int CONTEXT = 200;
 
+    /// Tokens of a text that is rotated by the factors for short ones.
+    static final int SHORT_TEXT = 40;
+
     private static final int HIDDEN = 76;
     private static final int INTERMEDIATE = 109;
     private static final int HEADS = 6;
     private static final int KEY_VALUE_HEADS = 2;
-    private static final int HEAD_SIZE = 20;
+    static final int HEAD_SIZE = 20;
     private static final int ROTATED = 16;
 
     private final Random random = new Random(11);
     private final MemoryModel model;
 
-    private RandomModel(boolean mixture) {
-        this.model = new MemoryModel(plan(mixture), Optional.of("sha256-test"));
+    private RandomModel(ModelPlan plan) {
+        model = new MemoryModel(plan, Optional.of("sha256-test"));
     }
 
     static MemoryModel create() {
@@ -46,8 +50,18 @@ final class RandomModel {
     /// @param mixture whether the feed-forward networks are mixtures of experts: 2 of 5,
     ///   normalized, in the first layer; 4 of 7, not normalized, in the second
     static MemoryModel create(boolean mixture) {
-        RandomModel maker = new RandomModel(mixture);
+        RandomModel maker = new RandomModel(plan(mixture));
         maker.fill();
+        return maker.model;
+    }
+
+    /// With norms of queries and keys and of what is added, soft caps, multipliers, tensors that
+    /// hold several matrices, a layer without rotary positions and one with another rotary, and
+    /// other rotary factors for texts of more than [#SHORT_TEXT] tokens.
+    static MemoryModel createUnusual() {
+        RandomModel maker = new RandomModel(unusualPlan());
+        maker.fill();
+        maker.fillUnusual();
         return maker.model;
     }
 
@@ -141,6 +155,96 @@ final class RandomModel {
                 "embedding",
                 "final_norm",
                 "head");
+    }
+
+    private void fillUnusual() {
+        int width = HEADS * HEAD_SIZE;
+        int keyValueWidth = KEY_VALUE_HEADS * HEAD_SIZE;
+        model.put(
+                quantized("0.qkv.weight", NumberCode.INT4, width + 2 * keyValueWidth, HIDDEN, 64));
+        model.put("0.qkv.bias", vector(width + 2 * keyValueWidth, 0f));
+        model.put(quantized("0.gate_up.weight", NumberCode.INT8, 2 * INTERMEDIATE, HIDDEN, HIDDEN));
+        for (int l = 0; l < 2; l++) {
+            boolean whole = l == 1;
+            model.put(l + ".query_norm", vector(whole ? width : HEAD_SIZE, 0f));
+            model.put(l + ".key_norm", vector(whole ? keyValueWidth : HEAD_SIZE, 0f));
+            model.put(l + ".attention_norm", vector(HIDDEN, 0f));
+            model.put(l + ".feed_forward_norm", vector(HIDDEN, 0f));
+        }
+    }
+
+    private static ModelPlan unusualPlan() {
+        ModelPlan usual = plan(false);
+        List<LayerPlan> layers = new ArrayList<>();
+        for (int l = 0; l < 3; l++) {
+            // The third layer is the second again, without positions.
+            int weights = Math.min(l, 1);
+            layers.add(unusual(usual.layers().get(weights), weights, l < 2 ? l : -1));
+        }
+        Rotary rotary = usual.rotary();
+        List<Double> halved = rotary.inverseFrequencies().stream().map(f -> f / 2).toList();
+        return new ModelPlan(
+                "unusual",
+                VOCABULARY,
+                HIDDEN,
+                CONTEXT,
+                usual.embeddingScale(),
+                layers,
+                new Rotary(ROTATED, rotary.inverseFrequencies(), 1.1, SHORT_TEXT, halved, 0, 0),
+                1e-6f,
+                false,
+                "embedding",
+                "final_norm",
+                "head",
+                List.of(new Rotary(HEAD_SIZE, doubled(), 1)),
+                true,
+                0.7f,
+                0.2f,
+                5f);
+    }
+
+    private static List<Double> doubled() {
+        List<Double> frequencies = new ArrayList<>();
+        for (int i = 0; i < HEAD_SIZE / 2; i++) {
+            frequencies.add(2 * StrictMath.pow(300, -2.0 * i / HEAD_SIZE));
+        }
+        return frequencies;
+    }
+
+    private static LayerPlan unusual(LayerPlan usual, int l, int rotary) {
+        Attention a = usual.attention();
+        FeedForward f = usual.feedForward();
+        boolean fused = l == 0;
+        return new LayerPlan(
+                new Attention(
+                        a.heads(),
+                        a.keyValueHeads(),
+                        a.headSize(),
+                        a.scale(),
+                        a.window(),
+                        true,
+                        true,
+                        fused ? "0.qkv.weight" : a.queryTensor(),
+                        fused ? "0.qkv.weight" : a.keyTensor(),
+                        fused ? "0.qkv.weight" : a.valueTensor(),
+                        a.outputTensor(),
+                        l == 0 ? 2.5f : 0,
+                        rotary,
+                        l + ".query_norm",
+                        l + ".key_norm",
+                        l == 1),
+                new FeedForward(
+                        f.intermediateSize(),
+                        f.activation(),
+                        false,
+                        fused ? "0.gate_up.weight" : f.gateTensor(),
+                        fused ? "0.gate_up.weight" : f.upTensor(),
+                        f.downTensor()),
+                l == 0 ? usual.inputNormTensor() : null,
+                l == 0 ? usual.postAttentionNormTensor() : null,
+                1e-5f,
+                l + ".attention_norm",
+                l + ".feed_forward_norm");
     }
 
     private Matrix quantized(String name, NumberCode code, int rows, int columns, int groupSize) {
