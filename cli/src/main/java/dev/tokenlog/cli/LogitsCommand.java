@@ -2,7 +2,9 @@ package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.engine.architecture.RotaryCast;
 import dev.tokenlog.engine.artifact.Model;
+import dev.tokenlog.engine.artifact.ReplannedModel;
 import dev.tokenlog.engine.format.npy.NpyWriter;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
 import dev.tokenlog.engine.tokenizer.TokenizerSource;
@@ -68,6 +70,15 @@ final class LogitsCommand implements Callable<Integer> {
     @Option(names = "--threads", description = "Threads that compute (default: all).")
     private Integer threads;
 
+    @Option(
+            names = "--rotary-cast",
+            paramLabel = "bfloat16",
+            description =
+                    "Round the rotary inverse frequencies (and Gemma's embedding scale) to BF16, as a"
+                            + " module-wide .to(torch.bfloat16) in PyTorch does: only to compare with"
+                            + " references made that way. transformers' own from_pretrained does not.")
+    private String rotaryCast;
+
     @Override
     public Integer call() throws IOException {
         if (out == null && greedy == null) {
@@ -79,7 +90,10 @@ final class LogitsCommand implements Callable<Integer> {
         if (threads != null) {
             options = withThreads(options);
         }
-        try (Model opened = ModelFolders.open(model);
+        if (rotaryCast != null && !rotaryCast.equals("bfloat16")) {
+            throw CommandFailure.usage("--rotary-cast takes bfloat16, not '" + rotaryCast + "'");
+        }
+        try (Model opened = cast(ModelFolders.open(model));
                 CpuExecutor executor = CpuExecutor.open(opened, options)) {
             common.terminal().err(executor.description());
             int vocabulary = executor.plan().vocabularySize();
@@ -110,6 +124,12 @@ final class LogitsCommand implements Callable<Integer> {
             }
         }
         return ExitStatus.DONE;
+    }
+
+    private Model cast(Model opened) {
+        return rotaryCast == null
+                ? opened
+                : new ReplannedModel(opened, RotaryCast.toBfloat16(opened.plan()));
     }
 
     private CpuOptions withThreads(CpuOptions options) {

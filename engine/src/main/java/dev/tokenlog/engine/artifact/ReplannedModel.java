@@ -5,8 +5,8 @@ import dev.tokenlog.engine.tensor.Matrix;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/// The weights of a model under another plan. Its digest is gone: what it computes is not what the
-/// model computes.
+/// The weights of a model under another plan, for comparisons. The digest is still that of the
+/// weights' own model, since it decides the arithmetic; it does not name what this one computes.
 ///
 /// @param model closed with this one
 public record ReplannedModel(Model model, ModelPlan plan) implements Model {
@@ -18,7 +18,7 @@ public record ReplannedModel(Model model, ModelPlan plan) implements Model {
 
     @Override
     public Optional<String> digest() {
-        return Optional.empty();
+        return model.digest();
     }
 
     @Override

@@ -1,0 +1,98 @@
+package dev.tokenlog.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.tokenlog.engine.format.npy.NpyArray;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// `tokenlog logits` on the tiny model of every family, against an independent implementation: as a
+/// user would compare them.
+class GoldenLogitsTest {
+
+    private static final double TOLERANCE = 1e-3;
+
+    /// References of modules that were cast to BF16 as a whole
+    /// (`docs/decisions/0080-rotary-frequencies-are-not-rounded.md`).
+    private static final Set<String> CAST = Set.of("llama-3.2", "gemma", "mistral", "qwen2");
+
+    @TempDir Path temp;
+
+    static List<Path> goldenModels() throws IOException {
+        Path golden =
+                Path.of(System.getProperty("tokenlog.root"), "engine/src/test/resources/golden");
+        try (Stream<Path> folders = Files.list(golden)) {
+            return folders.filter(Files::isDirectory).sorted().toList();
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("goldenModels")
+    void logitsAndGreedyTextAreThoseOfTheReference(Path model) throws IOException {
+        JsonNode reference = Json.read(Files.readString(model.resolve("reference.json")), "cases");
+        for (JsonNode one : reference.path("cases")) {
+            Path ids = temp.resolve("ids.json");
+            Files.writeString(ids, Json.text(one));
+            Path out = temp.resolve("logits.npy");
+            CommandRun run = CommandRun.of(arguments(model, one, ids, out));
+            assumeFalse(run.err().contains("field 'model_type'"), "waits for its family: " + model);
+            assertThat(run.status()).as(run.toString()).isZero();
+
+            assertThat(Json.read(run.out(), "ids")).isEqualTo(one.path("greedy_ids"));
+            float[] expected = NpyArray.read(model.resolve(one.path("logits").asText())).values();
+            float[] actual = NpyArray.read(out).values();
+            assertThat(actual).hasSameSizeAs(expected);
+            double tolerance = TOLERANCE * one.path("std_of_logits").asDouble();
+            for (int i = 0; i < expected.length; i++) {
+                assertThat(Math.abs(actual[i] - expected[i]) < tolerance)
+                        .describedAs("%s: %s is %s, expected %s", model, i, actual[i], expected[i])
+                        .isTrue();
+            }
+        }
+    }
+
+    private static String[] arguments(Path model, JsonNode one, Path ids, Path out) {
+        List<String> arguments =
+                new ArrayList<>(
+                        List.of(
+                                "logits",
+                                model.toString(),
+                                "--ids-file",
+                                ids.toString(),
+                                "--out",
+                                out.toString(),
+                                "--greedy",
+                                Integer.toString(one.path("greedy_ids").size())));
+        if (CAST.contains(model.getFileName().toString())) {
+            arguments.addAll(List.of("--rotary-cast", "bfloat16"));
+        }
+        return arguments.toArray(String[]::new);
+    }
+
+    @Test
+    void rotaryCastKnowsOneType() {
+        CommandRun run =
+                CommandRun.of(
+                        "logits",
+                        CommandRun.demoModel(),
+                        "--ids",
+                        "1",
+                        "--greedy",
+                        "1",
+                        "--rotary-cast",
+                        "float16");
+        assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
+        assertThat(run.err()).contains("--rotary-cast").contains("float16");
+    }
+}
