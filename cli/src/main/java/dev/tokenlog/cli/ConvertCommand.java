@@ -35,13 +35,14 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Parameters(
             paramLabel = "MODEL",
-            description = "A Hugging Face folder, as the worker sees it; or 'demo'.")
+            description = "A Hugging Face folder or a GGUF file, as the worker sees it; or 'demo'.")
     private String model;
 
     @Option(
             names = "--name",
             paramLabel = "ID",
-            description = "The model id to register it under (default: the folder's name).")
+            description =
+                    "The model id to register it under (default: the name of the folder or file).")
     private String name;
 
     @Option(names = "--no-wait", description = "Do not wait for the verdict.")

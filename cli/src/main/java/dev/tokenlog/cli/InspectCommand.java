@@ -11,7 +11,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "inspect",
         description =
-                "Tensors, types, shapes and digests of a safetensors file, a numpy array, a manifest or a"
+                "Tensors, types, shapes and digests of a safetensors or GGUF file, a numpy array, a manifest or a"
                         + " model's folder; refuses what is broken, by name. Without a broker.")
 final class InspectCommand implements Callable<Integer> {
 

@@ -25,14 +25,16 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "logits",
         description =
-                "Writes the logits that follow each token: of a source folder in float arithmetic, of an"
+                "Writes the logits that follow each token: of a source folder or a GGUF file in float arithmetic, of an"
                         + " artifact in its own. Without a broker.")
 final class LogitsCommand implements Callable<Integer> {
 
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
 
-    @Parameters(paramLabel = "MODEL", description = "A folder: a source or an artifact; or 'demo'.")
+    @Parameters(
+            paramLabel = "MODEL",
+            description = "A folder (a source or an artifact) or a GGUF file; or 'demo'.")
     private String model;
 
     @ArgGroup(multiplicity = "1")
@@ -85,7 +87,6 @@ final class LogitsCommand implements Callable<Integer> {
             throw CommandFailure.usage("nothing to do: give --out FILE.npy, --greedy N or both");
         }
         int[] tokens = tokens();
-        Path folder = ModelFolders.resolve(model);
         CpuOptions options = CpuOptions.automatic().withCompute(compute);
         if (threads != null) {
             options = withThreads(options);
@@ -109,7 +110,8 @@ final class LogitsCommand implements Callable<Integer> {
             }
             ObjectNode answer = Json.object().put("numerics_id", executor.numericsId());
             if (greedy != null) {
-                int[] next = Logits.greedy(executor, tokens, greedy, endOfSequence(folder));
+                int[] next =
+                        Logits.greedy(executor, tokens, greedy, endOfSequence(opened.folder()));
                 answer.set("token_ids", Json.of(next));
                 if (!output.json) {
                     common.terminal().line(Json.text(Json.of(next)));

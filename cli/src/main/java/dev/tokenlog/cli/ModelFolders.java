@@ -1,13 +1,15 @@
 package dev.tokenlog.cli;
 
 import dev.tokenlog.engine.artifact.Artifact;
+import dev.tokenlog.engine.artifact.GgufFolder;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.format.gguf.GgufFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/// What MODEL means to commands that read a model themselves: a folder, or `demo` for the bundled
-/// one.
+/// What MODEL means to commands that read a model themselves: a folder, a GGUF file, or `demo` for
+/// the bundled one.
 final class ModelFolders {
 
     private ModelFolders() {}
@@ -23,8 +25,29 @@ final class ModelFolders {
         return folder;
     }
 
-    /// An artifact where there is a manifest, else a source folder. Damaged weights are refused:
-    /// what they compute is nobody's answer.
+    /// Tokenizer, configuration and template files of a model.
+    ///
+    /// @param folder that holds them
+    record ModelFiles(Path folder, Runnable closing) implements AutoCloseable {
+
+        @Override
+        public void close() {
+            closing.run();
+        }
+    }
+
+    /// The files of a folder, or those that a GGUF file is translated to, until they are closed.
+    static ModelFiles files(String model) {
+        Path path = resolve(model);
+        if (GgufFile.isGguf(path)) {
+            GgufFolder gguf = GgufFolder.tokenizer(path);
+            return new ModelFiles(gguf.folder(), gguf::close);
+        }
+        return new ModelFiles(path, () -> {});
+    }
+
+    /// An artifact where there is a manifest, else a source: a folder or a GGUF file. Damaged
+    /// weights are refused: what they compute is nobody's answer.
     static Model open(String model) {
         Path folder = resolve(model);
         return Files.exists(folder.resolve("manifest.json"))

@@ -25,7 +25,9 @@ final class QuantizeCommand implements Callable<Integer> {
     @Mixin private OutputOptions output;
     @Mixin private RecipeOptions recipe;
 
-    @Parameters(paramLabel = "FOLDER", description = "A Hugging Face folder; or 'demo'.")
+    @Parameters(
+            paramLabel = "MODEL",
+            description = "A Hugging Face folder or a GGUF file; or 'demo'.")
     private String folder;
 
     @Option(

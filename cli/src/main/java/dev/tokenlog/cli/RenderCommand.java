@@ -29,13 +29,14 @@ final class RenderCommand implements Callable<Integer> {
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
 
-    @Parameters(paramLabel = "FOLDER", description = "A model's folder; or 'demo'.")
+    @Parameters(paramLabel = "FOLDER", description = "A model's folder or a GGUF file; or 'demo'.")
     private String folder;
 
     @Override
     public Integer call() throws IOException {
-        ChatTemplate template = ChatTemplate.open(ModelFolders.resolve(folder));
-        try (BufferedReader lines = common.input()) {
+        try (ModelFolders.ModelFiles files = ModelFolders.files(folder);
+                BufferedReader lines = common.input()) {
+            ChatTemplate template = ChatTemplate.open(files.folder());
             int number = 0;
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 number++;

@@ -20,7 +20,7 @@ final class TokenizeCommand implements Callable<Integer> {
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
 
-    @Parameters(paramLabel = "FOLDER", description = "A model's folder; or 'demo'.")
+    @Parameters(paramLabel = "FOLDER", description = "A model's folder or a GGUF file; or 'demo'.")
     private String folder;
 
     @Option(
@@ -33,7 +33,8 @@ final class TokenizeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        try (ModelTokenizer tokenizer = ModelTokenizer.open(ModelFolders.resolve(folder));
+        try (ModelFolders.ModelFiles files = ModelFolders.files(folder);
+                ModelTokenizer tokenizer = ModelTokenizer.open(files.folder());
                 BufferedReader lines = common.input()) {
             tokenizer.warning().ifPresent(common.terminal()::err);
             int number = 0;

@@ -107,12 +107,11 @@ final class ConversionRun implements ConversionListener {
         Recipe recipe = recipe();
         try (SourceModel source = SourceModel.open(folder)) {
             Converter.Origin origin =
-                    new Converter.Origin(
-                            modelId, source.folder().getFileName().toString(), request.revision());
+                    new Converter.Origin(modelId, source.name(), request.revision());
             try (Artifact artifact =
                     workshop.converter().convert(source, recipe, workshop.store(), origin, this)) {
                 requireGoOn();
-                publish(artifact, modelId, source.folder());
+                publish(artifact, modelId, source.path());
             }
         }
     }

@@ -17,8 +17,9 @@ final class ModelIds {
         return VALID.matcher(modelId).matches();
     }
 
-    /// The name of a source that was given none: that of its folder, in lower case, every run of
-    /// other characters a single `-`. Of `/models/My Model (v2)` it is `my-model-v2`.
+    /// The name of a source that was given none: that of its folder, or of its GGUF file without
+    /// the ending, in lower case, every run of other characters a single `-`. Of `/models/My Model
+    /// (v2)` it is `my-model-v2`.
     ///
     /// @return empty if nothing is left
     static Optional<String> of(Path source) {
@@ -29,6 +30,7 @@ final class ModelIds {
         String id =
                 name.toString()
                         .toLowerCase(Locale.ROOT)
+                        .replaceAll("\\.gguf$", "")
                         .replaceAll("[^a-z0-9._-]+", "-")
                         .replaceAll("^[._-]+|[._-]+$", "");
         return Optional.of(id.length() > 128 ? id.substring(0, 128) : id).filter(ModelIds::isValid);

@@ -92,7 +92,7 @@ record EngineComparison(Optional<Path> heldOut, long tokens, int longest, CpuOpt
         if (!artifact.plan().equals(source.plan())) {
             throw new EngineException(
                     Reason.UNSUPPORTED,
-                    source.folder()
+                    source.path()
                             + ": is not the model that "
                             + artifact.folder()
                             + " was made of: their layer plans differ");

@@ -53,8 +53,10 @@ public final class ModelPlans {
         return of(StrictJson.object(configJson), configJson.toString());
     }
 
+    /// What [#read] makes of a configuration that stands elsewhere.
+    ///
     /// @param file names the configuration in errors
-    static ModelPlan of(JsonNode json, String file) {
+    public static ModelPlan of(JsonNode json, String file) {
         ConfigFields stated = new ConfigFields(json, file);
         Family family = family(stated);
         ConfigFields config = stated.withDefaults(family.defaults());

@@ -3,7 +3,6 @@ package dev.tokenlog.engine.artifact;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.PlannedTensor;
-import dev.tokenlog.engine.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -15,6 +14,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Stream;
 
 /// Turns a source into an artifact: tensor by tensor, on all threads, into a working folder of the
 /// store, which becomes the artifact by one rename. The bytes depend on source, recipe and
@@ -54,9 +54,9 @@ public final class Converter {
     /// @param revision of the repository, or null
     public record Origin(String name, String repository, String revision) {
 
-        /// The folder's own name for both.
+        /// The name of the folder, or of the GGUF file without its ending, for both.
         public static Origin of(SourceModel source) {
-            String name = source.folder().getFileName().toString();
+            String name = source.name();
             return new Origin(name, name, null);
         }
     }
@@ -99,14 +99,14 @@ public final class Converter {
                 planned.size(),
                 planned.stream().mapToLong(PlannedTensor::elements).sum(),
                 sourceBytes(source),
-                source.dataType().name(),
+                source.dataType(),
                 files.all(),
                 source.skippedTensors());
     }
 
     static long sourceBytes(SourceModel source) {
         return source.plannedTensors().stream()
-                .mapToLong(planned -> source.tensor(planned.name()).data().byteSize())
+                .mapToLong(planned -> source.tensor(planned.name()).bytes())
                 .sum();
     }
 
@@ -114,7 +114,10 @@ public final class Converter {
     private String workKey(Recipe recipe, SourceFiles files) {
         StringBuilder text = new StringBuilder(ENCODER_VERSION).append('\n');
         text.append(recipe.canonical()).append('\n').append(maxFileBytes).append('\n');
-        files.all()
+        // Of a GGUF file, `small` is what was made of it: another translation, another work.
+        Stream.of(files.all(), files.small())
+                .flatMap(List::stream)
+                .distinct()
                 .forEach(f -> text.append(f.path()).append('\t').append(f.sha256()).append('\n'));
         return Digests.ofText(text.toString()).substring(0, 32);
     }
@@ -137,12 +140,13 @@ public final class Converter {
             if (!finished.isEmpty()) {
                 listener.resumed(finished.size());
             }
-            TensorEncoder encoder = new TensorEncoder(pool, 2 * threads, listener::isCancelled);
+            TensorEncoder encoder =
+                    new TensorEncoder(pool, 2 * threads, source.hasCodes(), listener::isCancelled);
             weights = new ArrayList<>();
             long bytesTotal = sourceBytes(source);
             long bytesDone = 0;
             for (StoredTensor stored : tensors) {
-                Tensor tensor = source.tensor(stored.name());
+                SourceTensor tensor = source.tensor(stored.name());
                 Manifest.Weight weight = finished.get(stored.name());
                 boolean reused = weight != null;
                 if (!reused) {
@@ -155,7 +159,7 @@ public final class Converter {
                     work.note(weight);
                 }
                 weights.add(weight);
-                bytesDone += tensor.data().byteSize();
+                bytesDone += tensor.bytes();
                 listener.tensorDone(
                         new ConversionListener.TensorDone(
                                 weights.size(),
@@ -213,7 +217,9 @@ public final class Converter {
                     source.weightFiles().stream()
                             .map(file -> pool.submit(() -> Digests.file(file)))
                             .toList();
-            List<Manifest.FileEntry> all = new ArrayList<>(small);
+            // Files that were made of a GGUF file are no files of the source.
+            List<Manifest.FileEntry> all =
+                    new ArrayList<>(source.isFolder() ? small : List.<Manifest.FileEntry>of());
             try {
                 for (Future<Manifest.FileEntry> weight : weights) {
                     all.add(weight.get());

@@ -2,6 +2,8 @@ package dev.tokenlog.engine.artifact;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.gguf.GgufFile;
+import dev.tokenlog.engine.format.gguf.GgufMetadata;
 import dev.tokenlog.engine.format.npy.NpyArray;
 import dev.tokenlog.engine.format.safetensors.SafetensorsFile;
 import dev.tokenlog.engine.tensor.Tensor;
@@ -27,6 +29,8 @@ public record Inspection(
     public enum Kind {
         /// A safetensors file.
         SAFETENSORS,
+        /// A GGUF file; its tensors under its own names and types.
+        GGUF,
         /// A numpy array.
         NPY,
         /// A Hugging Face folder in float.
@@ -53,8 +57,8 @@ public record Inspection(
         tensors = List.copyOf(tensors);
     }
 
-    /// Looks into a safetensors file, a numpy array, a manifest.json or its folder, a Hugging Face
-    /// folder.
+    /// Looks into a safetensors or GGUF file, a numpy array, a manifest.json or its folder, a
+    /// Hugging Face folder.
     ///
     /// @throws EngineException naming what is broken or not supported
     public static Inspection of(Path path) {
@@ -77,12 +81,11 @@ public record Inspection(
         if (start.startsWith("\u0093NUMPY")) {
             return npy(path);
         }
-        for (String later : List.of("GGUF", "PK\u0003\u0004")) {
-            if (start.startsWith(later)) {
-                throw new EngineException(
-                        Reason.UNSUPPORTED,
-                        path + ": " + (later.equals("GGUF") ? "GGUF" : "NPZ") + " is not read yet");
-            }
+        if (start.startsWith("GGUF")) {
+            return gguf(path);
+        }
+        if (start.startsWith("PK\u0003\u0004")) {
+            throw new EngineException(Reason.UNSUPPORTED, path + ": NPZ is not read yet");
         }
         return safetensors(path);
     }
@@ -106,6 +109,35 @@ public record Inspection(
                     path,
                     facts,
                     file.tensors().stream().map(tensor -> stored(tensor, null)).toList());
+        }
+    }
+
+    private static Inspection gguf(Path path) {
+        try (Arena arena = Arena.ofConfined()) {
+            GgufFile file = GgufFile.open(path, arena);
+            Map<String, String> facts = new LinkedHashMap<>();
+            facts.put("version", Integer.toString(file.version()));
+            facts.put("sha256", Digests.file(path).sha256());
+            facts.put("tensors", Integer.toString(file.tensors().size()));
+            file.metadata()
+                    .values()
+                    .forEach((key, value) ->
+                            facts.put("metadata." + key, GgufMetadata.shown(value)));
+            return new Inspection(
+                    Kind.GGUF,
+                    path,
+                    facts,
+                    file.tensors().stream()
+                            .map(tensor ->
+                                    new TensorFacts(
+                                            tensor.name(),
+                                            tensor.type().name(),
+                                            tensor.shape(),
+                                            null,
+                                            tensor.data().byteSize(),
+                                            Digests.of(tensor.data()),
+                                            null))
+                            .toList());
         }
     }
 
@@ -141,17 +173,28 @@ public record Inspection(
             facts.put("family", model.plan().family());
             facts.put("layers", Integer.toString(model.plan().layers().size()));
             facts.put("context_length", Integer.toString(model.plan().contextLength()));
-            facts.put("dtype", model.dataType().name());
+            facts.put("dtype", model.dataType());
             facts.put("tensors", Integer.toString(model.plannedTensors().size()));
             List<TensorFacts> tensors = new ArrayList<>();
-            model.plannedTensors().forEach(t -> tensors.add(stored(model.tensor(t.name()), null)));
+            model.plannedTensors().forEach(t -> tensors.add(source(model.tensor(t.name()), null)));
             model.skippedTensors().forEach(t -> tensors.add(skipped(model.skipped(t), t)));
             return new Inspection(Kind.SOURCE, path, facts, tensors);
         }
     }
 
-    private static TensorFacts skipped(Tensor tensor, Manifest.SkippedTensor why) {
-        return stored(tensor, "skipped: " + why.reason());
+    private static TensorFacts skipped(SourceTensor tensor, Manifest.SkippedTensor why) {
+        return source(tensor, "skipped: " + why.reason());
+    }
+
+    private static TensorFacts source(SourceTensor tensor, String quantization) {
+        return new TensorFacts(
+                tensor.name(),
+                tensor.type(),
+                tensor.shape(),
+                quantization,
+                tensor.bytes(),
+                Digests.of(tensor.stored()),
+                null);
     }
 
     private static Inspection artifact(Path path) {

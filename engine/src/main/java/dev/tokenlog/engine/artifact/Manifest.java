@@ -115,6 +115,10 @@ public record Manifest(
     /// @param quantization `int4-g32`, `int8-row`, `f32`
     /// @param sha256 over codes, scales and zero points, one after the other
     /// @param bytes of codes, scales and zero points
+    /// @param sourceDtype the type in the source, as its file names it: `BF16`, `Q4_K`
+    /// @param takenOver of a source that has codes of its own: whether they were taken over as they
+    ///   are; false where the values were decoded exactly, and quantized or kept. Missing: the
+    ///   source is in float
     /// @param errors against the source; missing where the tensor is kept in float
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Weight(
@@ -130,6 +134,7 @@ public record Manifest(
             String sha256,
             long bytes,
             String sourceDtype,
+            Boolean takenOver,
             Errors errors) {
 
         public Weight {

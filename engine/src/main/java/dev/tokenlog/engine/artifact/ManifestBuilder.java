@@ -33,7 +33,7 @@ final class ManifestBuilder {
                 new Manifest.Source(
                         origin.repository(),
                         origin.revision(),
-                        source.dataType().name(),
+                        source.dataType(),
                         Converter.sourceBytes(source),
                         files.all()),
                 new Manifest.RecipeEntry(

@@ -5,11 +5,7 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlans;
 import dev.tokenlog.engine.architecture.PlannedTensor;
-import dev.tokenlog.engine.format.safetensors.SafetensorsFolder;
-import dev.tokenlog.engine.tensor.DataType;
-import dev.tokenlog.engine.tensor.Floats;
 import dev.tokenlog.engine.tensor.Matrix;
-import dev.tokenlog.engine.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,23 +15,36 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
-/// A Hugging Face folder in float, memory-mapped: `config.json` and safetensors. Every tensor in it
-/// is read by the plan, or skipped for a reason, or refused.
+/// A source, memory-mapped: a Hugging Face folder in float (`config.json` and safetensors), or a
+/// GGUF file, whose weights are decoded exactly when somebody asks for them, into four bytes each
+/// outside the heap. Every tensor in it is read by the plan, or skipped for a reason, or refused.
 public final class SourceModel implements Model {
 
+    private final Path path;
     private final Path folder;
     private final ModelPlan plan;
     private final List<PlannedTensor> planned;
     private final Map<String, PlannedTensor> plannedByName;
-    private final SafetensorsFolder weights;
+    private final SourceWeights weights;
     private final List<Manifest.SkippedTensor> skipped;
+    private final Map<String, Matrix.Float> matrices = new ConcurrentHashMap<>();
     private final Arena arena;
+    private final Runnable closing;
 
-    private SourceModel(Path folder, ModelPlan plan, SafetensorsFolder weights, Arena arena) {
+    private SourceModel(
+            Path path,
+            Path folder,
+            ModelPlan plan,
+            SourceWeights weights,
+            Arena arena,
+            Runnable closing) {
+        this.path = path;
         this.folder = folder;
+        this.closing = closing;
         this.plan = plan;
         this.weights = weights;
         this.arena = arena;
@@ -47,20 +56,25 @@ public final class SourceModel implements Model {
         this.skipped = skipped();
     }
 
-    /// @throws EngineException `SOURCE_NOT_FOUND`; `SOURCE_UNREADABLE` naming file, tensor and
-    ///   offset; `UNSUPPORTED` naming the field, tensor or type
-    public static SourceModel open(Path folder) {
-        if (!Files.isDirectory(folder)) {
+    /// @param path a Hugging Face folder, or a GGUF file
+    /// @throws EngineException `SOURCE_NOT_FOUND`; `SOURCE_UNREADABLE` naming file, tensor or key,
+    ///   and offset; `UNSUPPORTED` naming the field, key, tensor or type
+    public static SourceModel open(Path path) {
+        Path absolute = path.toAbsolutePath().normalize();
+        if (Files.isRegularFile(absolute)) {
+            return openGguf(absolute);
+        }
+        if (!Files.isDirectory(absolute)) {
             throw new EngineException(
-                    Reason.SOURCE_NOT_FOUND, folder + ": there is no such folder");
+                    Reason.SOURCE_NOT_FOUND, path + ": there is no such folder or GGUF file");
         }
         Arena arena = Arena.ofShared();
         boolean opened = false;
         try {
-            Path absolute = folder.toAbsolutePath().normalize();
             ModelPlan plan = ModelPlans.read(absolute.resolve(ModelFiles.CONFIG));
-            SafetensorsFolder weights = SafetensorsFolder.open(absolute, arena);
-            SourceModel model = new SourceModel(absolute, plan, weights, arena);
+            SourceWeights weights = FolderWeights.open(absolute, arena);
+            SourceModel model =
+                    new SourceModel(absolute, absolute, plan, weights, arena, arena::close);
             opened = true;
             return model;
         } finally {
@@ -70,15 +84,32 @@ public final class SourceModel implements Model {
         }
     }
 
+    private static SourceModel openGguf(Path file) {
+        GgufFolder gguf = GgufFolder.open(file);
+        boolean opened = false;
+        try {
+            Arena arena = gguf.arena();
+            SourceModel model =
+                    new SourceModel(
+                            file, gguf.folder(), gguf.plan(), gguf.weights(), arena, gguf::close);
+            opened = true;
+            return model;
+        } finally {
+            if (!opened) {
+                gguf.close();
+            }
+        }
+    }
+
     /// A planned tensor is there, has its shape, and is float.
     private void check(PlannedTensor wanted) {
-        Tensor found =
+        SourceTensor found =
                 weights.tensor(wanted.name())
                         .orElseThrow(() ->
                                 new EngineException(
                                         Reason.SOURCE_UNREADABLE,
                                         "%s: tensor '%s' %s is missing"
-                                                .formatted(folder, wanted.name(), wanted.shape())));
+                                                .formatted(path, wanted.name(), wanted.shape())));
         String where = weights.fileOf(found.name()) + ": tensor '" + found.name() + "'";
         if (!found.shape().equals(wanted.shape())) {
             throw new EngineException(
@@ -86,20 +117,22 @@ public final class SourceModel implements Model {
                     "%s: shape %s, but config.json asks for %s"
                             .formatted(where, found.shape(), wanted.shape()));
         }
-        if (!Floats.isReadable(found.type())) {
+        if (!weights.isReadable(found)) {
             throw new EngineException(
                     Reason.UNSUPPORTED,
-                    where + ": dtype " + found.type() + ", expected F32, F16 or BF16");
+                    "%s: dtype %s, expected %s"
+                            .formatted(where, found.type(), weights.readableTypes()));
         }
     }
 
     private List<Manifest.SkippedTensor> skipped() {
         List<Manifest.SkippedTensor> list = new ArrayList<>();
-        for (Tensor tensor : weights.tensors()) {
+        for (SourceTensor tensor : weights.tensors()) {
             String name = tensor.name();
             if (!plannedByName.containsKey(name)) {
                 String reason =
                         SkippedTensors.reason(name, plan)
+                                .or(() -> weights.skipReason(name))
                                 .orElseThrow(() ->
                                         new EngineException(
                                                 Reason.UNSUPPORTED,
@@ -127,14 +160,14 @@ public final class SourceModel implements Model {
     }
 
     /// A tensor that the plan reads, as it lies in its file.
-    public Tensor tensor(String name) {
+    public SourceTensor tensor(String name) {
         if (!plannedByName.containsKey(name)) {
             throw new IllegalArgumentException(name + ": not a tensor of the plan");
         }
         return weights.tensor(name).orElseThrow();
     }
 
-    Tensor skipped(Manifest.SkippedTensor skipped) {
+    SourceTensor skipped(Manifest.SkippedTensor skipped) {
         return weights.tensor(skipped.name()).orElseThrow();
     }
 
@@ -144,7 +177,7 @@ public final class SourceModel implements Model {
     }
 
     /// The type that most parameters have.
-    public DataType dataType() {
+    public String dataType() {
         return planned.stream()
                 .collect(
                         Collectors.groupingBy(
@@ -158,9 +191,33 @@ public final class SourceModel implements Model {
                 .getKey();
     }
 
+    /// What was opened: the folder, or the GGUF file.
+    public Path path() {
+        return path;
+    }
+
+    boolean isFolder() {
+        return path.equals(folder);
+    }
+
+    /// The name of the folder, or of the GGUF file without its ending.
+    public String name() {
+        String name = path.getFileName().toString();
+        return isFolder() || !name.endsWith(GgufFolder.ENDING)
+                ? name
+                : name.substring(0, name.length() - GgufFolder.ENDING.length());
+    }
+
+    /// Where configuration, tokenizer and template files lie: the folder itself; for a GGUF file a
+    /// temporary one that ends with the model.
     @Override
     public Path folder() {
         return folder;
+    }
+
+    /// Whether the source has codes of its own, so that a conversion may take some of them over.
+    boolean hasCodes() {
+        return weights.hasCodes();
     }
 
     @Override
@@ -175,12 +232,12 @@ public final class SourceModel implements Model {
 
     @Override
     public Matrix matrix(String name) {
-        Tensor tensor = tensor(name);
+        SourceTensor tensor = tensor(name);
         PlannedTensor shape = plannedByName.get(name);
         if (!shape.kind().isMatrix()) {
             throw new IllegalArgumentException(name + ": a vector, not a matrix");
         }
-        return new Matrix.Float(name, tensor.type(), shape.rows(), shape.columns(), tensor.data());
+        return matrices.computeIfAbsent(name, _ -> tensor.matrix(arena));
     }
 
     @Override
@@ -188,7 +245,7 @@ public final class SourceModel implements Model {
         if (plannedByName.containsKey(name) && plannedByName.get(name).kind().isMatrix()) {
             throw new IllegalArgumentException(name + ": a matrix, not a vector");
         }
-        return Floats.widen(tensor(name));
+        return tensor(name).vector();
     }
 
     @Override
@@ -198,6 +255,6 @@ public final class SourceModel implements Model {
 
     @Override
     public void close() {
-        arena.close();
+        closing.run();
     }
 }

@@ -5,10 +5,6 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.safetensors.SafetensorsWriter;
 import dev.tokenlog.engine.quantize.ErrorMeasures;
 import dev.tokenlog.engine.quantize.QuantizedRows;
-import dev.tokenlog.engine.tensor.DataType;
-import dev.tokenlog.engine.tensor.Floats;
-import dev.tokenlog.engine.tensor.Matrix;
-import dev.tokenlog.engine.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
@@ -31,10 +27,14 @@ final class TensorEncoder {
 
     private final ExecutorService pool;
     private final int window;
+    private final boolean sourceHasCodes;
     private final BooleanSupplier cancelled;
 
     /// @param window chunks that may wait for being written
-    TensorEncoder(ExecutorService pool, int window, BooleanSupplier cancelled) {
+    /// @param sourceHasCodes whether it is noted of each tensor if its codes were taken over
+    TensorEncoder(
+            ExecutorService pool, int window, boolean sourceHasCodes, BooleanSupplier cancelled) {
+        this.sourceHasCodes = sourceHasCodes;
         this.pool = pool;
         this.window = window;
         this.cancelled = cancelled;
@@ -42,16 +42,16 @@ final class TensorEncoder {
 
     /// @param file the name of the writer's file
     Manifest.Weight encode(
-            StoredTensor stored, Tensor source, SafetensorsWriter writer, String file) {
+            StoredTensor stored, SourceTensor source, SafetensorsWriter writer, String file) {
         return stored.isQuantized()
                 ? quantize(stored, source, writer, file)
                 : keep(stored, source, writer, file);
     }
 
     private Manifest.Weight keep(
-            StoredTensor stored, Tensor source, SafetensorsWriter writer, String file) {
+            StoredTensor stored, SourceTensor source, SafetensorsWriter writer, String file) {
         checkCancelled();
-        float[] values = Floats.widen(source);
+        float[] values = source.vector();
         for (int i = 0; i < values.length; i++) {
             if (!Float.isFinite(values[i])) {
                 throw new EngineException(
@@ -64,15 +64,14 @@ final class TensorEncoder {
                 ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asFloatBuffer().put(values);
         writer.write(stored.name(), 0, bytes.duplicate());
-        return weight(stored, source.type(), file, Digests.of(bytes.array()), null);
+        return weight(stored, source, file, Digests.of(bytes.array()), null);
     }
 
     private Manifest.Weight quantize(
-            StoredTensor stored, Tensor source, SafetensorsWriter writer, String file) {
+            StoredTensor stored, SourceTensor source, SafetensorsWriter writer, String file) {
         int rows = stored.planned().rows();
         int columns = stored.planned().columns();
-        Matrix.Float matrix =
-                new Matrix.Float(stored.name(), source.type(), rows, columns, source.data());
+        boolean takenOver = source.holds(stored.code(), stored.groupSize());
         int rowsPerChunk = Math.max(1, CHUNK / columns);
         Deque<Future<QuantizedRows>> waiting = new ArrayDeque<>();
         Rows written = new Rows(stored, writer);
@@ -80,10 +79,7 @@ final class TensorEncoder {
             for (int row = 0; row < rows; row += rowsPerChunk) {
                 int from = row;
                 int to = Math.min(row + rowsPerChunk, rows);
-                waiting.add(
-                        pool.submit(() ->
-                                QuantizedRows.of(
-                                        matrix, stored.code(), stored.groupSize(), from, to)));
+                waiting.add(pool.submit(() -> rows(stored, source, takenOver, from, to)));
                 if (waiting.size() == window) {
                     written.add(take(waiting));
                 }
@@ -94,7 +90,14 @@ final class TensorEncoder {
         } finally {
             waiting.forEach(future -> future.cancel(false));
         }
-        return weight(stored, source.type(), file, written.finish(), written.errors);
+        return weight(stored, source, file, written.finish(), written.errors);
+    }
+
+    private static QuantizedRows rows(
+            StoredTensor stored, SourceTensor source, boolean takenOver, int from, int to) {
+        return takenOver
+                ? QuantizedRows.takenOver(source, stored.code(), stored.groupSize(), from, to)
+                : QuantizedRows.of(source, stored.code(), stored.groupSize(), from, to);
     }
 
     private QuantizedRows take(Deque<Future<QuantizedRows>> waiting) {
@@ -127,9 +130,9 @@ final class TensorEncoder {
         }
     }
 
-    private static Manifest.Weight weight(
+    private Manifest.Weight weight(
             StoredTensor stored,
-            DataType sourceType,
+            SourceTensor source,
             String file,
             String sha256,
             ErrorMeasures errors) {
@@ -145,7 +148,10 @@ final class TensorEncoder {
                 stored.quantization(),
                 sha256,
                 stored.bytes(),
-                sourceType.name(),
+                source.type(),
+                sourceHasCodes
+                        ? stored.isQuantized() && source.holds(stored.code(), stored.groupSize())
+                        : null,
                 errors == null
                         ? null
                         : new Manifest.Errors(

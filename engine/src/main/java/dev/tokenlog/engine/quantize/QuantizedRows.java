@@ -19,40 +19,114 @@ public record QuantizedRows(byte[] codes, byte[] scales, ErrorMeasures errors) {
     /// @throws EngineException `UNSUPPORTED`, naming tensor, row and column: a value is not finite,
     ///   or a scale does not fit F16
     public static QuantizedRows of(
-            Matrix.Float source, NumberCode numberCode, int groupSize, int fromRow, int toRow) {
+            RowSource source, NumberCode numberCode, int groupSize, int fromRow, int toRow) {
         GroupCode code = GroupCode.of(numberCode);
-        int columns = source.columns();
-        int rows = toRow - fromRow;
-        int groups = Math.ceilDiv(columns, groupSize);
-        int rowBytes = code.bytesPerRow(columns);
-        byte[] codes = new byte[Math.multiplyExact(rows, rowBytes)];
-        byte[] scales = new byte[Math.multiplyExact(rows, groups * 2)];
-        ErrorMeasures errors = new ErrorMeasures();
-        float[] x = new float[columns];
-        byte[] q = new byte[columns];
-        for (int row = 0; row < rows; row++) {
-            long first = (long) (fromRow + row) * columns;
-            Floats.widen(source.type(), source.data(), first, x, columns);
-            checkFinite(x, source.name(), fromRow + row);
-            for (int group = 0; group < groups; group++) {
+        Packed packed = new Packed(source, code, groupSize, toRow - fromRow);
+        for (int row = fromRow; row < toRow; row++) {
+            source.row(row, packed.x);
+            checkFinite(packed.x, source.name(), row);
+            for (int group = 0; group < packed.groups; group++) {
                 int from = group * groupSize;
-                int to = Math.min(from + groupSize, columns);
-                short scale = code.quantize(x, from, to, q);
-                float s = Float.float16ToFloat(scale);
-                if (Float.isInfinite(s)) {
+                int to = Math.min(from + groupSize, packed.x.length);
+                short scale = code.quantize(packed.x, from, to, packed.q);
+                if (Float.isInfinite(Float.float16ToFloat(scale))) {
                     throw new EngineException(
                             Reason.UNSUPPORTED,
                             "tensor '%s' row %d columns %d to %d: the scale does not fit F16"
-                                    .formatted(source.name(), fromRow + row, from, to - 1));
+                                    .formatted(source.name(), row, from, to - 1));
                 }
-                int at = (row * groups + group) * 2;
-                scales[at] = (byte) scale;
-                scales[at + 1] = (byte) (scale >>> 8);
-                errors.add(x, q, s, from, to);
+                packed.scales[group] = scale;
             }
-            code.pack(q, columns, codes, row * rowBytes);
+            packed.add();
         }
-        return new QuantizedRows(codes, scales, errors);
+        return packed.rows();
+    }
+
+    /// Rows `[fromRow, toRow)` of a source that [RowSource#holds] the code: nothing is rounded.
+    ///
+    /// @throws EngineException `UNSUPPORTED`, naming tensor, row and column: a value is not finite
+    public static QuantizedRows takenOver(
+            RowSource source, NumberCode numberCode, int groupSize, int fromRow, int toRow) {
+        GroupCode code = GroupCode.of(numberCode);
+        Packed packed = new Packed(source, code, groupSize, toRow - fromRow);
+        for (int row = fromRow; row < toRow; row++) {
+            source.row(row, packed.x);
+            checkFinite(packed.x, source.name(), row);
+            source.codes(row, packed.q, packed.scales);
+            packed.add();
+        }
+        return packed.rows();
+    }
+
+    /// Rows on their way into their packed form, with what one of them needs.
+    private static final class Packed {
+        private final GroupCode code;
+        private final int groupSize;
+        private final int groups;
+        private final int rowBytes;
+        private final float[] x;
+        private final byte[] q;
+        private final short[] scales;
+        private final byte[] codeBytes;
+        private final byte[] scaleBytes;
+        private final ErrorMeasures errors = new ErrorMeasures();
+        private int row;
+
+        Packed(RowSource source, GroupCode code, int groupSize, int rows) {
+            this.code = code;
+            this.groupSize = groupSize;
+            int columns = source.columns();
+            groups = Math.ceilDiv(columns, groupSize);
+            rowBytes = code.bytesPerRow(columns);
+            x = new float[columns];
+            q = new byte[columns];
+            scales = new short[groups];
+            codeBytes = new byte[Math.multiplyExact(rows, rowBytes)];
+            scaleBytes = new byte[Math.multiplyExact(rows, groups * 2)];
+        }
+
+        /// Packs the row that `x`, `q` and `scales` hold.
+        void add() {
+            for (int group = 0; group < groups; group++) {
+                int from = group * groupSize;
+                int to = Math.min(from + groupSize, x.length);
+                int at = (row * groups + group) * 2;
+                scaleBytes[at] = (byte) scales[group];
+                scaleBytes[at + 1] = (byte) (scales[group] >>> 8);
+                errors.add(x, q, Float.float16ToFloat(scales[group]), from, to);
+            }
+            code.pack(q, x.length, codeBytes, row * rowBytes);
+            row++;
+        }
+
+        QuantizedRows rows() {
+            return new QuantizedRows(codeBytes, scaleBytes, errors);
+        }
+    }
+
+    /// Quantizes rows of a float matrix.
+    public static QuantizedRows of(
+            Matrix.Float source, NumberCode numberCode, int groupSize, int fromRow, int toRow) {
+        return of(new FloatRows(source), numberCode, groupSize, fromRow, toRow);
+    }
+
+    private record FloatRows(Matrix.Float matrix) implements RowSource {
+
+        @Override
+        public String name() {
+            return matrix.name();
+        }
+
+        @Override
+        public int columns() {
+            return matrix.columns();
+        }
+
+        @Override
+        public void row(int row, float[] into) {
+            Floats.widen(
+                    matrix.type(), matrix.data(), (long) row * columns(), into, matrix.columns());
+        }
     }
 
     private static void checkFinite(float[] x, String tensor, int row) {

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.TestFiles;
-import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -41,7 +40,7 @@ class SourceModelTest {
             assertThat(matrix).isInstanceOf(Matrix.Float.class);
             assertThat(matrix.rows()).isEqualTo(256);
             assertThat(matrix.columns()).isEqualTo(640);
-            assertThat(model.dataType()).isEqualTo(DataType.BF16);
+            assertThat(model.dataType()).isEqualTo("BF16");
             assertThat(model.plan().headTensor()).isEqualTo("model.embed_tokens.weight");
             assertThat(model.file("tokenizer.json")).isPresent();
             assertThat(model.file("nothing.json")).isEmpty();
