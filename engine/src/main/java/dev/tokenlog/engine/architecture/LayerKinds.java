@@ -91,7 +91,7 @@ final class LayerKinds {
                 rule != Windows.NONE
                         && rule != Windows.EVERY_LAYER
                         && rule != Windows.EVERY_LAYER_IF_USED;
-        JsonNode types = listed ? config.any(TYPES).orElse(null) : null;
+        JsonNode types = config.any(TYPES).orElse(null);
         if (types != null && (!types.isArray() || types.size() != layers)) {
             throw config.unreadable(TYPES, "expected a list of " + layers + " types");
         }
@@ -106,7 +106,7 @@ final class LayerKinds {
         boolean[] sliding = new boolean[layers];
         for (int layer = 0; layer < layers; layer++) {
             sliding[layer] =
-                    types != null
+                    types != null && listed
                             ? isSliding(types.get(layer))
                             : switch (rule) {
                                 case NONE -> false;
@@ -116,6 +116,12 @@ final class LayerKinds {
                                 case LATE_LAYERS -> window > 0 && layer >= first;
                                 case LAYERS_WITHOUT_ROTARY -> window > 0 && !rotated[layer];
                             };
+            if (types != null && isSliding(types.get(layer)) != sliding[layer]) {
+                throw config.unsupported(
+                        TYPES,
+                        "%s of layer %d: all layers of a %s are alike"
+                                .formatted(types.get(layer), layer, family.modelType()));
+            }
             if (sliding[layer] && window == 0) {
                 throw config.unreadable(
                         WINDOW, "there is none, but layer " + layer + " slides a window");

@@ -115,12 +115,19 @@ final class RotaryScaling {
         double usual = config.positive(field, 10_000);
         double inner = scaling.map(fields -> fields.positive(THETA, 0)).orElse(0.0);
         if (inner == 0) {
-            return usual;
+            return base(config, field, usual);
         }
         if (config.states(field) && usual != inner) {
             throw config.unreadable(field, usual + " beside " + inner + " in the rotary scaling");
         }
-        return inner;
+        return base(scaling.orElseThrow(), THETA, inner);
+    }
+
+    private static double base(ConfigFields fields, String field, double theta) {
+        if (theta <= 1) {
+            throw fields.unreadable(field, "expected a base above 1, found " + theta);
+        }
+        return theta;
     }
 
     private String type(ConfigFields fields) {
@@ -257,9 +264,6 @@ final class RotaryScaling {
                 mscale != 0 && mscaleAll != 0
                         ? growth(factor, mscale) / growth(factor, mscaleAll)
                         : growth(factor, 1);
-        if (theta == 1) {
-            throw fields.unreadable(THETA, "YaRN needs another base than 1");
-        }
         double low = turning(fast, dimensions, theta, original);
         double high = turning(slow, dimensions, theta, original);
         double from = Math.max(truncate ? Math.floor(low) : low, 0);

@@ -30,15 +30,28 @@ final class UnreadFields {
 
     private static final Pattern NOTE_WORDS = Pattern.compile("^_|drop|^unsloth|token_id$");
 
-    /// Words under which model families hide arithmetic of their own.
+    /// Words under which model families hide arithmetic of their own. Tried against the fields of
+    /// all decoder configurations of transformers 5.23.
     private static final Pattern ARITHMETIC =
             Pattern.compile(
-                    "act_|activation|adapter|alibi|attention|attn|bias|chunk|compress|cross"
-                            + "|decoder|embed|expert|factor|interleav|layer_types|logit|lora|moe"
-                            + "|multiplier|mup|norm|parallel|position|pruned|quant|residual|rope|rotary"
-                            + "|scal|softcap|sparse|window");
+                    "act_|activation|adapter|alibi|altup|attention|attn|bias|bidirectional|causal|chunk"
+                            + "|clamp|clip|compress|conv_|conv1d|cross|decoder|embed|expand|expert|factor"
+                            + "|(^|_)gat(e|ed|ing)(_|$)|group|head_dim|indexer|interleav|kv_|laurel|layer_types|logit"
+                            + "|lora|mamba|mlp_only|moe|multi_query|multiplier|mup|ngram_|norm|parallel"
+                            + "|patch|position|pruned|quant|residual|rope|rotary|scal|shared|softcap"
+                            + "|sparse|ssm|swiglu|topk|v_channels|window");
 
-    private static final Pattern FACTOR = Pattern.compile("factor|multiplier|scal");
+    /// Fields that ask for what the engine does when they are true.
+    private static final Pattern AFFIRMED =
+            Pattern.compile(
+                    "^(is_)?causal|^use_(rope|rotary|rms_?norm|gated)|^rms_?norm$|scale_attn_weights"
+                            + "|^gated");
+
+    /// Generation settings that older configurations carry; they decide nothing here.
+    private static final Pattern GENERATION =
+            Pattern.compile("no_repeat_ngram_size|num_beam_groups|^is_decoder$");
+
+    private static final Pattern FACTOR = Pattern.compile("factor|multiplier|scal|_mod$");
 
     private UnreadFields() {}
 
@@ -48,15 +61,23 @@ final class UnreadFields {
             boolean note =
                     NOTES.contains(field)
                             || family.notes().contains(field)
-                            || NOTE_WORDS.matcher(field).find();
-            if (!note && ARITHMETIC.matcher(field).find() && !isNeutral(field, value)) {
+                            || NOTE_WORDS.matcher(field).find()
+                            || GENERATION.matcher(field).find();
+            if (!note && isArithmetic(field) && !isNeutral(field, value)) {
                 throw config.unsupported(
                         field, ConfigFields.shown(value) + " asks for what the engine does not do");
             }
         }
     }
 
+    private static boolean isArithmetic(String field) {
+        return ARITHMETIC.matcher(field).find() || AFFIRMED.matcher(field).find();
+    }
+
     private static boolean isNeutral(String field, JsonNode value) {
+        if (value.isBoolean() && AFFIRMED.matcher(field).find()) {
+            return value.booleanValue();
+        }
         if (value.isNumber()) {
             double number = value.doubleValue();
             return number == 0 || (number == 1 && FACTOR.matcher(field).find());

@@ -187,7 +187,7 @@ class ModelPlansTest {
                 "hidden_act | \"gelu\"",
                 "rope_scaling | {\"rope_type\": \"mrope\", \"factor\": 4.0}",
                 "rope_scaling | {\"rope_type\": \"linear\", \"factor\": 4.0, \"mscale\": 2.0}",
-                "rope_parameters | {\"full_attention\": {\"rope_theta\": 1.0}}",
+                "rope_parameters | {\"full_attention\": {\"rope_theta\": 10.0}}",
                 "quantization_config | {\"quant_method\": \"gptq\"}",
                 "torch_dtype | \"float8_e4m3fn\"",
                 "sliding_window | 4096",
@@ -195,7 +195,56 @@ class ModelPlansTest {
                 "residual_multiplier | 0.22",
                 "num_local_experts | 8",
                 "rope_interleaved | true",
-                "partial_rotary_factor | 0.5"
+                "partial_rotary_factor | 0.5",
+                "layer_types | [\"full_attention\", \"sliding_attention\", \"full_attention\"]",
+                "clip_qkv | 8.0",
+                "is_causal | false",
+                "use_rope | false",
+                "use_rms_norm | false",
+                "scale_attn_weights | false",
+                "is_encoder_decoder | true",
+                "add_cross_attention | true",
+                "use_bidirectional_attention | true",
+                "use_qk_norm | true",
+                "use_parallel_residual | true",
+                "alibi | true",
+                "attention_sink_size | 4",
+                "kv_lora_rank | 512",
+                "kv_channels | 64",
+                "num_kv_shared_layers | 2",
+                "multi_query | true",
+                "qk_nope_head_dim | 64",
+                "index_head_dim | 32",
+                "indexer_types | [\"full\"]",
+                "swiglu_limit | 7.0",
+                "gating | \"sigmoid\"",
+                "n_group | 4",
+                "topk_method | \"noaux_tc\"",
+                "mlp_only_layers | [1]",
+                "shared_intermediate_size | 64",
+                "moe_intermediate_size | 64",
+                "mamba_d_state | 16",
+                "conv_kernel | 4",
+                "ssm_state_size | 16",
+                "altup_num_inputs | 4",
+                "laurel_rank | 64",
+                "ngram_size | 2",
+                "final_logit_softcapping | 30.0",
+                "logits_scaling | 8.0",
+                "embedding_multiplier | 12",
+                "scale_emb | 12",
+                "mup_width_multiplier | 8.0",
+                "query_pre_attn_scalar | 256",
+                "no_rope_layers | [1, 1, 0]",
+                "rope_local_base_freq | 10000.0",
+                "norm_bias | true",
+                "position_embedding_type | \"alibi\"",
+                "embedding_size | 128",
+                "pruned_heads | {\"0\": [1]}",
+                "activation_sparsity_pattern | [0.95]",
+                "lora_rank | 8",
+                "prefix_dense_norm | true",
+                "chunk_size_feed_forward | 64"
             })
     void what_the_engine_does_not_do_is_refused_by_the_name_of_the_field(
             String field, String value) {
@@ -229,6 +278,112 @@ class ModelPlansTest {
                         EngineException.class,
                         e -> assertThat(e.reason()).isEqualTo(Reason.SOURCE_UNREADABLE))
                 .hasMessageContaining(field);
+    }
+
+    /// Fields of one family each, on its golden configuration: what a reader of configurations may
+    /// find there when somebody has edited them.
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "mistral | sliding_window | 0",
+                "mistral | sliding_window | -1",
+                "mistral | sliding_window | 99999999999",
+                "mistral | sliding_window | 24.5",
+                "mistral | sliding_window_size | 7",
+                "gemma2 | sliding_window | null",
+                "gemma2 | query_pre_attn_scalar | 0",
+                "gemma2 | query_pre_attn_scalar | -256",
+                "gemma2 | query_pre_attn_scalar | 1e300",
+                "gemma2 | attn_logit_softcapping | 0",
+                "gemma2 | attn_logit_softcapping | -50.0",
+                "gemma2 | attn_logit_softcapping | 1e60",
+                "gemma2 | final_logit_softcapping | 0.0",
+                "gemma2 | final_logit_softcapping | \"30\"",
+                "gemma2 | layer_types | [\"full_attention\"]",
+                "gemma2 | layer_types | 4",
+                "gemma | head_dim | 0",
+                "gemma | hidden_activation | \"silu\"",
+                "gemma3-text | sliding_window_pattern | 0",
+                "gemma3-text | rope_local_base_freq | 0",
+                "gemma3-text | rope_local_base_freq | 1e-308",
+                "phi3-partial-rotary | partial_rotary_factor | 0",
+                "phi3-partial-rotary | partial_rotary_factor | 1.5",
+                "phi3-partial-rotary | partial_rotary_factor | 0.01",
+                "phi3-longrope | original_max_position_embeddings | 0",
+                "phi3-longrope | original_max_position_embeddings | 50",
+                "phi3-longrope | rope_scaling.short_factor | [1.0]",
+                "phi3-longrope | rope_scaling.long_factor | [1, 1, 1, 1, 1, 1, 1, 0]",
+                "phi3-longrope | rope_scaling.long_factor | [1, 1, 1, 1, 1, 1, 1, \"2\"]",
+                "phi3-longrope | rope_scaling.attention_factor | -1",
+                "qwen2-window | max_window_layers | -1",
+                "qwen2-window | use_sliding_window | 1",
+                "smollm3 | no_rope_layers | [1, 1]",
+                "smollm3-interval | no_rope_layer_interval | 0",
+                "granite | residual_multiplier | 0",
+                "granite | residual_multiplier | -0.2",
+                "granite | logits_scaling | 0",
+                "granite | logits_scaling | 1e-60",
+                "granite | attention_multiplier | 0",
+                "granite | embedding_multiplier | 1e39",
+                "llama-yarn | rope_scaling.factor | 0",
+                "llama-yarn | rope_scaling.beta_fast | -32",
+                "llama-yarn | rope_scaling.original_max_position_embeddings | 0",
+                "llama | rope_theta | 1",
+                "llama | rope_theta | 1e400",
+                "llama-dynamic | rope_scaling.factor | 0.5",
+                "llama-dynamic | max_position_embeddings | 0",
+                "llama-linear | rope_scaling.factor | -2",
+            })
+    void a_broken_field_of_a_family_is_named(String golden, String field, String value)
+            throws IOException {
+        assertThatThrownBy(() -> planWith(golden, field, value))
+                .isInstanceOfSatisfying(
+                        EngineException.class,
+                        e -> assertThat(e.reason()).isEqualTo(Reason.SOURCE_UNREADABLE))
+                .hasMessageContaining("'" + field + "'");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "mistral | attention_bias | true",
+                "mistral | layer_types | [\"full_attention\", \"sliding_attention\", \"full_attention\"]",
+                "gemma | final_logit_softcapping | 30.0",
+                "gemma | hidden_act | \"relu\"",
+                "gemma2 | hidden_activation | \"gelu\"",
+                "gemma2 | layer_types | [\"full_attention\", \"chunked_attention\", \"full_attention\", \"full_attention\"]",
+                "gemma2 | partial_rotary_factor | 0.5",
+                "gemma3-text | attn_logit_softcapping | 50.0",
+                "phi3-longrope | rope_scaling | {\"rope_type\": \"yarn\", \"factor\": 4.0}",
+                "phi3-longrope | rope_scaling.short_mscale | 1.2",
+                "phi3-longrope | attention_bias | true",
+                "qwen2 | mlp_bias | true",
+                "olmo2 | clip_qkv | 8.0",
+                "smollm3 | layer_types | [\"linear_attention\", \"full_attention\", \"full_attention\", \"full_attention\"]",
+                "granite | num_local_experts | 4",
+                "llama-dynamic | rope_scaling.original_max_position_embeddings | 7"
+            })
+    void what_a_family_does_not_do_is_refused(String golden, String field, String value)
+            throws IOException {
+        assertThatThrownBy(() -> planWith(golden, field, value))
+                .isInstanceOfSatisfying(
+                        EngineException.class,
+                        e -> assertThat(e.reason()).isEqualTo(Reason.UNSUPPORTED))
+                .hasMessageContaining("'" + field);
+    }
+
+    /// @param field may be one of an object: `object.field`
+    private static ModelPlan planWith(String golden, String field, String json) throws IOException {
+        ObjectNode config =
+                (ObjectNode)
+                        StrictJson.MAPPER.readTree(
+                                TestFiles.golden(golden).resolve("config.json").toFile());
+        String[] path = field.split("\\.");
+        ObjectNode object = path.length == 1 ? config : (ObjectNode) config.get(path[0]);
+        object.set(path[path.length - 1], StrictJson.MAPPER.readTree(json));
+        return ModelPlans.of(config, "config.json");
     }
 
     @ParameterizedTest
@@ -286,6 +441,20 @@ class ModelPlansTest {
                 "logits_scaling | 1.0",
                 "_attn_implementation | \"eager\"",
                 "initializer_range | 0.02",
+                "pretraining_tp | 2",
+                "is_decoder | true",
+                "is_causal | true",
+                "use_rope | true",
+                "no_repeat_ngram_size | 3",
+                "num_beam_groups | 1",
+                "top_k | 50",
+                "temperature | 0.6",
+                "original_max_position_embeddings | 2048",
+                "layer_types | [\"full_attention\", \"full_attention\", \"full_attention\"]",
+                "chunk_size_feed_forward | 0",
+                "conversation_template | \"llama-3\"",
+                "_sliding_window_pattern | 6",
+                "head_dim | null",
                 "transformers.js_config | {\"kv_cache_dtype\": {\"fp16\": \"float16\"}}"
             })
     void notes_and_neutral_values_change_nothing(String field, String value) {
