@@ -18,6 +18,7 @@ import dev.tokenlog.contracts.ConversionEvent.ConversionFailed;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
 import dev.tokenlog.contracts.ConversionEvent.ConversionResumed;
 import dev.tokenlog.contracts.ConversionEvent.ManifestPublished;
+import dev.tokenlog.contracts.ConversionEvent.SourceDownloading;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
 import dev.tokenlog.contracts.Event;
@@ -70,6 +71,7 @@ final class ConversionFollower {
                     yield Optional.empty();
                 }
                 case ConversionAccepted _,
+                        SourceDownloading _,
                         SourceResolved _,
                         TensorConverted _,
                         ArtifactWritten _,

@@ -92,9 +92,10 @@ final class Failures implements IExecutionExceptionHandler {
 
     private static int status(EngineException e) {
         return switch (e.reason()) {
-            case STORAGE_FAILED -> ExitStatus.ENVIRONMENT;
+            case STORAGE_FAILED, SOURCE_UNAVAILABLE -> ExitStatus.ENVIRONMENT;
             case PARAMETER_OUT_OF_RANGE -> ExitStatus.USAGE;
             case SOURCE_NOT_FOUND,
+                    SOURCE_FORBIDDEN,
                     SOURCE_UNREADABLE,
                     UNSUPPORTED,
                     MODEL_UNREADABLE,

@@ -61,6 +61,7 @@ final class Conversions {
                     ConversionEvent.ConversionCancelled _ ->
                     true;
             case ConversionEvent.ConversionAccepted _,
+                    ConversionEvent.SourceDownloading _,
                     ConversionEvent.SourceResolved _,
                     ConversionEvent.TensorConverted _,
                     ConversionEvent.ArtifactWritten _,

@@ -10,6 +10,7 @@ import java.util.List;
     @JsonSubTypes.Type(
             value = ConversionEvent.ConversionAccepted.class,
             name = "ConversionAccepted"),
+    @JsonSubTypes.Type(value = ConversionEvent.SourceDownloading.class, name = "SourceDownloading"),
     @JsonSubTypes.Type(value = ConversionEvent.SourceResolved.class, name = "SourceResolved"),
     @JsonSubTypes.Type(value = ConversionEvent.TensorConverted.class, name = "TensorConverted"),
     @JsonSubTypes.Type(value = ConversionEvent.ArtifactWritten.class, name = "ArtifactWritten"),
@@ -44,6 +45,27 @@ public sealed interface ConversionEvent extends Event {
             String encoderVersion)
             implements ConversionEvent {}
 
+    /// How far the download of a source is: every few seconds while it lasts, also while it waits.
+    ///
+    /// @param source `hub:ORG/NAME@REVISION`, as it was asked for
+    /// @param filesDone of `files`
+    /// @param bytesDone of `bytesTotal`; what had arrived before is included
+    /// @param bytesPerSecond over the last seconds
+    /// @param note why nothing moves; missing while all is well
+    record SourceDownloading(
+            @Required String conversionId,
+            @Required String source,
+            int filesDone,
+            int files,
+            long bytesDone,
+            long bytesTotal,
+            long bytesPerSecond,
+            String note)
+            implements ConversionEvent {}
+
+    /// @param location a folder, or `hub:ORG/NAME@COMMIT`
+    /// @param repository `ORG/NAME` of a source of the hub
+    /// @param revision its commit
     record SourceResolved(
             @Required String conversionId,
             String location,
@@ -52,7 +74,9 @@ public sealed interface ConversionEvent extends Event {
             long parameters,
             long bytes,
             String dtype,
-            List<FileDigest> files)
+            List<FileDigest> files,
+            String repository,
+            String revision)
             implements ConversionEvent {}
 
     /// One per finished tensor, so that a conversion can be resumed and its progress drawn.

@@ -19,8 +19,8 @@ public sealed interface ConversionRequest extends Event {
 
     /// @param modelId the name under which the model is registered; missing: derived from the
     ///   source
-    /// @param source a folder, later also a hub id or a GGUF file
-    /// @param revision of the source, where it has revisions
+    /// @param source a folder as the worker sees it, or `hub:ORG/NAME`, also with `@REVISION`
+    /// @param revision of a source of the hub: a branch, a tag or a commit; missing: `main`
     /// @param recipe missing: `int4` in groups of 32
     /// @param requestedBy who asked, for the audit
     record ConversionRequested(

@@ -41,6 +41,10 @@ public enum ErrorCode {
     /// A NaN or an infinity in activations or logits.
     NON_FINITE,
     SOURCE_NOT_FOUND,
+    /// The source is there, but a token is missing or a licence has not been accepted.
+    SOURCE_FORBIDDEN,
+    /// The place of the source does not answer, or not now: trying again later may help.
+    SOURCE_UNAVAILABLE,
     /// The FP32 baseline of a validation is not there any more.
     SOURCE_GONE,
     /// A model file is broken; the message names file, tensor and offset.

@@ -8,7 +8,7 @@ import com.fasterxml.jackson.annotation.JsonTypeName;
 ///
 /// @param location the artifact's folder
 /// @param manifestSha256 SHA-256, hex, of manifest.json
-/// @param source where the FP32 baseline lies
+/// @param source where the FP32 baseline lies: a folder, or `hub:ORG/NAME@COMMIT`
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonTypeName("ModelManifest")
 public record ModelManifest(

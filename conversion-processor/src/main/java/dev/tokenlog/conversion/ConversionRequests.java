@@ -1,5 +1,7 @@
 package dev.tokenlog.conversion;
 
+import dev.tokenlog.artifactstore.hub.Hub;
+import dev.tokenlog.artifactstore.hub.HubSettings;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.Converter;
 import io.quarkus.runtime.ShutdownEvent;
@@ -44,6 +46,8 @@ public class ConversionRequests {
                         new ConversionRun.Workshop(
                                 new ArtifactStore(artifacts),
                                 converter,
+                                // Anew each time: a token that was added meanwhile counts.
+                                () -> new Hub(HubSettings.ofProcess()),
                                 "conversion-" + UUID.randomUUID()),
                         () -> new KafkaConversionLog(kafka, prefix.orElse("")),
                         config.backlog(),

@@ -1,5 +1,8 @@
 package dev.tokenlog.conversion;
 
+import dev.tokenlog.artifactstore.hub.Hub;
+import dev.tokenlog.artifactstore.hub.HubId;
+import dev.tokenlog.artifactstore.hub.HubSnapshot;
 import dev.tokenlog.contracts.ConversionEvent.ArtifactWritten;
 import dev.tokenlog.contracts.ConversionEvent.ConversionAccepted;
 import dev.tokenlog.contracts.ConversionEvent.ConversionCancelled;
@@ -25,7 +28,9 @@ import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.CancellationException;
+import java.util.function.Supplier;
 import org.apache.kafka.common.header.Headers;
 
 /// One attempt at one conversion: the engine's progress as events. What the log already holds of
@@ -34,8 +39,9 @@ final class ConversionRun implements ConversionListener {
 
     /// What a run needs beside its request.
     ///
+    /// @param hub where models of the hub come from, with the token of this process
     /// @param workerId new at every start of the process
-    record Workshop(ArtifactStore store, Converter converter, String workerId) {}
+    record Workshop(ArtifactStore store, Converter converter, Supplier<Hub> hub, String workerId) {}
 
     private final ConversionRequested request;
     private final Headers headers;
@@ -44,6 +50,7 @@ final class ConversionRun implements ConversionListener {
     private final StopSign stop;
     private final long startedAt = System.nanoTime();
     private Progress before = Progress.NONE;
+    private LocatedSource located;
 
     ConversionRun(
             ConversionRequested request,
@@ -102,16 +109,16 @@ final class ConversionRun implements ConversionListener {
     private void convert() {
         requireGoOn();
         announce();
-        Path folder = folder();
-        String modelId = modelId(folder);
+        // What is wrong with the request is said before anything is downloaded.
+        String modelId = modelId();
         Recipe recipe = recipe();
-        try (SourceModel source = SourceModel.open(folder)) {
-            Converter.Origin origin =
-                    new Converter.Origin(modelId, source.name(), request.revision());
+        located = locate();
+        try (SourceModel source = SourceModel.open(located.folder())) {
+            Converter.Origin origin = located.origin(modelId, source, request.revision());
             try (Artifact artifact =
                     workshop.converter().convert(source, recipe, workshop.store(), origin, this)) {
                 requireGoOn();
-                publish(artifact, modelId, source.path());
+                publish(artifact, modelId);
             }
         }
     }
@@ -142,6 +149,24 @@ final class ConversionRun implements ConversionListener {
                         : asked.scales());
     }
 
+    private LocatedSource locate() {
+        if (!HubId.isHubId(request.source())) {
+            return new LocatedSource(folder(), Optional.empty());
+        }
+        HubId id = HubId.parse(request.source(), request.revision());
+        DownloadReports reports =
+                new DownloadReports(id(), id, event -> log.append(event, headers));
+        Hub hub = workshop.hub().get();
+        // What an earlier attempt has begun with is gone on with, wherever a branch is now.
+        HubSnapshot snapshot =
+                before.commit() == null
+                        ? hub.fetch(id, Hub.Part.MODEL, reports, this::isCancelled)
+                        : hub.cachedOrFetch(
+                                id.at(before.commit()), Hub.Part.MODEL, reports, this::isCancelled);
+        reports.end();
+        return new LocatedSource(snapshot.folder(), Optional.of(snapshot));
+    }
+
     private Path folder() {
         try {
             return Path.of(request.source()).toAbsolutePath().normalize();
@@ -153,15 +178,19 @@ final class ConversionRun implements ConversionListener {
         }
     }
 
-    private String modelId(Path folder) {
+    private String modelId() {
         if (request.modelId() == null) {
-            return ModelIds.of(folder)
+            Path namesake =
+                    HubId.isHubId(request.source())
+                            ? Path.of(HubId.parse(request.source(), request.revision()).name())
+                            : folder();
+            return ModelIds.of(namesake)
                     .orElseThrow(() ->
                             new EngineException(
                                     EngineException.Reason.PARAMETER_OUT_OF_RANGE,
-                                    folder
-                                            + ": no model id can be made of the folder's"
-                                            + " name; give one (model_id)"));
+                                    request.source()
+                                            + ": no model id can be made of its name;"
+                                            + " give one (model_id)"));
         }
         if (!ModelIds.isValid(request.modelId())) {
             throw new EngineException(
@@ -195,13 +224,16 @@ final class ConversionRun implements ConversionListener {
 
     @Override
     public void sourceFound(SourceFound source) {
+        located.snapshot()
+                .ifPresent(snapshot ->
+                        source.files().forEach(f -> snapshot.requireDigest(f.path(), f.sha256())));
         if (before.sourceResolved()) {
             return;
         }
         log.append(
                 new SourceResolved(
                         id(),
-                        folder().toString(),
+                        located.name(),
                         source.family(),
                         source.tensors(),
                         source.parameters(),
@@ -209,7 +241,9 @@ final class ConversionRun implements ConversionListener {
                         source.dtype(),
                         source.files().stream()
                                 .map(f -> new FileDigest(f.path(), f.bytes(), f.sha256()))
-                                .toList()),
+                                .toList(),
+                        located.snapshot().map(s -> s.id().repository()).orElse(null),
+                        located.snapshot().map(s -> s.id().revision()).orElse(null)),
                 headers);
     }
 
@@ -239,7 +273,7 @@ final class ConversionRun implements ConversionListener {
     }
 
     /// The manifest is durable before the conversion says that it is, and both before its end.
-    private void publish(Artifact artifact, String modelId, Path source) {
+    private void publish(Artifact artifact, String modelId) {
         Manifest manifest = artifact.manifest();
         Manifest.Statistics statistics = manifest.statistics();
         log.append(
@@ -252,7 +286,7 @@ final class ConversionRun implements ConversionListener {
                         statistics.bytes(),
                         statistics.bitsPerWeight()),
                 headers);
-        log.append(summary(artifact, modelId, source), headers);
+        log.append(summary(artifact, modelId), headers);
         log.flush();
         log.append(
                 new ManifestPublished(
@@ -272,7 +306,7 @@ final class ConversionRun implements ConversionListener {
                 headers);
     }
 
-    private ModelManifest summary(Artifact artifact, String modelId, Path source) {
+    private ModelManifest summary(Artifact artifact, String modelId) {
         Manifest manifest = artifact.manifest();
         Manifest.Quantization quantization = manifest.quantization();
         String granularity =
@@ -285,7 +319,7 @@ final class ConversionRun implements ConversionListener {
                 manifest.weightsDigest(),
                 artifact.manifestSha256(),
                 artifact.folder().toString(),
-                source.toString(),
+                located.name(),
                 manifest.model().family(),
                 quantization.scheme() + "-" + granularity,
                 quantization.bits(),

@@ -8,6 +8,7 @@ import dev.tokenlog.contracts.ConversionEvent.ConversionFailed;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
 import dev.tokenlog.contracts.ConversionEvent.ConversionResumed;
 import dev.tokenlog.contracts.ConversionEvent.ManifestPublished;
+import dev.tokenlog.contracts.ConversionEvent.SourceDownloading;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
 import java.util.HashMap;
@@ -17,12 +18,17 @@ import java.util.Map;
 ///
 /// @param accepted whether anybody has begun it
 /// @param sourceResolved whether the source has been reported
+/// @param commit of a source of the hub, once it has been reported; else null
 /// @param tensors digest of every tensor reported so far, by name; empty once it has ended
 /// @param ended whether there is a terminal event; what comes after it is void
 record Progress(
-        boolean accepted, boolean sourceResolved, Map<String, String> tensors, boolean ended) {
+        boolean accepted,
+        boolean sourceResolved,
+        String commit,
+        Map<String, String> tensors,
+        boolean ended) {
 
-    static final Progress NONE = new Progress(false, false, Map.of(), false);
+    static final Progress NONE = new Progress(false, false, null, Map.of(), false);
 
     Progress {
         tensors = Map.copyOf(tensors);
@@ -33,16 +39,18 @@ record Progress(
             return this;
         }
         return switch (event) {
-            case ConversionAccepted _ -> new Progress(true, sourceResolved, tensors, false);
-            case SourceResolved _ -> new Progress(accepted, true, tensors, false);
+            case ConversionAccepted _ -> new Progress(true, sourceResolved, commit, tensors, false);
+            case SourceResolved source ->
+                    new Progress(accepted, true, source.revision(), tensors, false);
             case TensorConverted tensor -> {
                 Map<String, String> more = new HashMap<>(tensors);
                 more.put(tensor.name(), String.valueOf(tensor.sha256()));
-                yield new Progress(accepted, sourceResolved, more, false);
+                yield new Progress(accepted, sourceResolved, commit, more, false);
             }
-            case ConversionResumed _, ArtifactWritten _, ManifestPublished _ -> this;
+            case ConversionResumed _, SourceDownloading _, ArtifactWritten _, ManifestPublished _ ->
+                    this;
             case ConversionFinished _, ConversionFailed _, ConversionCancelled _ ->
-                    new Progress(accepted, sourceResolved, Map.of(), true);
+                    new Progress(accepted, sourceResolved, commit, Map.of(), true);
         };
     }
 }

@@ -3,6 +3,8 @@ package dev.tokenlog.conversion;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.tokenlog.artifactstore.hub.Hub;
+import dev.tokenlog.artifactstore.hub.HubSettings;
 import dev.tokenlog.contracts.ConversionEvent.ArtifactWritten;
 import dev.tokenlog.contracts.ConversionEvent.ConversionAccepted;
 import dev.tokenlog.contracts.ConversionEvent.ConversionCancelled;
@@ -31,8 +33,11 @@ import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -50,6 +55,9 @@ class ConversionDeskTest {
     private ConversionDesk desk;
     private long offset;
 
+    /// Of the worker: how it reaches the hub.
+    private final Map<String, String> hub = new ConcurrentHashMap<>(Map.of("HF_HUB_OFFLINE", "1"));
+
     @BeforeEach
     void open() {
         desk = desk(folder.resolve("artifacts"));
@@ -64,7 +72,10 @@ class ConversionDeskTest {
     private ConversionDesk desk(Path artifacts) {
         return new ConversionDesk(
                 new ConversionRun.Workshop(
-                        new ArtifactStore(artifacts), new Converter(2), "worker"),
+                        new ArtifactStore(artifacts),
+                        new Converter(2),
+                        () -> new Hub(HubSettings.of(hub, folder)),
+                        "worker"),
                 () -> {
                     connections.incrementAndGet();
                     return log;
@@ -110,6 +121,89 @@ class ConversionDeskTest {
         }
         ConversionFinished finished = log.all(ConversionFinished.class).getFirst();
         assertThat(finished.ratioToFp32()).isGreaterThan(4);
+    }
+
+    /// The bundled model, as the hub's client would have downloaded it.
+    private Path cachedDemo(String commit) throws IOException {
+        hub.put("HF_HOME", folder.resolve("home").toString());
+        Path repository = folder.resolve("home/hub/models--org--Demo");
+        Path snapshot = Files.createDirectories(repository.resolve("snapshots/" + commit));
+        try (Stream<Path> files = Files.list(DemoModel.folder())) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                Files.copy(file, snapshot.resolve(file.getFileName()));
+            }
+        }
+        Files.createDirectories(repository.resolve("refs"));
+        Files.writeString(repository.resolve("refs/main"), commit);
+        return snapshot;
+    }
+
+    @Test
+    void aModelOfTheHubIsNamedByItsCommit() throws IOException {
+        String commit = "0123456789abcdef0123456789abcdef01234567";
+        cachedDemo(commit);
+        submit(new ConversionRequested("c1", null, "hub:org/Demo@main", null, null, null));
+        awaitAcknowledged(1);
+
+        assertThat(log.types()).endsWith("ConversionFinished");
+        SourceResolved source = log.all(SourceResolved.class).getFirst();
+        assertThat(source.location()).isEqualTo("hub:org/Demo@" + commit);
+        assertThat(source.repository()).isEqualTo("org/Demo");
+        assertThat(source.revision()).isEqualTo(commit);
+        ModelManifest manifest = log.all(ModelManifest.class).getFirst();
+        assertThat(manifest.modelId()).isEqualTo("demo");
+        assertThat(manifest.source()).isEqualTo("hub:org/Demo@" + commit);
+        try (Artifact artifact = Artifact.open(Path.of(manifest.location()), true)) {
+            assertThat(artifact.manifest().source().repository()).isEqualTo("org/Demo");
+            assertThat(artifact.manifest().source().revision()).isEqualTo(commit);
+        }
+    }
+
+    @Test
+    void anInterruptedConversionStaysWithItsCommitWhereverTheBranchHasGone() throws IOException {
+        String commit = "0123456789abcdef0123456789abcdef01234567";
+        cachedDemo(commit);
+        log.before =
+                event -> {
+                    if (event instanceof TensorConverted tensor && tensor.number() == 5) {
+                        desk.abandon();
+                    }
+                };
+        ConversionRequested request =
+                new ConversionRequested("c1", null, "hub:org/Demo", null, null, null);
+        submit(request);
+        await().until(() -> log.all(TensorConverted.class).size() >= 5);
+        cachedDemo("f".repeat(40));
+        log.before = event -> {};
+
+        submit(request);
+        awaitAcknowledged(1);
+
+        assertThat(log.types()).endsWith("ConversionFinished");
+        assertThat(log.all(ModelManifest.class).getFirst().source())
+                .isEqualTo("hub:org/Demo@" + commit);
+    }
+
+    @Test
+    void aDownloadThatFailsHasItsCodeAndLeavesNothing() throws IOException {
+        submit(new ConversionRequested("c1", null, "hub:org/Absent", null, null, null));
+        submit(new ConversionRequested("c2", null, "hub:not an id", null, null, null));
+        submit(new ConversionRequested("c3", "bad id", "hub:org/Absent", null, null, null));
+        submit(new ConversionRequested("c4", null, "hub:org/Demo@v1", "v2", null, null));
+        awaitAcknowledged(4);
+        hub.put("HF_ENDPOINT", "gopher:nowhere");
+        submit(new ConversionRequested("c5", null, "hub:org/Absent", null, null, null));
+        awaitAcknowledged(5);
+
+        assertThat(log.all(ConversionFailed.class))
+                .extracting(ConversionFailed::code)
+                .containsExactly(
+                        ErrorCode.SOURCE_UNAVAILABLE,
+                        ErrorCode.PARAMETER_OUT_OF_RANGE,
+                        ErrorCode.PARAMETER_OUT_OF_RANGE,
+                        ErrorCode.PARAMETER_OUT_OF_RANGE,
+                        ErrorCode.PARAMETER_OUT_OF_RANGE);
+        assertThat(folder.resolve("artifacts")).doesNotExist();
     }
 
     @Test

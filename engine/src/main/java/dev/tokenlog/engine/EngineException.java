@@ -8,6 +8,10 @@ public class EngineException extends RuntimeException {
     /// by name.
     public enum Reason {
         SOURCE_NOT_FOUND,
+        /// There, but not for us: a token is missing, or a licence has not been accepted.
+        SOURCE_FORBIDDEN,
+        /// Its place does not answer, or not now.
+        SOURCE_UNAVAILABLE,
         SOURCE_UNREADABLE,
         UNSUPPORTED,
         MODEL_UNREADABLE,

@@ -1,5 +1,6 @@
 package dev.tokenlog.validation;
 
+import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.ModelManifest;
@@ -33,6 +34,7 @@ final class ValidationDesk implements AutoCloseable {
 
     private final Comparison comparison;
     private final Supplier<ValidationLog> connect;
+    private final Supplier<Hub> hub;
     private final String workerId;
     private final Duration retryInterval;
     private final ExecutorService thread =
@@ -47,13 +49,16 @@ final class ValidationDesk implements AutoCloseable {
     private volatile boolean broken;
 
     /// @param connect makes the log on the desk's own thread, and again after a failure
+    /// @param hub where baselines of the hub come from
     ValidationDesk(
             Comparison comparison,
             Supplier<ValidationLog> connect,
+            Supplier<Hub> hub,
             String workerId,
             Duration retryInterval) {
         this.comparison = comparison;
         this.connect = connect;
+        this.hub = hub;
         this.workerId = workerId;
         this.retryInterval = retryInterval;
     }
@@ -229,7 +234,7 @@ final class ValidationDesk implements AutoCloseable {
     }
 
     private ValidationRun run() {
-        return new ValidationRun(comparison, log, workerId);
+        return new ValidationRun(comparison, log, hub, workerId);
     }
 
     private void deadLetter(ConsumerRecord<byte[], byte[]> record, ErrorCode code, String message) {

@@ -1,5 +1,7 @@
 package dev.tokenlog.validation;
 
+import dev.tokenlog.artifactstore.hub.Hub;
+import dev.tokenlog.artifactstore.hub.HubId;
 import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
 import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.AccuracyEvent.Verdict;
@@ -14,6 +16,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.apache.kafka.common.header.Headers;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,7 +28,7 @@ final class ValidationRun {
 
     /// What is validated.
     ///
-    /// @param against folder of the baseline, or null if nobody knows one
+    /// @param against folder of the baseline or its hub id, or null if nobody knows one
     /// @param headers of the record that asked for it
     record Subject(
             String validationId,
@@ -36,11 +39,14 @@ final class ValidationRun {
 
     private final Comparison comparison;
     private final ValidationLog log;
+    private final Supplier<Hub> hub;
     private final String workerId;
 
-    ValidationRun(Comparison comparison, ValidationLog log, String workerId) {
+    /// @param hub where baselines of the hub come from, with the token of this process
+    ValidationRun(Comparison comparison, ValidationLog log, Supplier<Hub> hub, String workerId) {
         this.comparison = comparison;
         this.log = log;
+        this.hub = hub;
         this.workerId = workerId;
     }
 
@@ -75,7 +81,10 @@ final class ValidationRun {
         try {
             measurement =
                     comparison.compare(
-                            artifact(manifest), manifest.modelDigest(), baseline(subject), stop);
+                            artifact(manifest),
+                            manifest.modelDigest(),
+                            baseline(subject, stop),
+                            stop);
         } catch (EngineException e) {
             return none(subject, code(e), e.getMessage(), startedAt);
         } catch (CancellationException stopped) {
@@ -126,11 +135,19 @@ final class ValidationRun {
         }
     }
 
-    private static Path baseline(Subject subject) {
+    /// The same commit as the conversion's: out of the cache where it is there, else downloaded.
+    private Path baseline(Subject subject, BooleanSupplier stop) {
         if (subject.against() == null) {
             throw new EngineException(
                     EngineException.Reason.SOURCE_NOT_FOUND,
                     "the manifest names no source to compare with");
+        }
+        if (HubId.isHubId(subject.against())) {
+            HubId id = HubId.parse(subject.against(), null);
+            return hub.get()
+                    .cachedOrFetch(
+                            id, Hub.Part.MODEL, new DownloadLog(subject.validationId(), id), stop)
+                    .folder();
         }
         try {
             return Path.of(subject.against());

@@ -1,5 +1,7 @@
 package dev.tokenlog.validation;
 
+import dev.tokenlog.artifactstore.hub.Hub;
+import dev.tokenlog.artifactstore.hub.HubSettings;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import io.quarkus.runtime.ShutdownEvent;
 import io.smallrye.common.annotation.Identifier;
@@ -42,6 +44,8 @@ public class Validations {
                                         ? options.withThreads(config.threads().getAsInt())
                                         : options),
                         () -> new KafkaValidationLog(kafka, prefix.orElse("")),
+                        // Anew each time: a token that was added meanwhile counts.
+                        () -> new Hub(HubSettings.ofProcess()),
                         "validation-" + UUID.randomUUID(),
                         config.retryInterval());
     }

@@ -3,6 +3,7 @@ package dev.tokenlog.validation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
 import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.AccuracyEvent.Verdict;
@@ -36,8 +37,18 @@ class ValidationDeskTest {
     private final KnownComparison comparison = new KnownComparison();
     private final List<Long> acknowledged = new CopyOnWriteArrayList<>();
     private final ValidationDesk desk =
-            new ValidationDesk(comparison, () -> log, "worker", Duration.ofMillis(10));
+            new ValidationDesk(
+                    comparison,
+                    () -> log,
+                    ValidationDeskTest::noHub,
+                    "worker",
+                    Duration.ofMillis(10));
     private long offset;
+
+    private static Hub noHub() {
+        throw new EngineException(
+                EngineException.Reason.SOURCE_UNAVAILABLE, "there is no hub in this test");
+    }
 
     /// Answers as it is told, and notes what it was asked.
     private static final class KnownComparison implements Comparison {

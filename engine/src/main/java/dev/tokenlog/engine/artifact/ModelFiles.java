@@ -6,14 +6,14 @@ import java.util.List;
 import java.util.Optional;
 
 /// The small files of a model's folder.
-final class ModelFiles {
+public final class ModelFiles {
 
-    static final String CONFIG = "config.json";
+    public static final String CONFIG = "config.json";
     static final String MANIFEST = "manifest.json";
 
     /// Whatever beside the weights can change a token: goes into the artifact as it came, and its
     /// digest into the model's.
-    static final List<String> COPIED =
+    public static final List<String> COPIED =
             List.of(
                     "added_tokens.json",
                     "chat_template.jinja",

@@ -19,7 +19,12 @@ final class EngineFailures {
     private static ErrorCode code(EngineException.Reason reason) {
         return switch (reason) {
             // To the caller of a served model it is all the same why it cannot be read.
-            case SOURCE_NOT_FOUND, SOURCE_UNREADABLE, MODEL_UNREADABLE, STORAGE_FAILED ->
+            case SOURCE_NOT_FOUND,
+                    SOURCE_FORBIDDEN,
+                    SOURCE_UNAVAILABLE,
+                    SOURCE_UNREADABLE,
+                    MODEL_UNREADABLE,
+                    STORAGE_FAILED ->
                     ErrorCode.MODEL_UNREADABLE;
             case UNSUPPORTED -> ErrorCode.UNSUPPORTED;
             case CONTEXT_TOO_LONG -> ErrorCode.CONTEXT_TOO_LONG;

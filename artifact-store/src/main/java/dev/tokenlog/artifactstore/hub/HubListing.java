@@ -1,0 +1,40 @@
+package dev.tokenlog.artifactstore.hub;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/// What a repository holds at one commit, in its uppermost folder: models keep nothing that we read
+/// below it.
+record HubListing(HubId id, String commit, Map<String, HubFile> files) {
+
+    HubListing {
+        files = Map.copyOf(files);
+    }
+
+    static HubListing of(HubId id, String commit, List<HubFile> files) {
+        return new HubListing(
+                id,
+                commit,
+                files.stream()
+                        .filter(file -> file.path().indexOf('/') < 0)
+                        .collect(
+                                Collectors.toMap(
+                                        HubFile::path,
+                                        Function.identity(),
+                                        (one, other) -> {
+                                            throw new EngineException(
+                                                    Reason.SOURCE_UNREADABLE,
+                                                    "%s: the hub lists '%s' twice"
+                                                            .formatted(id, one.path()));
+                                        })));
+    }
+
+    Optional<HubFile> find(String path) {
+        return Optional.ofNullable(files.get(path));
+    }
+}
