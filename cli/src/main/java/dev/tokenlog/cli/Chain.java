@@ -45,6 +45,8 @@ record Chain(
             lines.add("model    " + e.modelDigest());
             lines.add("weights  " + e.weightsDigest());
         });
+        source.filter(e -> e.repository() != null)
+                .ifPresent(e -> lines.add("source   " + e.location()));
         source.map(SourceResolved::files)
                 .ifPresent(files -> {
                     for (FileDigest file : files) {

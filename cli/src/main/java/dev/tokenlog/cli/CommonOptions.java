@@ -3,6 +3,7 @@ package dev.tokenlog.cli;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -21,6 +22,11 @@ final class CommonOptions {
 
     Terminal terminal() {
         return ((TokenlogCommand) command.root().userObject()).terminal();
+    }
+
+    /// Variables that are no options of ours, like those of the hub.
+    Map<String, String> environment() {
+        return ((TokenlogCommand) command.root().userObject()).environment();
     }
 
     BufferedReader input() {

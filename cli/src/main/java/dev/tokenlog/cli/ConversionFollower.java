@@ -38,6 +38,7 @@ final class ConversionFollower {
     private final Terminal terminal;
     private final boolean json;
     private Instant begun;
+    private String failure = "";
 
     ConversionFollower(Terminal terminal, boolean json) {
         this.terminal = terminal;
@@ -52,21 +53,27 @@ final class ConversionFollower {
         }
     }
 
+    /// Why there is no model; empty while nothing has failed.
+    String failure() {
+        return failure;
+    }
+
     /// @return empty if it failed or was cancelled; that has been said
     Optional<Converted> follow(EventStream<ConversionEvent> stream, Duration silence) {
-        try (Progress progress = new Progress(terminal, "  quantize")) {
-            ConversionEvent end = stream.forEach(silence, event -> show(event, progress));
+        try (DownloadProgress download = new DownloadProgress(terminal, "  fetch   ");
+                Progress progress = new Progress(terminal, "  quantize")) {
+            ConversionEvent end = stream.forEach(silence, event -> show(event, download, progress));
             return switch (end) {
                 case ConversionFinished finished ->
                         Optional.of(
                                 new Converted(finished.modelId(), finished.modelDigest(), begun));
                 case ConversionFailed failed -> {
-                    terminal.err(
-                            "tokenlog: %s: %s"
-                                    .formatted(failed.code(), Terminal.oneLine(failed.message())));
+                    failure = "%s: %s".formatted(failed.code(), Terminal.oneLine(failed.message()));
+                    terminal.err("tokenlog: " + failure);
                     yield Optional.empty();
                 }
                 case ConversionCancelled _ -> {
+                    failure = "cancelled";
                     terminal.err("tokenlog: the conversion was cancelled");
                     yield Optional.empty();
                 }
@@ -82,10 +89,16 @@ final class ConversionFollower {
         }
     }
 
-    private void show(LogEvent<ConversionEvent> entry, Progress progress) {
+    private void show(
+            LogEvent<ConversionEvent> entry, DownloadProgress download, Progress progress) {
         ConversionEvent event = entry.event();
         if (begun == null) {
             begun = entry.timestamp();
+        }
+        if (event instanceof SourceDownloading downloading) {
+            download.show(downloading);
+        } else {
+            download.close();
         }
         if (event instanceof TensorConverted tensor) {
             progress.show(tensor.bytesDone(), tensor.bytesTotal(), tensor.name());
@@ -121,7 +134,8 @@ final class ConversionFollower {
                                             e.ratioToFp32(),
                                             e.ratioToSource(),
                                             e.totalMs()));
-            case TensorConverted _,
+            case SourceDownloading _,
+                    TensorConverted _,
                     ManifestPublished _,
                     ConversionFailed _,
                     ConversionCancelled _ -> {}

@@ -1,5 +1,8 @@
 package dev.tokenlog.cli;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.artifactstore.known.KnownModels;
 import dev.tokenlog.client.EventStream;
 import dev.tokenlog.client.TokenlogClient;
 import dev.tokenlog.client.TokenlogException;
@@ -11,6 +14,10 @@ import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.engine.artifact.Recipe;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -34,15 +41,34 @@ final class ConvertCommand implements Callable<Integer> {
     @Mixin private RecipeOptions recipe;
 
     @Parameters(
+            arity = "0..*",
             paramLabel = "MODEL",
-            description = "A Hugging Face folder or a GGUF file, as the worker sees it; or 'demo'.")
-    private String model;
+            description =
+                    "A short name (--list), a model of the hub (ORG/NAME), a Hugging Face folder or GGUF"
+                            + " file as the worker sees it, or 'demo'. Several are converted one after"
+                            + " the other.")
+    private List<String> models = List.of();
+
+    @Option(names = "--all", description = "All models that have a short name.")
+    private boolean all;
+
+    @Option(
+            names = "--list",
+            description = "Only list the models that have a short name. Without a broker.")
+    private boolean list;
+
+    @Option(
+            names = "--revision",
+            paramLabel = "REV",
+            description = "Branch, tag or commit of a model of the hub (default: main).")
+    private String revision;
 
     @Option(
             names = "--name",
             paramLabel = "ID",
             description =
-                    "The model id to register it under (default: the name of the folder or file).")
+                    "The model id to register it under (default: the short name, or the name of the"
+                            + " repository, folder or file).")
     private String name;
 
     @Option(names = "--no-wait", description = "Do not wait for the verdict.")
@@ -57,28 +83,153 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        ConversionRequested request =
-                new ConversionRequested(
-                        null,
-                        name != null ? name : model.equals("demo") ? "demo" : null,
-                        ModelFolders.resolve(model).toString(),
-                        null,
-                        requested(recipe.recipe()),
-                        null);
-        ConversionFollower follower = new ConversionFollower(common.terminal(), output.json);
+        if (list) {
+            KnownModelTable.print(common.terminal(), output.json);
+            return ExitStatus.DONE;
+        }
+        List<Wanted> wanted = wanted();
         try (Interruption interruption = new Interruption();
-                TokenlogClient client = connection.connect();
-                EventStream<ConversionEvent> stream = client.convert(request)) {
+                TokenlogClient client = connection.connect()) {
+            if (wanted.size() == 1) {
+                return convert(wanted.getFirst(), client, interruption).status();
+            }
+            return convertAll(wanted, client, interruption);
+        }
+    }
+
+    /// What to convert, all of it checked before the first one begins.
+    private List<Wanted> wanted() {
+        List<String> asked = new ArrayList<>(models);
+        if (all) {
+            asked.addAll(KnownModels.names());
+        }
+        if (asked.isEmpty()) {
+            throw CommandFailure.usage(
+                    "a MODEL is missing, or --all; --list shows the short names");
+        }
+        if (name != null && asked.size() > 1) {
+            throw CommandFailure.usage("--name is for one model, and these are " + asked.size());
+        }
+        dev.tokenlog.contracts.ConversionRequest.Recipe requested = requested(recipe.recipe());
+        return asked.stream().distinct().map(model -> wanted(model, requested)).toList();
+    }
+
+    /// @param model as it was typed
+    private record Wanted(String model, Optional<String> remark, ConversionRequested request) {}
+
+    private Wanted wanted(String model, dev.tokenlog.contracts.ConversionRequest.Recipe requested) {
+        ModelChoice choice = ModelChoice.of(model, revision);
+        String source =
+                switch (choice) {
+                    case ModelChoice.Local local -> local.path().toString();
+                    case ModelChoice.OfHub hub -> hub.id().toString();
+                };
+        String modelId =
+                switch (choice) {
+                    case ModelChoice.Local _ -> model.equals("demo") ? "demo" : null;
+                    case ModelChoice.OfHub hub -> hub.shortName().orElse(null);
+                };
+        return new Wanted(
+                model,
+                choice.remark(),
+                new ConversionRequested(
+                        null, name != null ? name : modelId, source, null, requested, null));
+    }
+
+    /// How it ended for one model.
+    ///
+    /// @param outcome in a few words
+    private record Result(int status, String outcome, String modelDigest) {}
+
+    private int convertAll(List<Wanted> wanted, TokenlogClient client, Interruption interruption)
+            throws IOException {
+        Map<String, Result> results = new LinkedHashMap<>();
+        for (Wanted each : wanted) {
+            if (!output.json) {
+                common.terminal().line(common.terminal().bold(each.model()));
+            }
+            Result result;
+            try {
+                result = convert(each, client, interruption);
+            } catch (TokenlogException e) {
+                if (e.kind() != TokenlogException.Kind.TIMEOUT) {
+                    throw e;
+                }
+                result = failed(e.getMessage());
+            } catch (CommandFailure e) {
+                result = failed(e.getMessage());
+            }
+            results.put(each.model(), result);
+            if (result.status() == ExitStatus.INTERRUPTED) {
+                break;
+            }
+        }
+        report(wanted, results);
+        if (results.values().stream().anyMatch(r -> r.status() == ExitStatus.INTERRUPTED)) {
+            return ExitStatus.INTERRUPTED;
+        }
+        return results.values().stream().allMatch(r -> r.status() == ExitStatus.DONE)
+                ? ExitStatus.DONE
+                : ExitStatus.NO;
+    }
+
+    private Result failed(String message) {
+        common.terminal().err("tokenlog: " + Terminal.oneLine(message));
+        return new Result(ExitStatus.NO, Terminal.oneLine(message), null);
+    }
+
+    private void report(List<Wanted> wanted, Map<String, Result> results) {
+        Terminal terminal = common.terminal();
+        if (output.json) {
+            ArrayNode models = Json.object().putArray("models");
+            for (Wanted each : wanted) {
+                Result result = results.get(each.model());
+                ObjectNode node = models.addObject().put("model", each.model());
+                node.put("done", result != null && result.status() == ExitStatus.DONE);
+                node.put("outcome", result == null ? "not begun" : result.outcome());
+                if (result != null && result.modelDigest() != null) {
+                    node.put("model_digest", result.modelDigest());
+                }
+            }
+            terminal.line(Json.text(Json.object().set("models", models)));
+            return;
+        }
+        Table table = new Table("model", "digest", "outcome");
+        for (Wanted each : wanted) {
+            Result result = results.get(each.model());
+            table.row(
+                    each.model(),
+                    result == null ? "-" : EventSummary.brief(result.modelDigest()),
+                    result == null ? "not begun" : EventSummary.brief(result.outcome()));
+        }
+        terminal.line("");
+        table.print(terminal);
+    }
+
+    private Result convert(Wanted wanted, TokenlogClient client, Interruption interruption)
+            throws IOException {
+        wanted.remark().ifPresent(remark -> common.terminal().err("tokenlog: " + remark));
+        ConversionFollower follower = new ConversionFollower(common.terminal(), output.json);
+        try (EventStream<ConversionEvent> stream = client.convert(wanted.request())) {
             follower.requested(stream.id());
             Optional<ConversionFollower.Converted> converted =
                     follow(client, stream, follower, interruption);
             if (converted.isEmpty()) {
-                return stream.ended() ? ExitStatus.NO : ExitStatus.INTERRUPTED;
+                return stream.ended()
+                        ? new Result(ExitStatus.NO, follower.failure(), null)
+                        : new Result(ExitStatus.INTERRUPTED, "interrupted", null);
             }
+            String digest = converted.get().modelDigest();
             if (noWait) {
-                return ExitStatus.DONE;
+                return new Result(ExitStatus.DONE, "converted", digest);
             }
-            return verdict(client, follower, converted.get(), interruption);
+            int status = verdict(client, follower, converted.get(), interruption);
+            return new Result(
+                    status,
+                    status == ExitStatus.DONE
+                            ? "PASS"
+                            : status == ExitStatus.NO ? "converted; no PASS" : "interrupted",
+                    digest);
         }
     }
 

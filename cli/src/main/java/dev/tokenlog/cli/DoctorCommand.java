@@ -2,6 +2,7 @@ package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.artifactstore.hub.HubSettings;
 import dev.tokenlog.client.TokenlogException;
 import dev.tokenlog.contracts.TopicAdmin;
 import dev.tokenlog.contracts.TopicException;
@@ -54,6 +55,7 @@ final class DoctorCommand implements Callable<Integer> {
         tokenizer();
         memory();
         dataFolder();
+        hub();
         broker();
         report();
         boolean bad = findings.stream().anyMatch(finding -> finding.state() == State.BAD);
@@ -149,6 +151,37 @@ final class DoctorCommand implements Callable<Integer> {
                     enough ? "" : "free some space, or set TOKENLOG_HOME");
         } catch (IOException e) {
             add("data folder", State.BAD, folder + ": " + e.getMessage(), "set TOKENLOG_HOME");
+        }
+    }
+
+    /// The hub's settings of this environment; a platform that was started elsewhere has its own.
+    private void hub() {
+        try {
+            HubSettings hub = HubOptions.settings(common);
+            add(
+                    "hub",
+                    State.OK,
+                    "%s, %s"
+                            .formatted(
+                                    hub.endpoint(),
+                                    hub.offline() ? "offline (HF_HUB_OFFLINE)" : "online"),
+                    "");
+            add(
+                    "hub token",
+                    hub.token().isPresent() ? State.OK : State.NOTE,
+                    hub.token().map(token -> "present, of " + token.origin()).orElse("none"),
+                    hub.token().isPresent() ? "" : "for gated models set HF_TOKEN");
+            add(
+                    "hub cache",
+                    State.OK,
+                    hub.cache() + (Files.isDirectory(hub.cache()) ? "" : ", not made yet"),
+                    "");
+        } catch (EngineException e) {
+            add(
+                    "hub",
+                    State.NOTE,
+                    e.getMessage(),
+                    "models of the hub cannot be downloaded until then");
         }
     }
 

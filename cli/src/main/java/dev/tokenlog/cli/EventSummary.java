@@ -8,6 +8,7 @@ import dev.tokenlog.contracts.ConversionEvent.ConversionAccepted;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFailed;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
 import dev.tokenlog.contracts.ConversionEvent.FileDigest;
+import dev.tokenlog.contracts.ConversionEvent.SourceDownloading;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
 import dev.tokenlog.contracts.Event;
@@ -50,6 +51,25 @@ final class EventSummary {
                     "%s as %s by %s on worker %s"
                             .formatted(
                                     e.source(), e.recipe().code(), e.requestedBy(), e.workerId());
+            case SourceDownloading e ->
+                    "%s: %,.1f of %,.1f MB, %,.1f MB/s, %d of %d files%s"
+                            .formatted(
+                                    e.source(),
+                                    e.bytesDone() / 1e6,
+                                    e.bytesTotal() / 1e6,
+                                    e.bytesPerSecond() / 1e6,
+                                    e.filesDone(),
+                                    e.files(),
+                                    e.note() == null ? "" : "; " + e.note());
+            case SourceResolved e when e.repository() != null ->
+                    "%s, %s, %d tensors, %,d parameters, %s; %s"
+                            .formatted(
+                                    e.location(),
+                                    e.family(),
+                                    e.tensors(),
+                                    e.parameters(),
+                                    e.dtype(),
+                                    files(e));
             case SourceResolved e ->
                     "%s, %d tensors, %,d parameters, %s; %s"
                             .formatted(

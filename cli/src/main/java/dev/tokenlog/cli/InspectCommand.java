@@ -1,5 +1,6 @@
 package dev.tokenlog.cli;
 
+import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.engine.artifact.Inspection;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -17,12 +18,14 @@ final class InspectCommand implements Callable<Integer> {
 
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
+    @Mixin private HubOptions hub;
 
     @Parameters(paramLabel = "FILE", description = "A file or a model's folder; or 'demo'.")
     private String file;
 
     @Override
     public Integer call() {
+        file = hub.local(file, Hub.Part.MODEL, common);
         Path path = ModelFolders.resolve(file);
         Inspection found = Inspection.of(path);
         Terminal terminal = common.terminal();

@@ -2,6 +2,7 @@ package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.engine.architecture.RotaryCast;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.artifact.ReplannedModel;
@@ -31,6 +32,7 @@ final class LogitsCommand implements Callable<Integer> {
 
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
+    @Mixin private HubOptions hub;
 
     @Parameters(
             paramLabel = "MODEL",
@@ -87,6 +89,7 @@ final class LogitsCommand implements Callable<Integer> {
             throw CommandFailure.usage("nothing to do: give --out FILE.npy, --greedy N or both");
         }
         int[] tokens = tokens();
+        model = hub.local(model, Hub.Part.MODEL, common);
         CpuOptions options = CpuOptions.automatic().withCompute(compute);
         if (threads != null) {
             options = withThreads(options);

@@ -31,6 +31,15 @@ final class Progress implements AutoCloseable {
     /// @param done of `total`, in whatever unit makes progress steady
     /// @param detail such as the tensor's name
     void show(long done, long total, String detail) {
+        double share = share(done, total);
+        long elapsed = clock.getAsLong() - begin;
+        String shown =
+                detail.length() > 44 ? "..." + detail.substring(detail.length() - 41) : detail;
+        show(done, total, shown, share > 0.01 ? (long) (elapsed * (1 - share) / share) : -1);
+    }
+
+    /// @param millisLeft as somebody who knows better says; -1 for unknown
+    void show(long done, long total, String detail, long millisLeft) {
         long now = clock.getAsLong();
         boolean last = done >= total;
         long pause = terminal.errIsTerminal() ? TERMINAL_MILLIS : LOG_MILLIS;
@@ -38,7 +47,7 @@ final class Progress implements AutoCloseable {
             return;
         }
         lastShown = now;
-        String line = line(done, total, detail, now - begin);
+        String line = line(done, total, detail, now - begin, millisLeft);
         if (terminal.errIsTerminal()) {
             terminal.errRaw("\r" + line + " ".repeat(Math.max(0, drawn - line.length())));
             drawn = line.length();
@@ -47,15 +56,17 @@ final class Progress implements AutoCloseable {
         }
     }
 
-    private String line(long done, long total, String detail, long elapsed) {
-        double share = total <= 0 ? 1 : Math.min(1, (double) done / total);
+    private static double share(long done, long total) {
+        return total <= 0 ? 1 : Math.min(1, (double) done / total);
+    }
+
+    private String line(long done, long total, String detail, long elapsed, long millisLeft) {
+        double share = share(done, total);
         int filled = (int) (share * WIDTH);
         String left =
-                share > 0.01 && share < 1
-                        ? ", %s left".formatted(seconds((long) (elapsed * (1 - share) / share)))
+                millisLeft >= 0 && share < 1
+                        ? ", %s left".formatted(seconds(millisLeft))
                         : ", %s".formatted(seconds(elapsed));
-        String shown =
-                detail.length() > 44 ? "..." + detail.substring(detail.length() - 41) : detail;
         return "%s [%s%s] %3d %%%s  %s"
                 .formatted(
                         what,
@@ -63,7 +74,7 @@ final class Progress implements AutoCloseable {
                         ".".repeat(WIDTH - filled),
                         (int) (share * 100),
                         left,
-                        shown);
+                        detail);
     }
 
     private static String seconds(long millis) {

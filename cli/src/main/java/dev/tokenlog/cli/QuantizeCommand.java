@@ -1,6 +1,8 @@
 package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.artifactstore.hub.Hub;
+import dev.tokenlog.artifactstore.hub.HubSnapshot;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.ConversionListener;
@@ -8,6 +10,7 @@ import dev.tokenlog.engine.artifact.Converter;
 import dev.tokenlog.engine.artifact.Manifest;
 import dev.tokenlog.engine.artifact.SourceModel;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -23,6 +26,7 @@ final class QuantizeCommand implements Callable<Integer> {
 
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
+    @Mixin private HubOptions hub;
     @Mixin private RecipeOptions recipe;
 
     @Parameters(
@@ -46,6 +50,7 @@ final class QuantizeCommand implements Callable<Integer> {
         if (count < 1) {
             throw CommandFailure.usage("--threads %d: expected at least 1".formatted(count));
         }
+        folder = hub.local(folder, Hub.Part.MODEL, common);
         try (SourceModel source = SourceModel.open(ModelFolders.resolve(folder));
                 Progress progress = new Progress(common.terminal(), "quantize");
                 Artifact artifact =
@@ -54,14 +59,33 @@ final class QuantizeCommand implements Callable<Integer> {
                                         source,
                                         recipe.recipe(),
                                         new ArtifactStore(out),
-                                        new Shown(progress))) {
+                                        origin(source),
+                                        new Shown(progress, hub.snapshot()))) {
             progress.close();
             report(artifact);
         }
         return ExitStatus.DONE;
     }
 
-    private record Shown(Progress progress) implements ConversionListener {
+    private Converter.Origin origin(SourceModel source) {
+        return hub.snapshot()
+                .map(snapshot ->
+                        new Converter.Origin(
+                                snapshot.id().name(),
+                                snapshot.id().repository(),
+                                snapshot.id().revision()))
+                .orElseGet(() -> Converter.Origin.of(source));
+    }
+
+    private record Shown(Progress progress, Optional<HubSnapshot> snapshot)
+            implements ConversionListener {
+        @Override
+        public void sourceFound(SourceFound source) {
+            snapshot.ifPresent(stated ->
+                    source.files()
+                            .forEach(file -> stated.requireDigest(file.path(), file.sha256())));
+        }
+
         @Override
         public void tensorDone(TensorDone tensor) {
             progress.show(tensor.bytesDone(), tensor.bytesTotal(), tensor.weight().name());

@@ -3,6 +3,7 @@ package dev.tokenlog.cli;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.tokenizer.ChatTemplate;
 import java.io.BufferedReader;
@@ -28,12 +29,14 @@ final class RenderCommand implements Callable<Integer> {
 
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
+    @Mixin private HubOptions hub;
 
     @Parameters(paramLabel = "FOLDER", description = "A model's folder or a GGUF file; or 'demo'.")
     private String folder;
 
     @Override
     public Integer call() throws IOException {
+        folder = hub.local(folder, Hub.Part.TOKENIZER, common);
         try (ModelFolders.ModelFiles files = ModelFolders.files(folder);
                 BufferedReader lines = common.input()) {
             ChatTemplate template = ChatTemplate.open(files.folder());

@@ -1,6 +1,7 @@
 package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -19,6 +20,7 @@ final class TokenizeCommand implements Callable<Integer> {
 
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
+    @Mixin private HubOptions hub;
 
     @Parameters(paramLabel = "FOLDER", description = "A model's folder or a GGUF file; or 'demo'.")
     private String folder;
@@ -33,6 +35,7 @@ final class TokenizeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        folder = hub.local(folder, Hub.Part.TOKENIZER, common);
         try (ModelFolders.ModelFiles files = ModelFolders.files(folder);
                 ModelTokenizer tokenizer = ModelTokenizer.open(files.folder());
                 BufferedReader lines = common.input()) {

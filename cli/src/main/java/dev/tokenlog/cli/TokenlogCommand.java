@@ -52,6 +52,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class TokenlogCommand implements Runnable {
 
     private final Terminal terminal;
+    private final Map<String, String> environment;
 
     @Option(
             names = {"-h", "--help"},
@@ -67,8 +68,9 @@ public final class TokenlogCommand implements Runnable {
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
-    TokenlogCommand(Terminal terminal) {
+    TokenlogCommand(Terminal terminal, Map<String, String> environment) {
         this.terminal = terminal;
+        this.environment = environment;
     }
 
     public static void main(String[] arguments) {
@@ -80,7 +82,7 @@ public final class TokenlogCommand implements Runnable {
     }
 
     static CommandLine commandLine(Terminal terminal, Map<String, String> environment) {
-        CommandLine line = new CommandLine(new TokenlogCommand(terminal));
+        CommandLine line = new CommandLine(new TokenlogCommand(terminal, environment));
         line.setOut(new PrintWriter(terminal.out(), true));
         line.setErr(new PrintWriter(terminal.errStream(), true));
         line.setColorScheme(CommandLine.Help.defaultColorScheme(terminal.ansi()));
@@ -115,6 +117,10 @@ public final class TokenlogCommand implements Runnable {
 
     Terminal terminal() {
         return terminal;
+    }
+
+    Map<String, String> environment() {
+        return environment;
     }
 
     @Override

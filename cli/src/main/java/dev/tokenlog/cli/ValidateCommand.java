@@ -9,7 +9,6 @@ import dev.tokenlog.contracts.AccuracyEvent.Verdict;
 import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
@@ -41,8 +40,10 @@ final class ValidateCommand implements Callable<Integer> {
     @Option(
             names = "--against",
             paramLabel = "FOLDER",
-            description = "The FP32 baseline (default: the source that the manifest names).")
-    private Path against;
+            description =
+                    "The FP32 baseline, a folder or hub:ORG/NAME (default: the source that the manifest"
+                            + " names).")
+    private String against;
 
     @Option(
             names = "--verdict-timeout",
@@ -54,13 +55,7 @@ final class ValidateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         ValidationRequested request =
-                new ValidationRequested(
-                        null,
-                        model,
-                        digest,
-                        against == null ? null : against.toAbsolutePath().normalize().toString(),
-                        null,
-                        null);
+                new ValidationRequested(null, model, digest, baseline(), null, null);
         ConversionFollower follower = new ConversionFollower(common.terminal(), output.json);
         try (TokenlogClient client = connection.connect()) {
             requireKnown(client);
@@ -73,6 +68,16 @@ final class ValidateCommand implements Callable<Integer> {
                 return passed ? ExitStatus.DONE : ExitStatus.NO;
             }
         }
+    }
+
+    private String baseline() {
+        if (against == null) {
+            return null;
+        }
+        return switch (ModelChoice.of(against, null)) {
+            case ModelChoice.Local local -> local.path().toString();
+            case ModelChoice.OfHub hub -> hub.id().toString();
+        };
     }
 
     /// A verdict on what nobody published would never come.

@@ -1,0 +1,53 @@
+package dev.tokenlog.engine.artifact;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.tokenlog.engine.TestFiles;
+import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.tensor.NumberCode;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class WeightSizesTest {
+
+    @TempDir Path folder;
+
+    @ParameterizedTest
+    @EnumSource
+    void whatIsSaidBeforeIsWhatComesOut(NumberCode code) {
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel());
+                Artifact artifact =
+                        new Converter(2)
+                                .convert(
+                                        source,
+                                        Recipe.of(code),
+                                        new ArtifactStore(folder),
+                                        new ConversionListener() {})) {
+            Manifest.Statistics statistics = artifact.manifest().statistics();
+            assertThat(WeightSizes.bytes(source.plan(), code.bits())).isEqualTo(statistics.bytes());
+            assertThat(WeightSizes.parameters(source.plan())).isEqualTo(statistics.parameters());
+        }
+    }
+
+    @Test
+    void fewerBitsAreFewerBytesAndTheEmbeddingStaysAtEight() {
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel())) {
+            ModelPlan plan = source.plan();
+            long layers =
+                    source.plannedTensors().stream()
+                            .filter(t -> t.kind().isMatrix() && t.layer() >= 0)
+                            .mapToLong(t -> t.elements())
+                            .sum();
+            assertThat(WeightSizes.bytes(plan, 4) - WeightSizes.bytes(plan, 2))
+                    .isEqualTo(layers / 4);
+            assertThat(WeightSizes.bytes(plan, 2) - WeightSizes.bytes(plan, 1))
+                    .isEqualTo(layers / 8);
+            assertThatThrownBy(() -> WeightSizes.bytes(plan, 3))
+                    .isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+}
