@@ -33,7 +33,7 @@ public final class WeightSizes {
     }
 
     private static long bytes(PlannedTensor tensor, int bits) {
-        if (!tensor.kind().isMatrix()) {
+        if (!tensor.kind().isQuantizable()) {
             return tensor.elements() * Float.BYTES;
         }
         boolean around = tensor.kind() == Kind.EMBEDDING || tensor.kind() == Kind.HEAD;

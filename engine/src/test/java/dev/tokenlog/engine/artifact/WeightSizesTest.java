@@ -5,12 +5,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.architecture.ModelPlans;
+import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class WeightSizesTest {
 
@@ -30,6 +33,20 @@ class WeightSizesTest {
             Manifest.Statistics statistics = artifact.manifest().statistics();
             assertThat(WeightSizes.bytes(source.plan(), code.bits())).isEqualTo(statistics.bytes());
             assertThat(WeightSizes.parameters(source.plan())).isEqualTo(statistics.parameters());
+        }
+    }
+
+    /// With a mixture of experts, biases and fused projections among them.
+    @ParameterizedTest
+    @ValueSource(strings = {"qwen3-moe", "qwen2", "phi3-longrope", "gemma2"})
+    void everyFamilyIsCountedAsTheRecipeStoresIt(String golden) {
+        ModelPlan plan = ModelPlans.read(TestFiles.golden(golden).resolve("config.json"));
+        for (NumberCode code : NumberCode.values()) {
+            long stored =
+                    PlannedTensor.of(plan).stream()
+                            .mapToLong(tensor -> StoredTensor.by(Recipe.of(code), tensor).bytes())
+                            .sum();
+            assertThat(WeightSizes.bytes(plan, code.bits())).isEqualTo(stored);
         }
     }
 
