@@ -21,7 +21,6 @@ record LocatedSource(Path folder, Optional<HubSnapshot> snapshot) {
         return snapshot.map(found ->
                         new Converter.Origin(
                                 modelId, found.id().repository(), found.id().revision()))
-                .orElseGet(() ->
-new Converter.Origin(modelId, source.name(), revision));
+                .orElseGet(() -> new Converter.Origin(modelId, source.name(), revision));
     }
 }
