@@ -2,14 +2,18 @@ package dev.tokenlog.engine.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.TestMaterial;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The library's own `decode` of the whole is the oracle for what comes in pieces.
 class StreamingDetokenizerTest {
@@ -84,6 +88,84 @@ class StreamingDetokenizerTest {
             text.append(detokenizer.append(id));
         }
         return text.toString();
+    }
+
+    /// After each token the stream has given what `decode` gives for the tokens so far. Only where
+    /// the tokens end inside a character it is behind: `decode` has U+FFFD there, and with byte
+    /// fallback in place of whole characters before it, too.
+    @ParameterizedTest
+    @ValueSource(strings = {"bpe-llama", "bpe-gemma", "bpe-rules", "unigram-nfkc", "unigram-bytes"})
+    void equalsTheWholeAtEveryCut(String name) throws IOException {
+        Path folder = TestFiles.resource("tokenizers/" + name);
+        try (ModelTokenizer tokenizer = ModelTokenizer.open(folder)) {
+            for (JsonNode c : TestMaterial.json(folder.resolve("cases.json")).path("texts")) {
+                checkEveryCut(tokenizer, BundledTokenizerTest.ids(c.path("ids")));
+            }
+        }
+    }
+
+    @Test
+    void equalsTheWholeAtEveryCutOfPublishedTexts() throws IOException {
+        for (String folder : new String[] {"llama2-tokenizer", "gpt2-tokenizer"}) {
+            Path cases = TestFiles.shared("llama2-tokenizer").resolve("swift-vectors.json");
+            try (ModelTokenizer tokenizer = ModelTokenizer.open(TestFiles.shared(folder))) {
+                checkEveryCut(tokenizer, tokenizer.encode(TEXT, true));
+                for (JsonNode c : TestMaterial.json(cases).path("cases")) {
+                    String text = c.path("input").textValue();
+                    checkEveryCut(tokenizer, tokenizer.encode(text, true));
+                }
+                Random random = new Random(19);
+                for (int round = 0; round < 200; round++) {
+                    String text = RandomTexts.next(random).replace("\ud800", "");
+                    checkEveryCut(tokenizer, tokenizer.encode(text, true));
+                }
+            }
+        }
+    }
+
+    private static void checkEveryCut(ModelTokenizer tokenizer, int[] ids) {
+        StreamingDetokenizer detokenizer = tokenizer.detokenizer();
+        StringBuilder streamed = new StringBuilder();
+        String complete = "";
+        for (int cut = 1; cut <= ids.length; cut++) {
+            streamed.append(detokenizer.append(ids[cut - 1]));
+            if (detokenizer.isInsideCharacter()) {
+                assertThat(streamed.toString()).startsWith(complete).doesNotContain("\ufffd");
+            } else {
+                complete = tokenizer.decode(Arrays.copyOf(ids, cut), true);
+                assertThat(streamed).hasToString(complete);
+            }
+        }
+        assertThat(detokenizer.isInsideCharacter()).isFalse();
+    }
+
+    @Test
+    void allocatesNothingThatGrowsWithTheAnswer() {
+        try (ModelTokenizer tokenizer = ModelTokenizer.open(TestFiles.demoModel())) {
+            int[] ids = tokenizer.encode(TEXT.repeat(20), false);
+            StreamingDetokenizer detokenizer = tokenizer.detokenizer();
+            for (int warmUp = 0; warmUp < 20; warmUp++) {
+                detokenizer.append(ids);
+            }
+            long first = allocation(detokenizer, ids);
+            for (int round = 0; round < 200; round++) {
+                for (int id : ids) {
+                    detokenizer.append(id);
+                }
+            }
+            // The same tokens again, after 200 times as many.
+            assertThat(allocation(detokenizer, ids)).isLessThanOrEqualTo(first + first / 10);
+        }
+    }
+
+    private static long allocation(StreamingDetokenizer detokenizer, int[] ids) {
+        com.sun.management.ThreadMXBean threads =
+                (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        for (int id : ids) {
+            detokenizer.append(id);
+        }
+        return threads.getCurrentThreadAllocatedBytes() - before;
     }
 
     @Test
