@@ -15,11 +15,12 @@ import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.tensor.NumberCode;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
+import dev.tokenlog.engine.transformer.Logits;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.Test;
+import java.util.Map;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -27,6 +28,11 @@ import org.junit.jupiter.params.provider.MethodSource;
 /// What 8 bits cost the tiny models of all families, over every position of their cases: the float
 /// models are those that agree with an independent implementation.
 class GoldenConversionTest {
+
+    /// Where the weights' own rounding to 8 bits turns over more near ties of random logits:
+    /// transformers in float64 with weights rounded like ours agrees at 88 of 102 positions
+    /// (`docs/decisions/0085-golden-models-of-our-own.md`).
+    private static final Map<String, Double> AGREEMENT = Map.of("phi3-longrope", 0.85);
 
     @TempDir Path temp;
 
@@ -37,27 +43,6 @@ class GoldenConversionTest {
     @ParameterizedTest
     @MethodSource("goldenModels")
     void eightBitsLoseLittle(String name) throws IOException {
-        ComparisonReport report = compare(name);
-
-        assertThat(report.finite()).isTrue();
-        assertThat(report.meanDivergence()).isLessThanOrEqualTo(0.01);
-    }
-
-    /// Over all positions of all models together. Their weights are random and their vocabulary is
-    /// of near ties: of one model alone, two or three flips more or less decide.
-    @Test
-    void theLikeliestTokenMostlyStays() throws IOException {
-        double same = 0;
-        long positions = 0;
-        for (String name : goldenModels()) {
-            ComparisonReport report = compare(name);
-            same += report.top1Agreement() * report.positions();
-            positions += report.positions();
-        }
-        assertThat(same / positions).isGreaterThanOrEqualTo(0.9);
-    }
-
-    private ComparisonReport compare(String name) throws IOException {
         try (SourceModel source = SourceModel.open(TestFiles.golden(name));
                 Artifact artifact =
                         new Converter(2)
@@ -69,9 +54,40 @@ class GoldenConversionTest {
                 CpuExecutor quantized = open(artifact);
                 CpuExecutor baseline = open(source)) {
             assertThat(artifact.manifest().weights()).hasSameSizeAs(source.plannedTensors());
-            return ModelComparison.compare(
-                    quantized, baseline, documents(name), (done, of) -> true);
+            List<int[]> documents = documents(name);
+
+            ComparisonReport report =
+                    ModelComparison.compare(quantized, baseline, documents, (done, of) -> true);
+
+            assertThat(report.finite()).isTrue();
+            assertThat(report.meanDivergence()).isLessThanOrEqualTo(0.01);
+            assertThat(agreement(quantized, baseline, documents))
+                    .isGreaterThanOrEqualTo(AGREEMENT.getOrDefault(name, 0.9));
         }
+    }
+
+    /// Share of all positions, the last one included, at which the likeliest token is the same.
+    private static double agreement(
+            CpuExecutor quantized, CpuExecutor baseline, List<int[]> documents) {
+        int same = 0;
+        int positions = 0;
+        for (int[] ids : documents) {
+            float[][] found = Logits.of(quantized, ids);
+            float[][] wanted = Logits.of(baseline, ids);
+            for (int i = 0; i < ids.length; i++) {
+                same += likeliest(found[i]) == likeliest(wanted[i]) ? 1 : 0;
+            }
+            positions += ids.length;
+        }
+        return (double) same / positions;
+    }
+
+    private static int likeliest(float[] logits) {
+        int best = 0;
+        for (int id = 1; id < logits.length; id++) {
+            best = logits[id] > logits[best] ? id : best;
+        }
+        return best;
     }
 
     private static CpuExecutor open(Model model) {
