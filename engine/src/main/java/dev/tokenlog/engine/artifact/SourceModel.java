@@ -52,8 +52,9 @@ public final class SourceModel implements Model {
         this.plannedByName =
                 planned.stream()
                         .collect(Collectors.toMap(PlannedTensor::name, Function.identity()));
-        planned.forEach(this::check);
+        // First what is there under another name: it says more than what is missing for it.
         this.skipped = skipped();
+        planned.forEach(this::check);
     }
 
     /// @param path a Hugging Face folder, or a GGUF file

@@ -9,6 +9,7 @@ import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -101,6 +102,22 @@ class SourceModelTest {
                 "\"num_hidden_layers\": 2");
 
         assertRefused(folder, Reason.UNSUPPORTED, "'model.layers.2.");
+    }
+
+    /// As some newer repositories store them.
+    @Test
+    void experts_that_share_a_tensor_are_refused_by_its_name() throws IOException {
+        Path folder = TestFiles.copy(TestFiles.golden("qwen3-moe"), temp.resolve("model"));
+        Path file = folder.resolve("model.safetensors");
+        String text = Files.readString(file, StandardCharsets.ISO_8859_1);
+        Files.writeString(
+                file,
+                text.replace(
+                        "\"model.layers.0.mlp.experts.0.gate_proj.weight\"",
+                        "\"model.layers.0.mlp.experts.gate_up_proj\"      "),
+                StandardCharsets.ISO_8859_1);
+
+        assertRefused(folder, Reason.UNSUPPORTED, "'model.layers.0.mlp.experts.gate_up_proj'");
     }
 
     @Test
