@@ -44,7 +44,9 @@ class GgufModelTest {
                 "qwen3.f32",
                 "granite.bf16",
                 "olmo2.bf16",
-                "smollm3.bf16"
+                "smollm3.bf16",
+                "mixtral.bf16",
+                "qwen3-moe.bf16"
             })
     void weights_have_the_bits_of_the_folder(String name) {
         try (SourceModel gguf = SourceModel.open(file(name));
@@ -94,7 +96,9 @@ class GgufModelTest {
                 "qwen3.f32",
                 "granite.bf16",
                 "olmo2.bf16",
-                "smollm3.bf16"
+                "smollm3.bf16",
+                "mixtral.bf16",
+                "qwen3-moe.bf16"
             })
     void logits_are_those_of_the_reference(String name) throws IOException {
         Path folder = golden(name);
