@@ -76,6 +76,34 @@ def gemma3(**fields):
     return common("gemma3_text", "Gemma3ForCausalLM", **(shape | fields))
 
 
+def gemma3_whole(**fields):
+    """A Gemma 3 that also sees images, as the hub has it: the text part says only what differs from its defaults."""
+    text = gemma3(**fields)
+    dropped = ("architectures", "torch_dtype", "transformers_version", "hidden_activation", "tie_word_embeddings")
+    return {
+        "architectures": ["Gemma3ForConditionalGeneration"],
+        "model_type": "gemma3",
+        "boi_token_index": 255999,
+        "eoi_token_index": 256000,
+        "image_token_index": 262144,
+        "mm_tokens_per_image": 4,
+        "initializer_range": 0.02,
+        "text_config": {key: value for key, value in text.items() if key not in dropped},
+        "torch_dtype": "bfloat16",
+        "transformers_version": "4.50.0.dev0",
+        "vision_config": {
+            "hidden_size": 16,
+            "image_size": 16,
+            "intermediate_size": 24,
+            "model_type": "siglip_vision_model",
+            "num_attention_heads": 2,
+            "num_hidden_layers": 1,
+            "patch_size": 4,
+            "vision_use_head": False,
+        },
+    }
+
+
 def qwen3_moe(**fields):
     shape = dict(
         num_hidden_layers=3,
@@ -129,6 +157,14 @@ MODELS = {
         torch_dtype=None,
         dtype="bfloat16",
         transformers_version="5.23.0",
+    ),
+    "gemma3-whole": gemma3_whole(
+        num_hidden_layers=7,
+        head_dim=8,
+        vocab_size=160,
+        sliding_window=20,
+        rope_theta=None,
+        rope_scaling={"factor": 8.0, "rope_type": "linear"},
     ),
     "smollm3": common(
         "smollm3",
@@ -303,6 +339,7 @@ SEEDS = {
     "qwen3-moe": 35,
     "qwen3-moe-mixed": 106,
     "gemma3-text": 37,
+    "gemma3-whole": 2,
     "gemma3-text-layer-types": 20,
     "smollm3": 33,
     "smollm3-interval": 35,
@@ -345,7 +382,7 @@ def fill(model, config, name, seed):
     """Random, but every part of the model shows in the logits: attention is far from uniform, norms far from one,
     biases far from zero."""
     plus_one = config["model_type"].startswith("gemma")
-    tied = config["tie_word_embeddings"]
+    tied = config.get("tie_word_embeddings", True)
     with torch.no_grad():
         for key, weight in model.named_parameters():
             noise = torch.randn(weight.shape, generator=seeded(name, seed, key), dtype=torch.float64)
@@ -455,7 +492,7 @@ def make(name, folder, seed, judge=False):
     summary = []
     for number, length in enumerate(LENGTHS.get(name, [60])):
         generator = seeded("input", name, seed, number)
-        ids = [1] + torch.randint(3, config["vocab_size"], (length - 1,), generator=generator).tolist()
+        ids = [1] + torch.randint(3, config.get("text_config", config)["vocab_size"], (length - 1,), generator=generator).tolist()
         logits, greedy, margin = answer(model, ids)
         file = "logits.npy" if number == 0 else f"logits-{number + 1}.npy"
         numpy.save(folder / file, logits.to(torch.float32).numpy())

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /// The families that the engine knows: one row each. Every row has a golden model with logits of an
 /// independent implementation under `src/test/resources/golden`.
@@ -376,14 +377,29 @@ final class Families {
                     MIXTRAL,
                     QWEN_3_MOE);
 
+    /// A model that does more than text, and has a part for text in `text_config`: only that part
+    /// is run.
+    record Whole(String modelType, Set<String> architectures, Family text) {}
+
+    /// Gemma 3 from 4B on, which also sees images.
+    private static final Whole GEMMA_3_WHOLE =
+            new Whole("gemma3", Set.of("Gemma3ForConditionalGeneration"), GEMMA_3);
+
     private Families() {}
+
+    static Optional<Whole> whole(String modelType) {
+        return Optional.of(GEMMA_3_WHOLE).filter(whole -> whole.modelType().equals(modelType));
+    }
 
     static Optional<Family> of(String modelType) {
         return ALL.stream().filter(family -> family.modelType().equals(modelType)).findFirst();
     }
 
     static List<String> modelTypes() {
-        return ALL.stream().map(Family::modelType).toList();
+        return Stream.concat(
+                        ALL.stream().map(Family::modelType), Stream.of(GEMMA_3_WHOLE.modelType()))
+                .sorted()
+                .toList();
     }
 
     private static String layer(String module) {

@@ -1,6 +1,7 @@
 package dev.tokenlog.engine.architecture;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.tokenlog.engine.architecture.Families.Whole;
 import dev.tokenlog.engine.architecture.Family.Biases;
 import dev.tokenlog.engine.architecture.Family.Role;
 import dev.tokenlog.engine.architecture.Family.Rotaries;
@@ -57,14 +58,38 @@ public final class ModelPlans {
     ///
     /// @param file names the configuration in errors
     public static ModelPlan of(JsonNode json, String file) {
-        ConfigFields stated = new ConfigFields(json, file);
-        Family family = family(stated);
+        ConfigFields whole = new ConfigFields(json, file);
+        Optional<Whole> outer = whole.text("model_type").flatMap(Families::whole);
+        ConfigFields stated = outer.map(o -> text(whole, o)).orElse(whole);
+        Family family = outer.map(Whole::text).orElseGet(() -> family(whole));
         ConfigFields config = stated.withDefaults(family.defaults());
         checkQuantization(config);
         checkDataType(config);
         ModelPlan plan = new ModelPlans(config, family).plan();
         UnreadFields.refuseArithmetic(config, family);
         return plan;
+    }
+
+    /// The part for text of a configuration that has more.
+    private static ConfigFields text(ConfigFields config, Whole outer) {
+        checkArchitectures(config, outer.architectures());
+        checkQuantization(config);
+        checkDataType(config);
+        ConfigFields text =
+                config.object("text_config")
+                        .orElseThrow(() -> config.unreadable("text_config", "is missing"));
+        String expected = outer.text().modelType();
+        if (!text.text("model_type").orElse(expected).equals(expected)) {
+            throw text.unsupported("model_type", "expected " + expected);
+        }
+        checkArchitectures(text, outer.text().architectures());
+        boolean tied = config.flag("tie_word_embeddings", true);
+        if (text.flag("tie_word_embeddings", true) != tied) {
+            throw text.unreadable(
+                    "tie_word_embeddings", "is another one than that of the whole model, " + tied);
+        }
+        UnreadFields.refuseArithmetic(config, outer.text());
+        return text;
     }
 
     private static Family family(ConfigFields config) {
@@ -78,21 +103,24 @@ public final class ModelPlans {
                                         "model_type",
                                         "'%s': expected one of %s"
                                                 .formatted(modelType, Families.modelTypes())));
+        checkArchitectures(config, family.architectures());
+        return family;
+    }
+
+    private static void checkArchitectures(ConfigFields config, Set<String> known) {
         config.any("architectures")
                 .ifPresent(names -> {
                     if (!names.isArray()) {
                         throw config.unreadable("architectures", "expected a list");
                     }
                     for (JsonNode name : names) {
-                        if (!family.architectures().contains(name.asText())) {
+                        if (!known.contains(name.asText())) {
                             throw config.unsupported(
                                     "architectures",
-                                    "'%s': expected %s"
-                                            .formatted(name.asText(), family.architectures()));
+                                    "'%s': expected %s".formatted(name.asText(), known));
                         }
                     }
                 });
-        return family;
     }
 
     /// Weights that somebody else has quantized are no source.

@@ -1,5 +1,7 @@
 package dev.tokenlog.engine.artifact;
 
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.safetensors.SafetensorsFolder;
 import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.Floats;
@@ -8,29 +10,72 @@ import dev.tokenlog.engine.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
-/// The safetensors of a Hugging Face folder.
-record FolderWeights(SafetensorsFolder folder) implements SourceWeights {
+/// The safetensors of a Hugging Face folder. A text model that is part of a larger one gets the
+/// names that it has alone.
+///
+/// @param storedNames by the name here, in the order of the files
+record FolderWeights(SafetensorsFolder folder, Map<String, String> storedNames)
+        implements SourceWeights {
 
-    static FolderWeights open(Path folder, Arena arena) {
-        return new FolderWeights(SafetensorsFolder.open(folder, arena));
+    /// How the parts of models that also see images are called, in older and newer repositories.
+    private static final Map<String, String> TEXT_PREFIXES =
+            Map.of("language_model.", "", "model.language_model.", "model.");
+
+    private static final Pattern IMAGES =
+            Pattern.compile("(model\\.)?(vision_tower|multi_modal_projector)\\..*");
+
+    static FolderWeights open(Path path, Arena arena) {
+        SafetensorsFolder folder = SafetensorsFolder.open(path, arena);
+        Map<String, String> names = new LinkedHashMap<>();
+        for (Tensor tensor : folder.tensors()) {
+            String stored = tensor.name();
+            String other = names.put(nameAlone(stored), stored);
+            if (other != null) {
+                throw new EngineException(
+                        Reason.SOURCE_UNREADABLE,
+                        "%s: tensor '%s' is the same one as '%s'"
+                                .formatted(folder.fileOf(stored), stored, other));
+            }
+        }
+        return new FolderWeights(folder, names);
+    }
+
+    private static String nameAlone(String stored) {
+        return TEXT_PREFIXES.entrySet().stream()
+                .filter(prefix -> stored.startsWith(prefix.getKey()))
+                .map(prefix -> prefix.getValue() + stored.substring(prefix.getKey().length()))
+                .findFirst()
+                .orElse(stored);
     }
 
     @Override
     public List<SourceTensor> tensors() {
-        return folder.tensors().stream().<SourceTensor>map(FloatTensor::new).toList();
+        return storedNames.keySet().stream().map(name -> tensor(name).orElseThrow()).toList();
     }
 
     @Override
     public Optional<SourceTensor> tensor(String name) {
-        return folder.tensor(name).map(FloatTensor::new);
+        return Optional.ofNullable(storedNames.get(name))
+                .flatMap(folder::tensor)
+                .map(tensor -> new FloatTensor(name, tensor));
     }
 
     @Override
     public Path fileOf(String name) {
-        return folder.fileOf(name);
+        return folder.fileOf(storedNames.getOrDefault(name, name));
+    }
+
+    @Override
+    public Optional<String> skipReason(String name) {
+        return IMAGES.matcher(name).matches()
+                ? Optional.of("sees images; text does not pass through it")
+                : Optional.empty();
     }
 
     @Override
@@ -54,12 +99,7 @@ record FolderWeights(SafetensorsFolder folder) implements SourceWeights {
     }
 
     /// One tensor, row-major.
-    private record FloatTensor(Tensor tensor) implements SourceTensor {
-
-        @Override
-        public String name() {
-            return tensor.name();
-        }
+    private record FloatTensor(String name, Tensor tensor) implements SourceTensor {
 
         @Override
         public String type() {

@@ -286,6 +286,9 @@ class ModelPlansTest {
     @CsvSource(
             delimiter = '|',
             value = {
+                "gemma3-whole | text_config | null",
+                "gemma3-whole | text_config.hidden_size | 0",
+                "gemma3-whole | text_config.tie_word_embeddings | false",
                 "mistral | sliding_window | 0",
                 "mistral | sliding_window | -1",
                 "mistral | sliding_window | 99999999999",
@@ -348,6 +351,11 @@ class ModelPlansTest {
     @CsvSource(
             delimiter = '|',
             value = {
+                "gemma3-whole | architectures | [\"Gemma3TextModel\"]",
+                "gemma3-whole | quantization_config | {\"quant_method\": \"gptq\"}",
+                "gemma3-whole | text_config.model_type | \"llama\"",
+                "gemma3-whole | text_config.altup_num_inputs | 4",
+                "gemma3-whole | use_bidirectional_attention | true",
                 "mistral | attention_bias | true",
                 "mistral | layer_types | [\"full_attention\", \"sliding_attention\", \"full_attention\"]",
                 "gemma | final_logit_softcapping | 30.0",

@@ -8,6 +8,8 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -46,6 +48,49 @@ class SourceModelTest {
             assertThat(model.file("tokenizer.json")).isPresent();
             assertThat(model.file("nothing.json")).isEmpty();
         }
+    }
+
+    /// The text part of a model that also sees images has the names of a text model; what sees is
+    /// listed as skipped.
+    @Test
+    void of_a_model_that_sees_images_the_text_is_read() {
+        try (SourceModel model = SourceModel.open(TestFiles.golden("gemma3-whole"))) {
+            assertThat(model.plan().family()).isEqualTo("gemma3_text");
+            assertThat(model.plan().layers()).hasSize(7);
+            assertThat(model.plan().embeddingTensor()).isEqualTo("model.embed_tokens.weight");
+            assertThat(model.skippedTensors())
+                    .hasSizeGreaterThan(10)
+                    .allMatch(skipped -> skipped.reason().startsWith("sees images"))
+                    .anyMatch(skipped -> skipped.name().startsWith("multi_modal_projector."));
+        }
+    }
+
+    /// Newer repositories keep it elsewhere.
+    @Test
+    void both_names_of_the_text_part_are_known() throws IOException {
+        Path older = TestFiles.golden("gemma3-whole");
+        Path newer = TestFiles.copy(older, temp.resolve("model"));
+        rename(
+                newer.resolve("model.safetensors"),
+                "language_model.model.",
+                "model.language_model.");
+
+        try (SourceModel a = SourceModel.open(older);
+                SourceModel b = SourceModel.open(newer)) {
+            assertThat(b.vector("model.norm.weight")).isEqualTo(a.vector("model.norm.weight"));
+            assertThat(b.skippedTensors()).hasSameSizeAs(a.skippedTensors());
+        }
+    }
+
+    /// Names in the header of a safetensors file, of the same length.
+    private static void rename(Path file, String from, String to) throws IOException {
+        assertThat(to).hasSameSizeAs(from);
+        byte[] bytes = Files.readAllBytes(file);
+        int header = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getInt();
+        String text = new String(bytes, 8, header, StandardCharsets.UTF_8);
+        byte[] renamed = text.replace(from, to).getBytes(StandardCharsets.UTF_8);
+        System.arraycopy(renamed, 0, bytes, 8, header);
+        Files.write(file, bytes);
     }
 
     @Test
