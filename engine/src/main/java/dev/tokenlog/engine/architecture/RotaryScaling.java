@@ -55,12 +55,21 @@ final class RotaryScaling {
         Optional<ConfigFields> newer = config.object(NEWER);
         refuseBoth(older, newer);
         if (newer.isEmpty()) {
+            older.ifPresent(RotaryScaling::refuseOldName);
             return List.of(read(older, THETA), read(Optional.empty(), "rope_local_base_freq"));
         }
         Optional<ConfigFields> full = newer.get().object("full_attention");
         Optional<ConfigFields> sliding = newer.get().object("sliding_attention");
         refuseUnread(newer.get(), "expected full_attention and sliding_attention");
         return List.of(read(full, THETA), read(sliding, "rope_local_base_freq"));
+    }
+
+    /// Versions of transformers disagree on whether `type` counts here when `rope_type` is missing.
+    private static void refuseOldName(ConfigFields scaling) {
+        if (scaling.has("type") && !scaling.has("rope_type")) {
+            throw scaling.unsupported(
+                    "type", "means something or nothing in this family; expected rope_type");
+        }
     }
 
     private void refuseBoth(Optional<ConfigFields> older, Optional<ConfigFields> newer) {

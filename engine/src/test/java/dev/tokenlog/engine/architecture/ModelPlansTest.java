@@ -468,4 +468,22 @@ class ModelPlansTest {
     void notes_and_neutral_values_change_nothing(String field, String value) {
         assertThat(planWith(field, value)).isEqualTo(ModelPlans.of(llama(), "config.json"));
     }
+
+    /// transformers 5 reads `rope_scaling` of Gemma 3 as if `type` were not there, 4.50 did not.
+    @Test
+    void an_old_name_whose_meaning_has_changed_is_refused() throws IOException {
+        ObjectNode config =
+                (ObjectNode)
+                        StrictJson.object(TestFiles.golden("gemma3-text").resolve("config.json"));
+        ObjectNode scaling = (ObjectNode) config.get("rope_scaling");
+        scaling.remove("rope_type");
+        scaling.put("type", "linear");
+
+        assertThatThrownBy(() -> ModelPlans.of(config, "config.json"))
+                .hasMessageContaining("field 'rope_scaling.type'");
+
+        scaling.put("rope_type", "linear");
+        assertThat(ModelPlans.of(config, "config.json"))
+                .isEqualTo(ModelPlans.read(TestFiles.golden("gemma3-text").resolve("config.json")));
+    }
 }
