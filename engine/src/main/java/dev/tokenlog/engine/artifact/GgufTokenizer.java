@@ -54,6 +54,7 @@ final class GgufTokenizer {
                     Map.entry("deepseek-r1-qwen", new Cut(Words.QWEN2, false, false)),
                     Map.entry("tekken", new Cut(Words.TEKKEN, true, true)),
                     Map.entry("gpt-4o", new Cut(Words.GPT4O, false, false)),
+                    Map.entry("deepseek-llm", new Cut(Words.DEEPSEEK_LLM, false, false)),
                     Map.entry("deepseek-coder", new Cut(Words.DEEPSEEK_CODER, false, false)));
 
     private final String source;
@@ -134,9 +135,13 @@ final class GgufTokenizer {
             throw metadata.unreadable(
                     key, scores.length + " elements beside " + tokens.size() + " tokens");
         }
+        // Converters have marked <unk> as control and padding as unknown: the id is what counts.
+        int unknown = id("unknown").orElse(0);
         List<Piece> pieces = new ArrayList<>();
         for (int id = 0; id < scores.length; id++) {
-            pieces.add(new Piece(tokens.get(id), scores[id], kinds[id]));
+            Kind other = kinds[id] == Kind.UNKNOWN ? Kind.UNUSED : kinds[id];
+            Kind kind = id == unknown ? Kind.UNKNOWN : other;
+            pieces.add(new Piece(tokens.get(id), scores[id], kind));
         }
         metadata.text(PREFIX + "pre"); // means nothing here
         metadata.any(PREFIX + "merges"); // written by some converters beside the scores
