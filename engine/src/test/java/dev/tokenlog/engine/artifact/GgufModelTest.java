@@ -1,9 +1,12 @@
 package dev.tokenlog.engine.artifact;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.fail;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.TestMaterial;
 import dev.tokenlog.engine.architecture.PlannedTensor;
@@ -18,7 +21,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// The golden models as llama.cpp's own converter wrote them (`src/test/gguf/generate.py`) against
@@ -98,12 +107,12 @@ class GgufModelTest {
                 "olmo2.bf16",
                 "smollm3.bf16",
                 "mixtral.bf16",
-                "qwen3-moe.bf16"
+                "qwen3-moe.bf16",
+                "llama.q4_0",
+                "llama-k.q4_k_m"
             })
     void logits_are_those_of_the_reference(String name) throws IOException {
-        Path folder = golden(name);
-        Path own = TestFiles.resource("gguf").resolve(model(name) + ".reference.json");
-        Path reference = Files.exists(own) ? own : folder.resolve("reference.json");
+        Path reference = reference(name);
         try (SourceModel model = SourceModel.open(file(name));
                 Executor executor =
                         CpuExecutor.open(model, CpuOptions.automatic().withThreads(2))) {
@@ -111,6 +120,58 @@ class GgufModelTest {
                 check(executor, reference.getParent(), one);
             }
         }
+    }
+
+    @Test
+    void damagedFilesOpenOrAreRefused(@TempDir Path temp) throws IOException {
+        byte[] whole = Files.readAllBytes(file("llama.q4_0"));
+        Random random = new Random(7);
+        Path file = temp.resolve("damaged.gguf");
+        int refused = 0;
+        for (int i = 0; i < 400; i++) {
+            byte[] damaged = whole.clone();
+            for (int change = random.nextInt(3); change >= 0; change--) {
+                damaged[random.nextInt(9000)] ^= (byte) (1 << random.nextInt(8));
+            }
+            Files.write(file, damaged);
+            try (SourceModel model = SourceModel.open(file)) {
+                assertThat(model.plan().layers()).isNotEmpty();
+            } catch (EngineException e) {
+                assertThat(e).hasMessageContaining("damaged.gguf");
+                refused++;
+            }
+        }
+        assertThat(refused).isBetween(50, 399);
+    }
+
+    static Stream<Arguments> keysThatAreRefused() {
+        return Stream.of(
+                Arguments.of("general.architecture", "falcon", Reason.UNSUPPORTED),
+                Arguments.of("general.type", "adapter", Reason.UNSUPPORTED),
+                Arguments.of("llama.rope.scaling.type", "new", Reason.UNSUPPORTED),
+                Arguments.of("llama.some.new.thing", 3, Reason.UNSUPPORTED),
+                Arguments.of("llama.rope.dimension_count", 8, Reason.UNSUPPORTED),
+                Arguments.of("split.count", 2, Reason.UNSUPPORTED),
+                Arguments.of("llama.attention.value_length", 8, Reason.UNSUPPORTED),
+                Arguments.of("llama.block_count", 4, Reason.SOURCE_UNREADABLE),
+                Arguments.of("llama.block_count", 2, Reason.UNSUPPORTED),
+                Arguments.of("llama.embedding_length", 0, Reason.SOURCE_UNREADABLE),
+                Arguments.of("llama.attention.head_count", 3, Reason.SOURCE_UNREADABLE),
+                Arguments.of("llama.vocab_size", 321, Reason.SOURCE_UNREADABLE));
+    }
+
+    /// A file with one key changed or added.
+    @ParameterizedTest
+    @MethodSource
+    void keysThatAreRefused(String key, Object value, Reason reason, @TempDir Path temp) {
+        Path changed = GgufEdits.with(file("llama.q4_0"), key, value, temp.resolve("changed.gguf"));
+        assertThatThrownBy(() -> SourceModel.open(changed).close())
+                .isInstanceOfSatisfying(
+                        EngineException.class,
+                        e -> {
+                            assertThat(e.reason()).describedAs(e.getMessage()).isEqualTo(reason);
+                            assertThat(e).hasMessageContaining("changed.gguf");
+                        });
     }
 
     private static void check(Executor executor, Path folder, JsonNode reference)
@@ -142,6 +203,18 @@ class GgufModelTest {
         int[] result = new int[array.size()];
         Arrays.setAll(result, i -> array.get(i).asInt());
         return result;
+    }
+
+    /// Of the file itself, of the model whichever its type, or of the folder.
+    private static Path reference(String name) {
+        Path folder = TestFiles.resource("gguf");
+        for (String each : new String[] {name, model(name)}) {
+            Path own = folder.resolve(each + ".reference.json");
+            if (Files.exists(own)) {
+                return own;
+            }
+        }
+        return golden(name).resolve("reference.json");
     }
 
     private static Path file(String name) {
