@@ -109,15 +109,19 @@ final class ConversionFollower {
         }
         switch (event) {
             case ConversionAccepted e -> terminal.line("  accepted by worker " + e.workerId());
-            case SourceResolved e ->
-                    terminal.line(
-                            "  fetch     %s: %s, %d tensors, %,d parameters, %s"
-                                    .formatted(
-                                            e.location(),
-                                            e.family(),
-                                            e.tensors(),
-                                            e.parameters(),
-                                            e.dtype()));
+            case SourceResolved e -> {
+                terminal.line(
+                        "  fetch     %s: %s, %d tensors, %,d parameters, %s"
+                                .formatted(
+                                        e.location(),
+                                        e.family(),
+                                        e.tensors(),
+                                        e.parameters(),
+                                        e.dtype()));
+                if (e.warnings() != null) {
+                    e.warnings().forEach(warning -> terminal.line("  warning   " + warning));
+                }
+            }
             case ConversionResumed e ->
                     terminal.line("  resumed   %d tensors were done".formatted(e.tensorsDone()));
             case ArtifactWritten e -> {

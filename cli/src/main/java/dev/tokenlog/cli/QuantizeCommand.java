@@ -9,6 +9,8 @@ import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
 import dev.tokenlog.engine.artifact.Manifest;
 import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.tokenizer.TextReadiness;
+import dev.tokenlog.engine.tokenizer.TokenizerSource;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -63,8 +65,22 @@ final class QuantizeCommand implements Callable<Integer> {
                                         new Shown(progress, hub.snapshot()))) {
             progress.close();
             report(artifact);
+            warn(source.folder());
         }
         return ExitStatus.DONE;
+    }
+
+    /// Without a broker there is nobody to serve the model: weights alone are fine.
+    private void warn(Path files) {
+        if (TokenizerSource.isIn(files)) {
+            TextReadiness.warnings(files).forEach(common.terminal()::err);
+        } else {
+            common.terminal()
+                    .err(
+                            "warning: no tokenizer in "
+                                    + files
+                                    + ": the artifact computes logits, but cannot be served");
+        }
     }
 
     private Converter.Origin origin(SourceModel source) {

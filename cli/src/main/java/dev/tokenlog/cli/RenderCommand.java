@@ -3,6 +3,7 @@ package dev.tokenlog.cli;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.tokenizer.ChatTemplate;
@@ -20,8 +21,8 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "render",
         description =
-                "Reads {\"messages\": [...], \"add_generation_prompt\": true, \"tools\": ...} a line; writes"
-                        + " the rendered prompt as a JSON string, or {\"error\": ...}. Without a broker.")
+                "Reads {\"messages\": [...], \"add_generation_prompt\": true, \"tools\": ...} a line, further"
+                        + " fields are variables of the template, and \"clock\" is its now; writes the rendered prompt as a JSON string, or {\"error\": ...}. Without a broker.")
 final class RenderCommand implements Callable<Integer> {
 
     private static final ObjectMapper MAPPER = new ObjectMapper();
@@ -40,6 +41,7 @@ final class RenderCommand implements Callable<Integer> {
         try (ModelFolders.ModelFiles files = ModelFolders.files(folder);
                 BufferedReader lines = common.input()) {
             ChatTemplate template = ChatTemplate.open(files.folder());
+            template.warning().ifPresent(common.terminal()::err);
             int number = 0;
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 number++;
@@ -64,6 +66,7 @@ final class RenderCommand implements Callable<Integer> {
                             request.hasNonNull("tools")
                                     ? MAPPER.convertValue(request.get("tools"), MAPS)
                                     : null,
+                            variables(request),
                             clock(request, number)));
         } catch (EngineException e) {
             return Json.object().put("error", e.getMessage());
@@ -73,6 +76,14 @@ final class RenderCommand implements Callable<Integer> {
                     "line %d: messages and tools are lists of objects".formatted(number),
                     e);
         }
+    }
+
+    /// What the template gets beyond the conversation: every other field, `documents` and
+    /// `enable_thinking` for instance.
+    private static Map<String, Object> variables(JsonNode request) {
+        ObjectNode others = request.deepCopy();
+        others.remove(List.of("messages", "add_generation_prompt", "tools", "clock"));
+        return MAPPER.convertValue(others, new TypeReference<>() {});
     }
 
     /// `clock`, where given, is what the template sees as now.

@@ -66,6 +66,7 @@ public sealed interface ConversionEvent extends Event {
     /// @param location a folder, or `hub:ORG/NAME@COMMIT`
     /// @param repository `ORG/NAME` of a source of the hub
     /// @param revision its commit
+    /// @param warnings what a user should know of the source, such as a missing chat template
     record SourceResolved(
             @Required String conversionId,
             String location,
@@ -76,7 +77,8 @@ public sealed interface ConversionEvent extends Event {
             String dtype,
             List<FileDigest> files,
             String repository,
-            String revision)
+            String revision,
+            List<String> warnings)
             implements ConversionEvent {}
 
     /// One per finished tensor, so that a conversion can be resumed and its progress drawn.

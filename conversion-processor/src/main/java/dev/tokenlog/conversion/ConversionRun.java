@@ -26,8 +26,10 @@ import dev.tokenlog.engine.artifact.Manifest;
 import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.tensor.NumberCode;
+import dev.tokenlog.engine.tokenizer.TextReadiness;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.function.Supplier;
@@ -51,6 +53,7 @@ final class ConversionRun implements ConversionListener {
     private final long startedAt = System.nanoTime();
     private Progress before = Progress.NONE;
     private LocatedSource located;
+    private List<String> warnings = List.of();
 
     ConversionRun(
             ConversionRequested request,
@@ -114,6 +117,8 @@ final class ConversionRun implements ConversionListener {
         Recipe recipe = recipe();
         located = locate();
         try (SourceModel source = SourceModel.open(located.folder())) {
+            // A model that nobody can send text to is refused now, not after its conversion.
+            warnings = TextReadiness.warnings(source.folder());
             Converter.Origin origin = located.origin(modelId, source, request.revision());
             try (Artifact artifact =
                     workshop.converter().convert(source, recipe, workshop.store(), origin, this)) {
@@ -243,7 +248,8 @@ final class ConversionRun implements ConversionListener {
                                 .map(f -> new FileDigest(f.path(), f.bytes(), f.sha256()))
                                 .toList(),
                         located.snapshot().map(s -> s.id().repository()).orElse(null),
-                        located.snapshot().map(s -> s.id().revision()).orElse(null)),
+                        located.snapshot().map(s -> s.id().revision()).orElse(null),
+                        warnings),
                 headers);
     }
 

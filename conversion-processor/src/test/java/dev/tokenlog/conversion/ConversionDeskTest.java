@@ -39,6 +39,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -359,6 +360,27 @@ class ConversionDeskTest {
 
         assertThat(failure().code()).isEqualTo(ErrorCode.UNSUPPORTED);
         assertThat(failure().message()).contains("mamba");
+    }
+
+    @Test
+    void aSourceWithoutATokenizerIsRefusedBeforeItIsConverted() throws IOException {
+        submit(request("c1", DemoModel.without(folder.resolve("mute"), "tokenizer.json")));
+        awaitAcknowledged(1);
+
+        assertThat(failure().code()).isEqualTo(ErrorCode.SOURCE_NOT_FOUND);
+        assertThat(failure().message()).contains("tokenizer.json: not found", "tokenizer.model");
+        assertThat(log.all(TensorConverted.class)).isEmpty();
+    }
+
+    @Test
+    void aSourceWithoutATemplateIsConvertedWithAWarning() throws IOException {
+        submit(request("c1", DemoModel.without(folder.resolve("base"), "tokenizer_config.json")));
+        awaitAcknowledged(1);
+
+        assertThat(log.all(SourceResolved.class).getFirst().warnings())
+                .singleElement(InstanceOfAssertFactories.STRING)
+                .contains("base has no chat template");
+        assertThat(log.all(ConversionFinished.class)).hasSize(1);
     }
 
     @Test

@@ -35,6 +35,11 @@ final class DemoModel {
         return target;
     }
 
+    static Path without(Path target, String file) throws IOException {
+        Files.delete(copy(target).resolve(file));
+        return target;
+    }
+
     static Path ofAnotherFamily(Path target) throws IOException {
         copy(target);
         Path config = target.resolve("config.json");

@@ -53,7 +53,7 @@ public final class HeldOutText {
                 }
                 List<Map<String, Object>> messages = messages(file + ", line " + lineNumber, line);
                 String text = template.render(messages, false, null, Instant.EPOCH);
-                int[] ids = tokenizer.encode(text, false);
+                int[] ids = tokenizer.encode(text, template.needsSpecialTokens());
                 if (ids.length > 1) {
                     int[] document = Arrays.copyOf(ids, Math.min(ids.length, longest));
                     documents.add(document);

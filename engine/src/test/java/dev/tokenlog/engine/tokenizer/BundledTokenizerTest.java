@@ -173,9 +173,8 @@ class BundledTokenizerTest {
 
     @Test
     void findsTheTemplateWhereModelsKeepIt() throws IOException {
-        assertThatExceptionOfType(EngineException.class)
-                .isThrownBy(() -> ChatTemplate.open(temp))
-                .satisfies(e -> assertThat(e.reason()).isEqualTo(Reason.TEMPLATE_REFUSED));
+        assertThat(ChatTemplate.open(temp).warning().orElseThrow())
+                .contains("has no chat template");
         Files.writeString(
                 temp.resolve("tokenizer_config.json"),
                 "{\"bos_token\": \"<s>\", \"chat_template\": [{\"name\": \"default\", \"template\":"
@@ -195,6 +194,46 @@ class BundledTokenizerTest {
                 .isThrownBy(this::render)
                 .withMessage("chat_template.jinja, template line 2: never")
                 .satisfies(e -> assertThat(e.reason()).isEqualTo(Reason.TEMPLATE_REFUSED));
+    }
+
+    @Test
+    void writesPlainTextForAModelWithoutATemplate() {
+        ChatTemplate template = ChatTemplate.open(temp);
+        List<Map<String, Object>> messages =
+                List.of(
+                        Map.of("role", "system", "content", "Be brief.\n"),
+                        Map.of("role", "user", "content", "Hi"),
+                        Map.of("role", "assistant", "content", "Hello"),
+                        Map.of(
+                                "role",
+                                "user",
+                                "content",
+                                List.of(Map.of("type", "text", "text", "Why?"))));
+        assertThat(template.render(messages, true, null, Instant.EPOCH))
+                .isEqualTo("System: Be brief.\nUser: Hi\nAssistant: Hello\nUser: Why?\nAssistant:");
+        assertThat(template.render(messages.subList(1, 2), false, null, Instant.EPOCH))
+                .isEqualTo("User: Hi\n");
+        assertThat(template.needsSpecialTokens()).isTrue();
+    }
+
+    @Test
+    void readsNamedTemplatesAndFurtherVariables() throws IOException {
+        Files.writeString(
+                temp.resolve("chat_template.jinja"), "{{ documents | length }}{{ thinking }}");
+        Files.createDirectories(temp.resolve("additional_chat_templates"));
+        Files.writeString(
+                temp.resolve("additional_chat_templates/tool_use.jinja"), "{{ tools[0].name }}");
+        ChatTemplate template = ChatTemplate.open(temp);
+        Map<String, Object> variables = Map.of("documents", List.of("a", "b"), "thinking", false);
+        assertThat(template.render(List.of(), true, null, variables, Instant.EPOCH))
+                .isEqualTo("2False");
+        assertThat(template.render(List.of(), true, List.of(Map.of("name", "f")), Instant.EPOCH))
+                .isEqualTo("f");
+        Files.delete(temp.resolve("chat_template.jinja"));
+        ChatTemplate onlyTools = ChatTemplate.open(temp);
+        assertThatExceptionOfType(EngineException.class)
+                .isThrownBy(() -> onlyTools.render(List.of(), true, null, Instant.EPOCH))
+                .withMessageContaining("has no template named 'default', only [tool_use]");
     }
 
     private String render() {

@@ -21,10 +21,12 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jboss.logging.Logger;
 
 /// Loads artifacts from the store and runs them on the CPU.
 public final class ArtifactLoader implements ModelLoader {
 
+    private static final Logger LOG = Logger.getLogger(ArtifactLoader.class);
     private static final KvType KV = KvType.KV16;
 
     private final ArtifactStore store;
@@ -89,37 +91,11 @@ public final class ArtifactLoader implements ModelLoader {
         return Optional.ofNullable(location).map(Path::of).filter(Files::isDirectory);
     }
 
-    /// A model without a template still answers raw text; why there is none is said to whoever
-    /// sends messages.
-    private record Template(ChatTemplate template, EngineException missing) {
-
-        static Template of(Path folder) {
-            try {
-                return new Template(ChatTemplate.open(folder), null);
-            } catch (EngineException e) {
-                if (e.reason() != Reason.TEMPLATE_REFUSED) {
-                    throw e;
-                }
-                return new Template(null, e);
-            }
-        }
-
-        String render(List<Map<String, Object>> messages, Instant clock) {
-            if (template == null) {
-                throw new EngineException(
-                        Reason.TEMPLATE_REFUSED,
-                        "send prompt in place of messages: " + missing.getMessage(),
-                        missing);
-            }
-            return template.render(messages, true, null, clock);
-        }
-    }
-
     /// An artifact with everything that runs it.
     private record CpuModel(
             Artifact artifact,
             ModelTokenizer tokenizer,
-            Template template,
+            ChatTemplate template,
             CpuExecutor executor,
             StepLoop engine)
             implements LoadedModel {
@@ -132,7 +108,8 @@ public final class ArtifactLoader implements ModelLoader {
                 String numericsId) {
             // What can be refused first, before there are threads that a failure would leave
             // behind.
-            Template template = Template.of(artifact.folder());
+            ChatTemplate template = ChatTemplate.open(artifact.folder());
+            template.warning().ifPresent(LOG::warn);
             ModelTokenizer tokenizer = ModelTokenizer.open(artifact.folder());
             try {
                 CpuExecutor executor = executor(artifact, kernels, options, numericsId);
@@ -185,7 +162,8 @@ public final class ArtifactLoader implements ModelLoader {
                                     Map.<String, Object>of(
                                             "role", m.role(), "content", m.content()))
                             .toList();
-            return tokenizer.encode(template.render(messages, clock), false);
+            return tokenizer.encode(
+                    template.render(messages, true, null, clock), template.needsSpecialTokens());
         }
 
         @Override
