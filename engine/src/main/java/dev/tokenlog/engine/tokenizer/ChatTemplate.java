@@ -26,6 +26,7 @@ public final class ChatTemplate {
     private static final String ADDITIONAL = "additional_chat_templates";
     private static final String JINJA = ".jinja";
     private static final int MAX_TEMPLATES = 64;
+    private static final int MAX_CHARACTERS = 1 << 19;
 
     /// For models that bring no template: the roles as names, and the assistant's turn to speak.
     private static final String FALL_BACK =
@@ -151,6 +152,12 @@ public final class ChatTemplate {
     private static Map<String, JinjaTemplate> parsed(Path file, Map<String, String> sources) {
         Map<String, JinjaTemplate> templates = new HashMap<>();
         sources.forEach((name, source) -> {
+            if (source.length() > MAX_CHARACTERS) {
+                throw new EngineException(
+                        Reason.TEMPLATE_REFUSED,
+                        "%s: the template '%s' has %d characters; the limit is %d"
+                                .formatted(file, name, source.length(), MAX_CHARACTERS));
+            }
             try {
                 templates.put(name, JinjaTemplate.parse(source));
             } catch (TemplateException e) {

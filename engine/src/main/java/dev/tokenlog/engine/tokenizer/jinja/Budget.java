@@ -3,8 +3,8 @@ package dev.tokenlog.engine.tokenizer.jinja;
 /// What one rendering may spend. Templates come from strangers: a loop over loops, a text that
 /// doubles, or a macro that calls itself must end in an error, not in an outage.
 ///
-/// One unit is one evaluation step or about 32 characters, eight are an element of a list; the
-/// whole budget is spent in about a second.
+/// One unit is one evaluation step or about 16 characters, eight are an element of a list: together
+/// at most 128 million characters or a million elements. The whole is spent in about a second.
 final class Budget {
 
     static final int MAX_TEXT = 1 << 24;
@@ -23,7 +23,7 @@ final class Budget {
         if (characters > MAX_TEXT) {
             throw new TemplateException("a text of more than " + MAX_TEXT + " characters");
         }
-        spend(1 + characters / 32);
+        spend(1 + characters / 16);
     }
 
     /// Call before making or walking through a list or a map of this many elements.

@@ -253,6 +253,7 @@ final class Filters {
                 };
         boolean first = Operations.isTrue(a.get(1, "first", false));
         boolean blank = Operations.isTrue(a.get(2, "blank", false));
+        budget.elements(text.chars().filter(c -> c == '\n').count());
         String[] lines = text.split("\n", -1);
         budget.text(text.length() + (long) prefix.length() * lines.length);
         StringBuilder out = new StringBuilder();

@@ -82,7 +82,12 @@ public final class JinjaTemplate {
                             String message = new PythonText(budget).str(a.require(0, "message"));
                             throw new TemplateException(message);
                         },
-                "strftime_now", a -> PythonTime.format(a.text(0, "format"), clock));
+                "strftime_now",
+                        a -> {
+                            String format = a.text(0, "format");
+                            budget.text((long) PythonTime.LONGEST * format.length());
+                            return PythonTime.format(format, clock);
+                        });
     }
 
     private static List<Object> range(Arguments a, Budget budget) {

@@ -9,6 +9,9 @@ import java.util.Locale;
 /// `datetime.strftime`, in English and UTC.
 final class PythonTime {
 
+    /// Characters of the longest directive's text, two for it: `Wednesday` for `%A`.
+    static final int LONGEST = 5;
+
     private PythonTime() {}
 
     static String format(String format, Instant clock) {

@@ -84,6 +84,17 @@ class JinjaTemplateTest {
                 "{{ 9 ** 999999999 }}",
                 "{% for a in range(99999) %}{{ 'x' * 9999 }}{% endfor %}",
                 "{{ [] | tojson(indent=999999999) }}",
+                "{{ 'a' * 10 ** 9 }}",
+                "{{ range(10 ** 12) | list }}",
+                "{{ ('\\n' * 9999999) | indent }}",
+                "{{ ('%A' * 8000000) and strftime_now('%A' * 8000000) }}",
+                "{% for a in range(99) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
+                "{% macro f() %}{{ caller() }}{% endmacro %}{% macro g() %}{% call f() %}{{ g() }}{% endcall %}{% endmacro %}{{ g() }}",
+                "{% set n = namespace(t=[]) %}{% for a in range(99999) %}{% set n.t = n.t + ['x' * 99999] %}{% endfor %}",
+                "{{ (('x' * 9999999) | list) | join('y' * 99) }}",
+                "{{ ('x ' * 8000000).split() | length }}",
+                "{{ ('x' * 9999999) | tojson | tojson | tojson | tojson | tojson | tojson | tojson | tojson | tojson | tojson | tojson | tojson | tojson }}",
+                "{{ ('x' * 9999999).title() | upper | capitalize | lower | trim | title | upper | lower | title | upper | lower | title | upper | lower }}",
                 "{% for a in range(99999) %}{{ range(99999) | sort | length }}{% endfor %}",
             })
     void boundsWhatATemplateComputes(String template) {
