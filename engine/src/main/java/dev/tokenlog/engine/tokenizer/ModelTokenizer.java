@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -92,8 +93,14 @@ public final class ModelTokenizer implements AutoCloseable {
     private static ModelTokenizer open(
             Path folder, TokenizerSource source, Optional<String> warning) {
         TokenizerFile file = TokenizerFile.parse(source.file(), source.json());
+        String json = source.json();
+        List<AddedToken> missing = SpecialTokens.of(folder).missing(file);
+        if (!missing.isEmpty()) {
+            json = TokenizerJson.withAddedTokens(json, missing);
+            file = TokenizerFile.parse(source.file(), json);
+        }
         SortedSet<Integer> ends = SpecialTokens.endOfSequence(folder, file.ids());
-        HuggingFaceTokenizer library = load(source.file(), source.json());
+        HuggingFaceTokenizer library = load(source.file(), json);
         return new ModelTokenizer(source.file(), library, file, ends, warning);
     }
 

@@ -77,9 +77,15 @@ final class SpecialTokens {
             Optional<JsonNode> configuration = configuration(file);
             configuration.ifPresent(c -> addIds(file, c.path("eos_token_id"), ends));
         }
-        Integer tokenizers = ids.get(byName(folder).get("eos_token"));
+        String named = byName(folder).get("eos_token");
+        Integer tokenizers = ids.get(named);
         if (tokenizers != null) {
             ends.add(tokenizers);
+        } else if (named != null && ends.isEmpty()) {
+            throw new EngineException(
+                    Reason.SOURCE_UNREADABLE,
+                    "%s: eos_token '%s' is not in the vocabulary: no answer would end"
+                            .formatted(folder.resolve(TOKENIZER_CONFIG), named));
         }
         return ends;
     }
@@ -138,22 +144,7 @@ final class SpecialTokens {
     /// @param ids of the vocabulary
     /// @param usual special tokens that the vocabulary has although no file names them
     List<AddedToken> declared(Map<String, Integer> ids, List<String> usual) {
-        Map<Integer, AddedToken> declared = new TreeMap<>();
-        configuration(folder.resolve("added_tokens.json"))
-                .ifPresent(file ->
-                        file.properties()
-                                .forEach(e -> {
-                                    int id = id("added_tokens.json", e.getValue().asText());
-                                    AddedToken token = AddedToken.plain(id, e.getKey(), false);
-                                    declared.put(id, token.withNormalized(true));
-                                }));
-        config.map(c -> c.path("added_tokens_decoder"))
-                .ifPresent(decoder ->
-                        decoder.properties()
-                                .forEach(e -> {
-                                    int id = id(TOKENIZER_CONFIG, e.getKey());
-                                    declared.put(id, token(id, e.getValue(), false));
-                                }));
+        Map<Integer, AddedToken> declared = listed();
         Map<String, Integer> known = new LinkedHashMap<>(ids);
         declared.values().forEach(token -> known.put(token.content(), token.id()));
         for (String token : usual) {
@@ -174,6 +165,46 @@ final class SpecialTokens {
             }
         }
         return List.copyOf(declared.values());
+    }
+
+    /// What `added_tokens.json` and `added_tokens_decoder` list, by id.
+    private Map<Integer, AddedToken> listed() {
+        Map<Integer, AddedToken> declared = new TreeMap<>();
+        configuration(folder.resolve("added_tokens.json"))
+                .ifPresent(file ->
+                        file.properties()
+                                .forEach(e -> {
+                                    int id = id("added_tokens.json", e.getValue().asText());
+                                    AddedToken token = AddedToken.plain(id, e.getKey(), false);
+                                    declared.put(id, token.withNormalized(true));
+                                }));
+        config.map(c -> c.path("added_tokens_decoder"))
+                .ifPresent(decoder ->
+                        decoder.properties()
+                                .forEach(e -> {
+                                    int id = id(TOKENIZER_CONFIG, e.getKey());
+                                    declared.put(id, token(id, e.getValue(), false));
+                                }));
+        return declared;
+    }
+
+    /// Tokens that these files list and the tokenizer's own does not have.
+    ///
+    /// @throws EngineException `SOURCE_UNREADABLE` where they give the id of another token
+    List<AddedToken> missing(TokenizerFile tokenizer) {
+        List<AddedToken> missing = new ArrayList<>();
+        for (AddedToken token : listed().values()) {
+            Integer known = tokenizer.ids().get(token.content());
+            if (known == null) {
+                missing.add(token);
+            } else if (known != token.id()) {
+                throw unreadable(
+                        "added_tokens.json or " + TOKENIZER_CONFIG,
+                        "'%s' has the id %d, in the tokenizer it has %d"
+                                .formatted(token.content(), token.id(), known));
+            }
+        }
+        return missing;
     }
 
     /// All that the files name as special, a token a node.

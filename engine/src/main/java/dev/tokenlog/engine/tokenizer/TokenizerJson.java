@@ -113,6 +113,21 @@ final class TokenizerJson {
         return text(root);
     }
 
+    /// A file with more added tokens than it has.
+    static String withAddedTokens(String json, List<AddedToken> more) {
+        try {
+            ObjectNode root = (ObjectNode) MAPPER.readTree(json);
+            ArrayNode added =
+                    root.path("added_tokens") instanceof ArrayNode list
+                            ? list
+                            : root.putArray("added_tokens");
+            more.forEach(token -> added.add(addedToken(token)));
+            return text(root);
+        } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
+            throw new IllegalArgumentException("was to be read before", e);
+        }
+    }
+
     static String text(JsonNode node) {
         try {
             return MAPPER.writeValueAsString(node);

@@ -172,6 +172,35 @@ class BundledTokenizerTest {
     }
 
     @Test
+    void takesInTokensThatOnlyTheConfigurationLists() throws IOException {
+        Files.copy(MODEL.resolve("tokenizer.json"), temp.resolve("tokenizer.json"));
+        Files.writeString(temp.resolve("added_tokens.json"), "{\"<|new|>\": 4096}");
+        Files.writeString(
+                temp.resolve("tokenizer_config.json"),
+                "{\"added_tokens_decoder\": {\"4097\": {\"content\": \"<|x|>\", \"special\": true},"
+                        + " \"2\": {\"content\": \"</s>\", \"special\": true}}}");
+        try (ModelTokenizer more = ModelTokenizer.open(temp)) {
+            assertThat(more.encode("<|new|><|x|></s>", false)).containsExactly(4096, 4097, 2);
+            assertThat(more.decode(new int[] {4096, 4097}, true)).isEqualTo("<|new|>");
+            assertThat(more.detokenizer().append(new int[] {4096, 4097})).isEqualTo("<|new|>");
+        }
+        Files.writeString(temp.resolve("added_tokens.json"), "{\"<|new|>\": 5000}");
+        assertRefused("'<|x|>' has the id 4097, the next one that is free is 4096");
+        Files.writeString(temp.resolve("added_tokens.json"), "{\"</s>\": 7}");
+        assertRefused("'</s>' has the id 7, in the tokenizer it has 2");
+        Files.writeString(temp.resolve("added_tokens.json"), "{}");
+        Files.writeString(temp.resolve("tokenizer_config.json"), "{\"eos_token\": \"<end>\"}");
+        assertRefused("eos_token '<end>' is not in the vocabulary");
+    }
+
+    private void assertRefused(String message) {
+        assertThatExceptionOfType(EngineException.class)
+                .isThrownBy(() -> ModelTokenizer.open(temp))
+                .withMessageContaining(message)
+                .satisfies(e -> assertThat(e.reason()).isEqualTo(Reason.SOURCE_UNREADABLE));
+    }
+
+    @Test
     void findsTheTemplateWhereModelsKeepIt() throws IOException {
         assertThat(ChatTemplate.open(temp).warning().orElseThrow())
                 .contains("has no chat template");
