@@ -64,6 +64,12 @@ final class ConvertCommand implements Callable<Integer> {
     private String revision;
 
     @Option(
+            names = "--file",
+            paramLabel = "X.gguf",
+            description = "The GGUF file of a repository of the hub that is meant.")
+    private String file;
+
+    @Option(
             names = "--name",
             paramLabel = "ID",
             description =
@@ -107,6 +113,9 @@ final class ConvertCommand implements Callable<Integer> {
             throw CommandFailure.usage(
                     "a MODEL is missing, or --all; --list shows the short names");
         }
+        if (file != null && asked.size() > 1) {
+            throw CommandFailure.usage("--file is for one model, and these are " + asked.size());
+        }
         if (name != null && asked.size() > 1) {
             throw CommandFailure.usage("--name is for one model, and these are " + asked.size());
         }
@@ -118,7 +127,7 @@ final class ConvertCommand implements Callable<Integer> {
     private record Wanted(String model, Optional<String> remark, ConversionRequested request) {}
 
     private Wanted wanted(String model, dev.tokenlog.contracts.ConversionRequest.Recipe requested) {
-        ModelChoice choice = ModelChoice.of(model, revision);
+        ModelChoice choice = ModelChoice.of(model, revision, file);
         String source =
                 switch (choice) {
                     case ModelChoice.Local local -> local.path().toString();

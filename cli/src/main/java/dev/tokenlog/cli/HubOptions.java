@@ -17,6 +17,12 @@ final class HubOptions {
             description = "Branch, tag or commit of a model of the hub (default: main).")
     private String revision;
 
+    @Option(
+            names = "--file",
+            paramLabel = "X.gguf",
+            description = "The GGUF file of a repository of the hub that is meant.")
+    private String file;
+
     private HubSnapshot snapshot;
 
     static HubSettings settings(CommonOptions common) {
@@ -27,7 +33,7 @@ final class HubOptions {
     ///
     /// @return `demo`, or a path
     String local(String model, Hub.Part part, CommonOptions common) {
-        ModelChoice choice = ModelChoice.of(model, revision);
+        ModelChoice choice = ModelChoice.of(model, revision, file);
         choice.remark().ifPresent(remark -> common.terminal().err("tokenlog: " + remark));
         return switch (choice) {
             case ModelChoice.Local local -> local.path().toString();
@@ -46,7 +52,7 @@ final class HubOptions {
                                                 snapshot.fromNetwork()
                                                         ? ""
                                                         : ", out of the cache"));
-                yield snapshot.folder().toString();
+                yield snapshot.path().toString();
             }
         };
     }

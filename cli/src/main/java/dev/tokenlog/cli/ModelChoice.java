@@ -26,8 +26,28 @@ sealed interface ModelChoice {
     Optional<String> remark();
 
     /// @param revision asked for, or null
-    /// @throws CommandFailure if a revision is asked of what has none
-    static ModelChoice of(String model, String revision) {
+    /// @param file of the repository that is meant, or null
+    /// @throws CommandFailure if a revision or file is asked of what has none
+    static ModelChoice of(String model, String revision, String file) {
+        ModelChoice choice = of(model, revision);
+        if (file == null) {
+            return choice;
+        }
+        return switch (choice) {
+            case Local local ->
+                    throw CommandFailure.usage(
+                            "--file %s: %s is no model of the hub".formatted(file, local.path()));
+            case OfHub hub -> {
+                try {
+                    yield new OfHub(hub.id().withFile(file), Optional.empty(), hub.remark());
+                } catch (EngineException e) {
+                    throw new CommandFailure(ExitStatus.USAGE, e.getMessage(), e);
+                }
+            }
+        };
+    }
+
+    private static ModelChoice of(String model, String revision) {
         if (HubId.isHubId(model)) {
             return new OfHub(hub(model, revision), Optional.empty(), Optional.empty());
         }

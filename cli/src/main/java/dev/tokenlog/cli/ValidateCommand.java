@@ -74,7 +74,7 @@ final class ValidateCommand implements Callable<Integer> {
         if (against == null) {
             return null;
         }
-        return switch (ModelChoice.of(against, null)) {
+        return switch (ModelChoice.of(against, null, null)) {
             case ModelChoice.Local local -> local.path().toString();
             case ModelChoice.OfHub hub -> hub.id().toString();
         };

@@ -26,9 +26,10 @@ class ModelChoiceTest {
         "org/no-such-folder@refs/pr/3, , hub:org/no-such-folder@refs/pr/3",
         "hub:org/model@abc, , hub:org/model@abc",
         "hub:gpt2, , hub:gpt2@main",
+        "hub:org/model#x.Q4_0.gguf, , hub:org/model@main#x.Q4_0.gguf",
     })
     void aModelOfTheHub(String model, String revision, String id) {
-        ModelChoice choice = ModelChoice.of(model, revision);
+        ModelChoice choice = ModelChoice.of(model, revision, null);
         assertThat(choice).isInstanceOf(ModelChoice.OfHub.class);
         assertThat(((ModelChoice.OfHub) choice).id()).hasToString(id);
         assertThat(choice.remark().isPresent()).isEqualTo(!model.startsWith("hub:"));
@@ -49,8 +50,8 @@ class ModelChoiceTest {
                 "~/model"
             })
     void whatCannotBeAnIdIsAPath(String model) {
-        assertThat(ModelChoice.of(model, null)).isInstanceOf(ModelChoice.Local.class);
-        assertThatThrownBy(() -> ModelChoice.of(model, "main"))
+        assertThat(ModelChoice.of(model, null, null)).isInstanceOf(ModelChoice.Local.class);
+        assertThatThrownBy(() -> ModelChoice.of(model, "main", null))
                 .isInstanceOf(CommandFailure.class)
                 .hasMessageContaining("--revision");
     }
@@ -60,7 +61,7 @@ class ModelChoiceTest {
         Path working = Path.of("").toAbsolutePath();
         Path here = Files.createTempDirectory(working.resolve("target"), "org");
         String model = working.relativize(here).toString(); // target/org123: the form of a hub id
-        ModelChoice choice = ModelChoice.of(model, null);
+        ModelChoice choice = ModelChoice.of(model, null, null);
         assertThat(choice).isInstanceOf(ModelChoice.Local.class);
         assertThat(((ModelChoice.Local) choice).path()).isEqualTo(here);
         assertThat(choice.remark().orElseThrow())
@@ -71,7 +72,16 @@ class ModelChoiceTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"hub:", "hub:a/b/c", "hub:../x", "hub:a/b@", "hub:a/b@../x", "hub:a--b/c"})
+            strings = {
+                "hub:",
+                "hub:a/b/c",
+                "hub:../x",
+                "hub:a/b@",
+                "hub:a/b@../x",
+                "hub:a--b/c",
+                "hub:a/b#x.bin",
+                "hub:a/b#../x.gguf"
+            })
     void aBrokenHubIdIsWrongUsage(String model) {
         CommandRun run = CommandRun.of("convert", model);
         assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
@@ -94,6 +104,17 @@ class ModelChoiceTest {
         assertThat(phi.path("sizes").path(2).path("available").asBoolean()).isTrue();
         assertThat(phi.path("sizes").path(2).path("bytes").asLong())
                 .isBetween(2_000_000_000L, 2_500_000_000L);
+    }
+
+    @Test
+    void aFileOfARepository() {
+        ModelChoice choice = ModelChoice.of("org/no-such-folder", "v1", "x.Q4_0.gguf");
+        assertThat(((ModelChoice.OfHub) choice).id())
+                .hasToString("hub:org/no-such-folder@v1#x.Q4_0.gguf");
+        assertThat(CommandRun.of("convert", "org/no-such-folder", "--file", "../x.gguf").status())
+                .isEqualTo(ExitStatus.USAGE);
+        assertThat(CommandRun.of("convert", "demo", "--file", "x.gguf").status())
+                .isEqualTo(ExitStatus.USAGE);
     }
 
     @Test

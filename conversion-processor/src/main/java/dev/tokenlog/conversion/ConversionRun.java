@@ -169,7 +169,7 @@ final class ConversionRun implements ConversionListener {
                         : hub.cachedOrFetch(
                                 id.at(before.commit()), Hub.Part.MODEL, reports, this::isCancelled);
         reports.end();
-        return new LocatedSource(snapshot.folder(), Optional.of(snapshot));
+        return new LocatedSource(snapshot.path(), Optional.of(snapshot));
     }
 
     private Path folder() {

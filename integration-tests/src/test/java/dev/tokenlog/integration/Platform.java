@@ -10,7 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
@@ -23,19 +25,31 @@ final class Platform implements AutoCloseable {
     private final Path out;
     private final Path err;
     private final String bootstrap;
-    private final Path home;
+    private final Map<String, String> environment;
 
-    private Platform(Process process, Path out, Path err, String bootstrap, Path home) {
+    private Platform(
+            Process process,
+            Path out,
+            Path err,
+            String bootstrap,
+            Map<String, String> environment) {
         this.process = process;
         this.out = out;
         this.err = err;
         this.bootstrap = bootstrap;
-        this.home = home;
+        this.environment = environment;
     }
 
     /// Starts the platform on this data folder, on free ports, and waits until it is ready.
     static Platform start(Path data, String... more) {
+        return start(data, Map.of(), more);
+    }
+
+    /// @param variables of the platform and of the commands that are run against it
+    static Platform start(Path data, Map<String, String> variables, String... more) {
         try {
+            Map<String, String> environment = new HashMap<>(CommandLine.environment(data));
+            environment.putAll(variables);
             Path out = Files.createTempFile("up-out", ".txt");
             Path err = Files.createTempFile("up-err", ".txt");
             List<String> command =
@@ -43,9 +57,7 @@ final class Platform implements AutoCloseable {
                             List.of("./tokenlog", "up", "--json", "--data", data.toString()));
             command.addAll(List.of("--port", "0", "--http-port", "0"));
             command.addAll(List.of(more));
-            Process process =
-                    CommandLine.start(
-                            Checkout.root(), CommandLine.environment(data), command, out, err);
+            Process process = CommandLine.start(Checkout.root(), environment, command, out, err);
             await("the platform is ready")
                     .atMost(Duration.ofSeconds(90))
                     .pollInterval(Duration.ofMillis(100))
@@ -58,7 +70,7 @@ final class Platform implements AutoCloseable {
                                                     + process.exitValue()
                                                     + ":\n"
                                                     + CommandLine.read(err)));
-            return new Platform(process, out, err, bootstrap, data);
+            return new Platform(process, out, err, bootstrap, environment);
         } catch (IOException problem) {
             throw new UncheckedIOException(problem);
         }
@@ -82,10 +94,11 @@ final class Platform implements AutoCloseable {
 
     /// `./tokenlog` against this platform.
     CommandLine.Result tokenlog(String... arguments) {
-        List<String> all = new ArrayList<>(List.of(arguments));
+        List<String> all = new ArrayList<>(List.of("./tokenlog"));
+        all.addAll(List.of(arguments));
         all.add("--bootstrap");
         all.add(bootstrap);
-        return CommandLine.tokenlog(home, all.toArray(String[]::new));
+        return CommandLine.run(Checkout.root(), environment, Duration.ofMinutes(3), all);
     }
 
     Process process() {

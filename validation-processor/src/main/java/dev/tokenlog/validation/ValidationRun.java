@@ -147,7 +147,7 @@ final class ValidationRun {
             return hub.get()
                     .cachedOrFetch(
                             id, Hub.Part.MODEL, new DownloadLog(subject.validationId(), id), stop)
-                    .folder();
+                    .path();
         }
         try {
             return Path.of(subject.against());

@@ -180,9 +180,14 @@ public final class Hub {
         if (noted.isPresent()) {
             List<HubFile> wanted = new ArrayList<>(HubFiles.small(noted.get(), part));
             Optional<String> small = firstMissing(wanted, cache, commit);
-            return small.isPresent() || part == Part.TOKENIZER
+            return small.isPresent() || part == Part.TOKENIZER && id.file().isEmpty()
                     ? small
                     : firstMissing(HubFiles.weights(noted.get(), folder), cache, commit);
+        }
+        if (id.file().isPresent()) {
+            return id.file()
+                    .filter(name -> !isFile(folder, name))
+                    .map(name -> "'" + name + "' is missing");
         }
         if (TOKENIZERS.stream().noneMatch(name -> isFile(folder, name))) {
             return Optional.of("it has no tokenizer");
@@ -258,8 +263,10 @@ public final class Hub {
             Map<String, String> sha256 = new HashMap<>();
             small.forEach(meter::plan);
             bring(small, listing, sha256);
-            if (part == Part.MODEL) {
-                ModelPlans.read(folder.resolve(ModelFiles.CONFIG));
+            if (part == Part.MODEL || id.file().isPresent()) {
+                if (id.file().isEmpty()) {
+                    ModelPlans.read(folder.resolve(ModelFiles.CONFIG));
+                }
                 List<HubFile> weights = HubFiles.weights(listing, folder);
                 weights.forEach(meter::plan);
                 cache.requireRoom(

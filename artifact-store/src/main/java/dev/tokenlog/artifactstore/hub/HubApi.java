@@ -52,7 +52,7 @@ final class HubApi {
         Optional<URI> page =
                 Optional.of(
                         URI.create(
-                                "%s/api/models/%s/tree/%s?recursive=false&expand=false"
+                                "%s/api/models/%s/tree/%s"
                                         .formatted(settings.endpoint(), id.repository(), commit)));
         for (int pages = 0; page.isPresent(); pages++) {
             if (pages == MOST_PAGES) {

@@ -162,7 +162,12 @@ final class HubCache {
         if (!Files.isRegularFile(noted)) {
             return Optional.empty();
         }
-        JsonNode tree = StrictJson.object(noted);
+        JsonNode tree;
+        try {
+            tree = StrictJson.object(noted);
+        } catch (EngineException e) {
+            return Optional.empty(); // only a note: what is there is looked at instead
+        }
         if (tree.path("format_version").asInt() != 1) {
             return Optional.empty();
         }

@@ -21,23 +21,26 @@ final class HubFiles {
     private static final Pattern PICKLE =
             Pattern.compile(".*\\.(bin|pt|pth|ckpt|pkl)(\\.index\\.json)?");
 
-    private static final Pattern OTHER = Pattern.compile(".*\\.(gguf|h5|msgpack|onnx|safetensors)");
+    private static final Pattern OTHER = Pattern.compile(".*\\.(h5|msgpack|onnx|safetensors)");
 
     private HubFiles() {}
 
     /// Configuration, tokenizer and templates; with the weights' index, where there is one.
     static List<HubFile> small(HubListing listing, Hub.Part part) {
+        if (listing.id().file().isPresent()) {
+            return List.of(); // it is all in the one file
+        }
         List<HubFile> files = new ArrayList<>();
         for (String name : ModelFiles.COPIED) {
             listing.find(name).ifPresent(files::add);
         }
         if (part == Hub.Part.MODEL) {
+            requireWeights(listing);
             if (listing.find(ModelFiles.CONFIG).isEmpty()) {
                 throw new EngineException(
                         Reason.SOURCE_NOT_FOUND,
                         listing.id() + ": there is no file '" + ModelFiles.CONFIG + "'");
             }
-            requireWeights(listing);
             listing.find(SafetensorsFolder.INDEX).ifPresent(files::add);
         } else if (files.isEmpty()) {
             throw new EngineException(
@@ -45,6 +48,14 @@ final class HubFiles {
                     listing.id() + ": there is neither a configuration nor a tokenizer");
         }
         return files;
+    }
+
+    private static List<String> ggufFiles(HubListing listing) {
+        return listing.files().keySet().stream()
+                .filter(name -> name.endsWith(".gguf"))
+                .sorted()
+                .limit(20)
+                .toList();
     }
 
     private static void requireWeights(HubListing listing) {
@@ -60,6 +71,12 @@ final class HubFiles {
                     Reason.UNSUPPORTED,
                     "%s: '%s' is a Python pickle, which can run a program when it is read: expected %s; look for a revision that has it (often refs/pr/N), or for another repository of the model"
                             .formatted(listing.id(), pickle.get(), SafetensorsFolder.SINGLE));
+        }
+        if (!ggufFiles(listing).isEmpty()) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    "%s: it has no safetensors, but GGUF files: say which one (--file, or #FILE after the id): %s"
+                            .formatted(listing.id(), ggufFiles(listing)));
         }
         Optional<String> other = names.stream().filter(n -> OTHER.matcher(n).matches()).findFirst();
         if (other.isPresent()) {
@@ -83,6 +100,19 @@ final class HubFiles {
     ///
     /// @param folder where the index is by now, if there is one
     static List<HubFile> weights(HubListing listing, Path folder) {
+        Optional<String> wanted = listing.id().file();
+        if (wanted.isPresent()) {
+            return List.of(
+                    listing.find(wanted.get())
+                            .orElseThrow(() ->
+                                    new EngineException(
+                                            Reason.SOURCE_NOT_FOUND,
+                                            "%s: there is no file '%s'; the GGUF files there are %s"
+                                                    .formatted(
+                                                            listing.id(),
+                                                            wanted.get(),
+                                                            ggufFiles(listing)))));
+        }
         if (listing.find(SafetensorsFolder.INDEX).isEmpty()) {
             return List.of(listing.find(SafetensorsFolder.SINGLE).orElseThrow());
         }

@@ -2,13 +2,16 @@ package dev.tokenlog.artifactstore.hub;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import java.util.Optional;
 import java.util.regex.Pattern;
 
-/// A model of the hub: `hub:ORG/NAME@REVISION`, as requests, manifests and events write it.
+/// A model of the hub: `hub:ORG/NAME@REVISION`, or `hub:ORG/NAME@REVISION#FILE.gguf`, as requests,
+/// manifests and events write it.
 ///
 /// @param repository `ORG/NAME`; a few old ones have a `NAME` alone
 /// @param revision a branch, a tag, `refs/pr/N` or a commit
-public record HubId(String repository, String revision) {
+/// @param file the GGUF file that is the model; empty where the repository is
+public record HubId(String repository, String revision, Optional<String> file) {
 
     /// What makes a source a hub id beyond doubt.
     public static final String SCHEME = "hub:";
@@ -21,6 +24,8 @@ public record HubId(String repository, String revision) {
             Pattern.compile("[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?");
     private static final Pattern REVISION =
             Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._+@-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+@-]*)*");
+    private static final Pattern FILE =
+            Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}\\.gguf");
     private static final Pattern COMMIT = Pattern.compile("[0-9a-f]{40}");
 
     public HubId {
@@ -31,6 +36,9 @@ public record HubId(String repository, String revision) {
                 || !REVISION.matcher(revision).matches()
                 || revision.contains("..")) {
             throw wrong(repository + "@" + revision, "no name of a revision");
+        }
+        if (file.isPresent() && !FILE.matcher(file.get()).matches()) {
+            throw wrong(repository + "#" + file.get(), "no name of a GGUF file of the repository");
         }
     }
 
@@ -62,12 +70,14 @@ public record HubId(String repository, String revision) {
         return true;
     }
 
-    /// Reads `hub:ORG/NAME`, `hub:ORG/NAME@REVISION`, with or without the scheme.
+    /// Reads `hub:ORG/NAME`, with `@REVISION` and `#FILE` or not, with or without the scheme.
     ///
     /// @param revision said beside the id, or null
     /// @throws EngineException `PARAMETER_OUT_OF_RANGE` if it is none, or names another revision
     public static HubId parse(String text, String revision) {
-        String id = isHubId(text) ? text.substring(SCHEME.length()) : text;
+        String whole = isHubId(text) ? text.substring(SCHEME.length()) : text;
+        int hash = whole.indexOf('#');
+        String id = hash < 0 ? whole : whole.substring(0, hash);
         int at = id.indexOf('@');
         String repository = at < 0 ? id : id.substring(0, at);
         String inside = at < 0 ? null : id.substring(at + 1);
@@ -75,7 +85,10 @@ public record HubId(String repository, String revision) {
             throw wrong(
                     text, "names another revision than '" + revision + "', which was asked for");
         }
-        return new HubId(repository, inside != null ? inside : revision != null ? revision : MAIN);
+        return new HubId(
+                repository,
+                inside != null ? inside : revision != null ? revision : MAIN,
+                hash < 0 ? Optional.empty() : Optional.of(whole.substring(hash + 1)));
     }
 
     private static EngineException wrong(String text, String why) {
@@ -93,16 +106,21 @@ public record HubId(String repository, String revision) {
     }
 
     public HubId at(String commit) {
-        return new HubId(repository, commit);
+        return new HubId(repository, commit, file);
     }
 
-    /// The repository without its organisation.
+    /// The same repository, of which one GGUF file is meant.
+    public HubId withFile(String name) {
+        return new HubId(repository, revision, Optional.of(name));
+    }
+
+    /// The repository without its organisation, or the file.
     public String name() {
-        return repository.substring(repository.indexOf('/') + 1);
+        return file.orElseGet(() -> repository.substring(repository.indexOf('/') + 1));
     }
 
     @Override
     public String toString() {
-        return SCHEME + repository + "@" + revision;
+        return SCHEME + repository + "@" + revision + file.map(name -> "#" + name).orElse("");
     }
 }

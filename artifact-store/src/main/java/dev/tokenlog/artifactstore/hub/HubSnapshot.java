@@ -19,6 +19,11 @@ public record HubSnapshot(
         sha256 = Map.copyOf(sha256);
     }
 
+    /// What to open: the folder, or the GGUF file in it that was asked for.
+    public Path path() {
+        return id.file().map(folder::resolve).orElse(folder);
+    }
+
     /// Compares what somebody has read to the end with what the hub states.
     ///
     /// @throws EngineException `SOURCE_UNREADABLE` naming the file that was damaged since

@@ -222,6 +222,34 @@ class HubTest {
     }
 
     @Test
+    void oneGgufFileOfMany() {
+        server.add(
+                "org/gguf",
+                Map.of(
+                        "README.md", utf8("# files"),
+                        "x.Q4_0.gguf", bytes(1, 3000),
+                        "x.Q8_0.gguf", bytes(2, 6000)));
+
+        HubSnapshot snapshot = fetch(hub(server, home), "org/gguf#x.Q8_0.gguf");
+
+        assertThat(snapshot.path()).isEqualTo(snapshot.folder().resolve("x.Q8_0.gguf"));
+        assertThat(read(snapshot.path())).isEqualTo(bytes(2, 6000));
+        assertThat(snapshot.sha256()).containsOnlyKeys("x.Q8_0.gguf");
+        assertThat(tree(snapshot.folder())).containsExactly("x.Q8_0.gguf");
+        Hub offline = hub(server, home, "HF_HUB_OFFLINE", "1");
+        assertThat(fetch(offline, "org/gguf#x.Q8_0.gguf").path()).isEqualTo(snapshot.path());
+        assertThat(HubFixture.failure(offline, "org/gguf#x.Q4_0.gguf"))
+                .hasMessageContaining("'x.Q4_0.gguf' is missing");
+
+        assertThat(HubFixture.failure(hub(server, home), "org/gguf"))
+                .hasMessageContaining("--file")
+                .hasMessageContaining("[x.Q4_0.gguf, x.Q8_0.gguf]");
+        assertThat(HubFixture.failure(hub(server, home), "org/gguf#y.gguf"))
+                .hasMessageContaining("no file 'y.gguf'")
+                .hasMessageContaining("x.Q4_0.gguf");
+    }
+
+    @Test
     void aListOfManyPagesIsReadToItsEnd() {
         server.add("org/model", sharded(5, 30));
         server.listInPages();
