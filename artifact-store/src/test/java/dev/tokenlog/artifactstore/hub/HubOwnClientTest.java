@@ -7,7 +7,7 @@ import static dev.tokenlog.artifactstore.hub.HubFixture.model;
 import static dev.tokenlog.artifactstore.hub.HubFixture.read;
 import static dev.tokenlog.artifactstore.hub.HubFixture.sharded;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.abort;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.tokenlog.engine.EngineException.Reason;
 import java.io.BufferedReader;
@@ -17,7 +17,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -31,21 +31,31 @@ class HubOwnClientTest {
 
     private final FakeHub server = new FakeHub();
 
-    @BeforeAll
-    static void findClient() throws Exception {
+    /// Why these tests cannot run; empty if they can.
+    private static final String LACK = lack();
+
+    private static String lack() {
         try {
             Process process =
                     new ProcessBuilder(PYTHON, "-c", "import huggingface_hub, filelock")
                             .redirectErrorStream(true)
                             .start();
             process.getInputStream().readAllBytes();
-            if (process.waitFor() == 0) {
-                return;
-            }
+            return process.waitFor() == 0
+                    ? ""
+                    : PYTHON + " has no huggingface_hub; TOKENLOG_PYTHON names another one";
         } catch (IOException e) {
-            abort("skipped: there is no " + PYTHON);
+            return "there is no " + PYTHON;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return "interrupted";
         }
-        abort("skipped: " + PYTHON + " has no huggingface_hub; TOKENLOG_PYTHON names another one");
+    }
+
+    /// For each test by itself, so that each is counted as skipped.
+    @BeforeEach
+    void needsTheClient() {
+        assumeTrue(LACK.isEmpty(), () -> "skipped: " + LACK);
     }
 
     @AfterEach
