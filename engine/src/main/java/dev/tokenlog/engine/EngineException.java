@@ -22,16 +22,44 @@ public class EngineException extends RuntimeException {
         STORAGE_FAILED
     }
 
+    /// Of a message, which becomes an event: names and values out of files may be of any length.
+    static final int MAX_MESSAGE = 4000;
+
     private final Reason reason;
 
     public EngineException(Reason reason, String message) {
-        super(message);
+        super(printable(message));
         this.reason = reason;
     }
 
     public EngineException(Reason reason, String message, Throwable cause) {
-        super(message, cause);
+        super(printable(message), cause);
         this.reason = reason;
+    }
+
+    /// Short enough for a record of the log, and without the control characters by which a name in
+    /// a file could move a terminal's cursor.
+    private static String printable(String message) {
+        if (message == null) {
+            return null;
+        }
+        int length = message.length();
+        String shown = message;
+        if (length > MAX_MESSAGE) {
+            int half = MAX_MESSAGE / 2;
+            shown =
+                    message.substring(0, half)
+                            + " … (%d characters) … ".formatted(length - MAX_MESSAGE)
+                            + message.substring(length - half);
+        }
+        StringBuilder text = new StringBuilder(shown.length());
+        shown.codePoints().map(c -> isPrintable(c) ? c : 0xfffd).forEach(text::appendCodePoint);
+        return text.toString();
+    }
+
+    private static boolean isPrintable(int c) {
+        boolean surrogate = c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE;
+        return c == '\n' || c == '\t' || !(Character.isISOControl(c) || surrogate);
     }
 
     public Reason reason() {

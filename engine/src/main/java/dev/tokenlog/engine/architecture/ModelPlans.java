@@ -11,6 +11,7 @@ import dev.tokenlog.engine.architecture.ModelPlan.Activation;
 import dev.tokenlog.engine.architecture.ModelPlan.Attention;
 import dev.tokenlog.engine.architecture.ModelPlan.FeedForward;
 import dev.tokenlog.engine.architecture.ModelPlan.LayerPlan;
+import dev.tokenlog.engine.architecture.PlannedTensor.Kind;
 import dev.tokenlog.engine.architecture.RotaryScaling.Scaled;
 import dev.tokenlog.engine.format.StrictJson;
 import java.nio.file.Path;
@@ -29,6 +30,12 @@ public final class ModelPlans {
     private static final int MAX_HEADS = 1024;
     private static final int MAX_WIDTH = 1 << 20;
     private static final int MAX_VOCABULARY = 1 << 22;
+
+    /// Of one matrix, so that its scales fit into an array: four times the largest that is known.
+    private static final long MAX_ELEMENTS = 1L << 33;
+
+    /// Of a tensor that stays float.
+    private static final long MAX_FLOAT_ELEMENTS = 1L << 28;
 
     private static final Set<String> FLOAT_TYPES = Set.of("float32", "float16", "bfloat16");
 
@@ -66,6 +73,7 @@ public final class ModelPlans {
         checkQuantization(config);
         checkDataType(config);
         ModelPlan plan = new ModelPlans(config, family).plan();
+        refuseHugeTensors(plan, config);
         UnreadFields.refuseArithmetic(config, family);
         return plan;
     }
@@ -145,12 +153,25 @@ public final class ModelPlans {
         }
     }
 
+    /// Each field may be within its bounds, and their product beyond any computer.
+    private static void refuseHugeTensors(ModelPlan plan, ConfigFields config) {
+        for (PlannedTensor tensor : PlannedTensor.of(plan)) {
+            boolean inFloat = !tensor.kind().isQuantizable();
+            if (tensor.elements() > (inFloat ? MAX_FLOAT_ELEMENTS : MAX_ELEMENTS)) {
+                throw config.unreadable(
+                        tensor.kind() == Kind.EMBEDDING ? "vocab_size" : "hidden_size",
+                        "gives '%s' %s: expected fewer elements"
+                                .formatted(tensor.name(), tensor.shape()));
+            }
+        }
+    }
+
     private ModelPlan plan() {
         int vocabulary = config.integer("vocab_size", 1, MAX_VOCABULARY);
         int hidden = config.integer("hidden_size", 1, MAX_WIDTH);
         int context = config.integer("max_position_embeddings", 1, Integer.MAX_VALUE);
         boolean tied = config.flag("tie_word_embeddings", false);
-        float epsilon = (float) config.positive("rms_norm_eps");
+        float epsilon = single(config.positive("rms_norm_eps"), "rms_norm_eps");
         int count = config.integer("num_hidden_layers", 1, MAX_LAYERS);
         Attention attention = attention(hidden);
         FeedForward feedForward = feedForward();

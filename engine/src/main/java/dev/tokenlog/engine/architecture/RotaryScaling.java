@@ -27,6 +27,12 @@ final class RotaryScaling {
     private static final String PARTIAL = "partial_rotary_factor";
     private static final String ORIGINAL = "original_max_position_embeddings";
 
+    /// A position times this is still far from overflow.
+    private static final double MAX_FREQUENCY = 1e9;
+
+    /// Beyond it, no text is as long as the context would be.
+    private static final double MAX_FACTOR = 1 << 20;
+
     private final ConfigFields config;
     private final Family family;
     private final int headSize;
@@ -86,12 +92,29 @@ final class RotaryScaling {
                 scaling.isPresent()
                         ? scaled(scaling.get(), dimensions, theta)
                         : new Scaled(plain(dimensions, theta, frequency -> frequency), 0);
-        for (double frequency : scaled.rotary().inverseFrequencies()) {
-            if (!Double.isFinite(frequency)) {
-                throw config.unreadable(thetaField, theta + " gives a frequency of " + frequency);
+        check(scaled, scaling, theta, thetaField);
+        return scaled;
+    }
+
+    /// Whatever the numbers were: each frequency turns, and each angle is one.
+    private void check(
+            Scaled scaled, Optional<ConfigFields> scaling, double theta, String thetaField) {
+        Rotary rotary = scaled.rotary();
+        List<Double> frequencies = new ArrayList<>(rotary.inverseFrequencies());
+        frequencies.addAll(rotary.longInverseFrequencies());
+        for (double frequency : frequencies) {
+            if (!(frequency >= Double.MIN_NORMAL && frequency <= MAX_FREQUENCY)) {
+                throw config.unreadable(
+                        scaling.isPresent() ? config.states(NEWER) ? NEWER : OLDER : thetaField,
+                        "gives a frequency of " + frequency + " with a base of " + theta);
             }
         }
-        return scaled;
+        float attention = (float) rotary.attentionFactor();
+        if (!(attention >= Float.MIN_NORMAL && attention <= Float.MAX_VALUE)) {
+            throw config.unreadable(
+                    config.states(NEWER) ? NEWER : OLDER,
+                    "gives an attention factor of " + rotary.attentionFactor());
+        }
     }
 
     private Scaled scaled(ConfigFields fields, int dimensions, double theta) {
@@ -204,15 +227,24 @@ final class RotaryScaling {
         return StrictMath.pow(theta, 2.0 * pair / dimensions);
     }
 
+    private static double factor(ConfigFields fields) {
+        double factor = fields.positive("factor");
+        if (factor > MAX_FACTOR) {
+            throw fields.unreadable(
+                    "factor", "expected at most " + (int) MAX_FACTOR + ", found " + factor);
+        }
+        return factor;
+    }
+
     /// Positions divided by a factor, which is frequencies divided by it.
     private static DoubleUnaryOperator linear(ConfigFields fields) {
-        double factor = fields.positive("factor");
+        double factor = factor(fields);
         return frequency -> frequency / factor;
     }
 
     /// Llama 3.1: long waves are stretched by the factor, short ones kept, those between blended.
     private DoubleUnaryOperator llama3(ConfigFields fields) {
-        double factor = fields.positive("factor");
+        double factor = factor(fields);
         double low = fields.positive("low_freq_factor");
         double high = fields.positive("high_freq_factor");
         int original = original(fields);
@@ -235,7 +267,7 @@ final class RotaryScaling {
     /// NTK: theta grows with the text once it is longer than the original context, here
     /// `max_position_embeddings`.
     private Scaled dynamic(ConfigFields fields, int dimensions, double theta) {
-        double factor = fields.positive("factor");
+        double factor = factor(fields);
         if (factor < 1) {
             throw fields.unreadable("factor", "expected at least 1, found " + factor);
         }
@@ -262,8 +294,7 @@ final class RotaryScaling {
     /// the factor, those between blended; scores grow a little.
     private Scaled yarn(ConfigFields fields, int dimensions, double theta) {
         int original = original(fields);
-        double factor =
-                fields.has("factor") ? fields.positive("factor") : (double) context / original;
+        double factor = fields.has("factor") ? factor(fields) : (double) context / original;
         double fast = fields.positive("beta_fast", 32);
         double slow = fields.positive("beta_slow", 1);
         boolean truncate = fields.flag("truncate", true);
@@ -306,8 +337,7 @@ final class RotaryScaling {
     /// context, one for longer ones.
     private Scaled longrope(ConfigFields fields, int dimensions, double theta) {
         int original = original(fields);
-        double factor =
-                fields.has("factor") ? fields.positive("factor") : (double) context / original;
+        double factor = fields.has("factor") ? factor(fields) : (double) context / original;
         double attention =
                 factor <= 1 || original < 2
                         ? 1

@@ -56,6 +56,11 @@ public final class Artifact implements Model {
             return artifact;
         } catch (EngineException e) {
             throw new EngineException(Reason.MODEL_UNREADABLE, e.getMessage(), e);
+        } catch (InternalError mapping) {
+            throw new EngineException(
+                    Reason.MODEL_UNREADABLE,
+                    folder + ": a weight file became shorter while it was read",
+                    mapping);
         } finally {
             if (!opened) {
                 arena.close();

@@ -2,6 +2,7 @@ package dev.tokenlog.engine.artifact;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.InputFiles;
 import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.io.IOException;
@@ -173,11 +174,11 @@ public final class ArtifactStore {
 
     /// Copies a file so that it is there whole or not at all, even after a power failure.
     static void copyDurably(Path from, Path to) {
+        InputFiles.requireRegular(from);
         try (InputStream in = Files.newInputStream(from)) {
             durably(to, in);
         } catch (IOException e) {
-            throw new EngineException(
-                    Reason.SOURCE_UNREADABLE, from + ": cannot be read: " + e.getMessage(), e);
+            throw InputFiles.unreadable(from, e);
         }
     }
 

@@ -89,6 +89,8 @@ public final class Converter {
                 Path folder = store.publish(work, manifest.modelDigest());
                 return Artifact.open(folder, false);
             }
+        } catch (InternalError mapping) {
+            throw SourceModel.shortened(source.folder(), mapping);
         }
     }
 
@@ -174,6 +176,7 @@ public final class Converter {
             }
             weightFiles.sync();
         }
+        source.refuseChanges();
         files.copyTo(work.artifact());
         Manifest manifest = ManifestBuilder.build(source, recipe, origin, files, weights);
         ArtifactStore.writeDurably(

@@ -4,9 +4,8 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.tokenlog.engine.EngineException;
-import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.format.InputFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -14,7 +13,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -130,6 +128,7 @@ public final class Digests {
 
     /// Size and digest of a file, under its name without a path.
     static Manifest.FileEntry file(Path file) {
+        InputFiles.requireRegular(file);
         MessageDigest digest = sha256();
         long bytes = 0;
         try (InputStream in = Files.newInputStream(file)) {
@@ -138,11 +137,8 @@ public final class Digests {
                 digest.update(buffer, 0, read);
                 bytes += read;
             }
-        } catch (NoSuchFileException e) {
-            throw new EngineException(Reason.SOURCE_NOT_FOUND, file + ": not found", e);
         } catch (IOException e) {
-            throw new EngineException(
-                    Reason.SOURCE_UNREADABLE, file + ": cannot be read: " + e.getMessage(), e);
+            throw InputFiles.unreadable(file, e);
         }
         return new Manifest.FileEntry(file.getFileName().toString(), bytes, hex(digest.digest()));
     }

@@ -62,6 +62,14 @@ public record Inspection(
     ///
     /// @throws EngineException naming what is broken or not supported
     public static Inspection of(Path path) {
+        try {
+            return look(path);
+        } catch (InternalError mapping) {
+            throw SourceModel.shortened(path, mapping);
+        }
+    }
+
+    private static Inspection look(Path path) {
         if (Files.isDirectory(path)) {
             return Files.exists(path.resolve(ModelFiles.MANIFEST)) ? artifact(path) : source(path);
         }

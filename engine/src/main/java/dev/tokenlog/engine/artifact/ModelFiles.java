@@ -1,6 +1,6 @@
 package dev.tokenlog.engine.artifact;
 
-import java.nio.file.Files;
+import dev.tokenlog.engine.format.InputFiles;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -30,11 +30,17 @@ public final class ModelFiles {
     private ModelFiles() {}
 
     /// @param name without a path
+    /// @throws dev.tokenlog.engine.EngineException if something else than a file has the name: a
+    ///   model must not lose what it says about tokens
     static Optional<Path> find(Path folder, String name) {
         if (name.isEmpty() || name.contains("/") || name.contains("\\") || name.equals("..")) {
             throw new IllegalArgumentException("'" + name + "' is not the name of a file");
         }
         Path file = folder.resolve(name);
-        return Files.isRegularFile(file) ? Optional.of(file) : Optional.empty();
+        if (!InputFiles.isThere(file)) {
+            return Optional.empty();
+        }
+        InputFiles.requireRegular(file);
+        return Optional.of(file);
     }
 }

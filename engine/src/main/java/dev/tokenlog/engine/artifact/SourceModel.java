@@ -177,6 +177,21 @@ public final class SourceModel implements Model {
         return weights.files();
     }
 
+    /// What the operating system tells of a file that has become shorter than its mapping.
+    static EngineException shortened(Path path, InternalError mapping) {
+        return new EngineException(
+                Reason.SOURCE_UNREADABLE,
+                path + ": a weight file became shorter while it was read",
+                mapping);
+    }
+
+    /// Call when all has been read.
+    ///
+    /// @throws EngineException `SOURCE_UNREADABLE` if a weight file is not the one that was opened
+    void refuseChanges() {
+        weights.refuseChanges();
+    }
+
     /// The type that most parameters have.
     public String dataType() {
         return planned.stream()

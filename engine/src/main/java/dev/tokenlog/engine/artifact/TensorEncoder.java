@@ -115,11 +115,8 @@ final class TensorEncoder {
     private static RuntimeException failure(ExecutionException e) {
         return switch (e.getCause()) {
             case EngineException known -> known;
-            case InternalError mapping ->
-                    new EngineException(
-                            Reason.SOURCE_UNREADABLE,
-                            "a weight file became shorter while it was read",
-                            mapping);
+            // A weight file became shorter: the converter knows which folder it is in.
+            case InternalError mapping -> throw mapping;
             default -> new IllegalStateException("quantizing failed", e.getCause());
         };
     }

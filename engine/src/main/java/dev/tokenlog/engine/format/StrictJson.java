@@ -11,11 +11,11 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /// JSON of files that anybody may have written: limited in size, nesting and the length of names
@@ -26,39 +26,65 @@ public final class StrictJson {
     /// The largest JSON file that is read as a whole.
     public static final long MAX_FILE_BYTES = 256L << 20;
 
-    private static final JsonFactory FACTORY =
-            JsonFactory.builder()
-                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                    .streamReadConstraints(
-                            StreamReadConstraints.builder()
-                                    .maxNestingDepth(32)
-                                    .maxNameLength(4096)
-                                    .maxNumberLength(64)
-                                    .maxStringLength(1 << 20)
-                                    .build())
-                    .build();
+    /// The largest that becomes a tree: a vocabulary of 250,000 words has 10 MB.
+    static final long MAX_TREE_BYTES = 64L << 20;
+
+    /// A tree takes many times the bytes of `[[],[],…`: so few values that it stays small.
+    private static final long MAX_TREE_TOKENS = 3_000_000;
+
+    private static final JsonFactory FACTORY = factory(Long.MAX_VALUE);
 
     /// Reads trees and records under these rules. Fields that a record does not know are ignored.
-    public static final JsonMapper MAPPER =
-            JsonMapper.builder(FACTORY)
-                    .enable(DeserializationFeature.FAIL_ON_READING_DUP_TREE_KEY)
-                    .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-                    .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
-                    .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
-                    .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
-                    .build();
+    public static final JsonMapper MAPPER = mapper(FACTORY);
+
+    private static final JsonMapper TREES = mapper(factory(MAX_TREE_TOKENS));
 
     private StrictJson() {}
+
+    private static JsonFactory factory(long maxTokens) {
+        return JsonFactory.builder()
+                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                // Names of strangers in a table of the whole process: an attack by equal hashes.
+                .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+                .streamReadConstraints(
+                        StreamReadConstraints.builder()
+                                .maxNestingDepth(32)
+                                .maxNameLength(4096)
+                                .maxNumberLength(64)
+                                .maxStringLength(1 << 20)
+                                .maxTokenCount(maxTokens)
+                                .build())
+                .build();
+    }
+
+    private static JsonMapper mapper(JsonFactory factory) {
+        return JsonMapper.builder(factory)
+                .enable(DeserializationFeature.FAIL_ON_READING_DUP_TREE_KEY)
+                .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+                .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+                .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+                .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
+                .build();
+    }
 
     /// A parser over text that has been decoded already.
     public static JsonParser parser(String text) throws IOException {
         return FACTORY.createParser(text);
     }
 
-    /// Decodes UTF-8 and refuses what is none.
+    /// Decodes UTF-8 and refuses what is none, and a byte order mark: it would become part of the
+    /// first name, line or prompt.
     ///
     /// @param what names the text in the error
     public static String decode(byte[] utf8, String what) {
+        if (utf8.length >= 3
+                && utf8[0] == (byte) 0xef
+                && utf8[1] == (byte) 0xbb
+                && utf8[2] == (byte) 0xbf) {
+            throw new EngineException(
+                    Reason.SOURCE_UNREADABLE,
+                    what + ": begins with a byte order mark; save it as UTF-8 without one");
+        }
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
         } catch (CharacterCodingException e) {
@@ -69,33 +95,31 @@ public final class StrictJson {
 
     /// The bytes of a JSON file of reasonable size.
     public static byte[] bytes(Path file) {
-        try {
+        return bytes(file, MAX_FILE_BYTES);
+    }
+
+    private static byte[] bytes(Path file, long limit) {
+        InputFiles.requireRegular(file);
+        try (InputStream in = Files.newInputStream(file)) {
             long size = Files.size(file);
-            if (!Files.isRegularFile(file)) {
-                // Opening a pipe would wait for whoever writes to it.
-                throw new EngineException(
-                        Reason.SOURCE_UNREADABLE, file + ": is not a regular file");
-            }
-            if (size > MAX_FILE_BYTES) {
+            if (size > limit) {
                 throw new EngineException(
                         Reason.SOURCE_UNREADABLE,
-                        file + ": " + size + " bytes of JSON; the limit is " + MAX_FILE_BYTES);
+                        file + ": " + size + " bytes of JSON; the limit is " + limit);
             }
-            return Files.readAllBytes(file);
-        } catch (NoSuchFileException e) {
-            throw new EngineException(Reason.SOURCE_NOT_FOUND, file + ": not found", e);
+            // Also where the file grows meanwhile, no more than it had.
+            return in.readNBytes((int) size);
         } catch (IOException e) {
-            throw new EngineException(
-                    Reason.SOURCE_UNREADABLE, file + ": cannot be read: " + e.getMessage(), e);
+            throw InputFiles.unreadable(file, e);
         }
     }
 
     /// The object that a file holds.
     public static JsonNode object(Path file) {
-        String text = decode(bytes(file), file.toString());
+        String text = decode(bytes(file, MAX_TREE_BYTES), file.toString());
         JsonNode node;
         try {
-            node = MAPPER.readTree(text);
+            node = TREES.readTree(text);
         } catch (JsonProcessingException e) {
             throw unreadable(file.toString(), e);
         }

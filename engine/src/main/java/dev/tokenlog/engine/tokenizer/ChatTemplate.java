@@ -3,6 +3,7 @@ package dev.tokenlog.engine.tokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.InputFiles;
 import dev.tokenlog.engine.format.StrictJson;
 import dev.tokenlog.engine.tokenizer.jinja.JinjaTemplate;
 import dev.tokenlog.engine.tokenizer.jinja.TemplateException;
@@ -68,7 +69,7 @@ public final class ChatTemplate {
         Map<String, String> specialTokens = SpecialTokens.byName(folder);
         Path jinja = folder.resolve("chat_template.jinja");
         Map<String, String> sources = new LinkedHashMap<>();
-        if (Files.exists(jinja)) {
+        if (InputFiles.isThere(jinja)) {
             sources.put(DEFAULT, text(jinja));
         }
         for (Path file : additional(folder.resolve(ADDITIONAL))) {
@@ -93,7 +94,18 @@ public final class ChatTemplate {
     }
 
     private static String text(Path file) {
-        return StrictJson.decode(StrictJson.bytes(file), file.toString());
+        String source = StrictJson.text(StrictJson.bytes(file), file.toString());
+        if (source.length() > MAX_CHARACTERS) {
+            throw new EngineException(
+                    Reason.TEMPLATE_REFUSED,
+                    "%s: %d characters; the limit is %d"
+                            .formatted(file, source.length(), MAX_CHARACTERS));
+        }
+        if (source.indexOf(0) >= 0) {
+            throw new EngineException(
+                    Reason.TEMPLATE_REFUSED, file + ": has zero bytes; save it as UTF-8");
+        }
+        return source;
     }
 
     private static List<Path> additional(Path folder) {
@@ -101,10 +113,14 @@ public final class ChatTemplate {
             return List.of();
         }
         try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> file.toString().endsWith(JINJA))
-                    .sorted()
-                    .limit(MAX_TEMPLATES)
-                    .toList();
+            List<Path> templates =
+                    files.filter(file -> file.toString().endsWith(JINJA)).sorted().toList();
+            if (templates.size() > MAX_TEMPLATES) {
+                throw new EngineException(
+                        Reason.TEMPLATE_REFUSED,
+                        folder + ": more than " + MAX_TEMPLATES + " templates");
+            }
+            return templates;
         } catch (IOException e) {
             throw new EngineException(
                     Reason.SOURCE_UNREADABLE, folder + ": cannot be read: " + e.getMessage(), e);
@@ -140,7 +156,12 @@ public final class ChatTemplate {
                             Reason.TEMPLATE_REFUSED,
                             file + ": chat_template: an entry lacks its name or its template");
                 }
-                sources.put(name.textValue(), template.textValue());
+                if (sources.put(name.textValue(), template.textValue()) != null) {
+                    throw new EngineException(
+                            Reason.TEMPLATE_REFUSED,
+                            "%s: chat_template: '%s' stands there twice"
+                                    .formatted(file, name.textValue()));
+                }
             }
         } else if (!value.isMissingNode() && !value.isNull()) {
             throw new EngineException(

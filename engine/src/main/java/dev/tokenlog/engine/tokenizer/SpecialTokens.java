@@ -3,8 +3,8 @@ package dev.tokenlog.engine.tokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.InputFiles;
 import dev.tokenlog.engine.format.StrictJson;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -59,7 +59,7 @@ final class SpecialTokens {
 
     /// The object in a configuration file, if the file is there.
     static Optional<JsonNode> configuration(Path file) {
-        return Files.exists(file) ? Optional.of(StrictJson.object(file)) : Optional.empty();
+        return InputFiles.isThere(file) ? Optional.of(StrictJson.object(file)) : Optional.empty();
     }
 
     /// A token is written as its text or as an object with `content`.

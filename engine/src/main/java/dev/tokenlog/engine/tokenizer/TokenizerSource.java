@@ -3,9 +3,9 @@ package dev.tokenlog.engine.tokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.InputFiles;
 import dev.tokenlog.engine.format.StrictJson;
 import dev.tokenlog.engine.tokenizer.ByteLevelVocabulary.Words;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -41,14 +41,14 @@ public record TokenizerSource(Path file, String json) {
     }
 
     private static boolean isThere(Path folder, String name) {
-        return Files.exists(folder.resolve(name));
+        return InputFiles.isThere(folder.resolve(name));
     }
 
     /// @throws EngineException `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE` or `UNSUPPORTED`, naming the
     ///   file
     public static TokenizerSource read(Path folder) {
         Path json = folder.resolve(JSON);
-        if (Files.exists(json)) {
+        if (InputFiles.isThere(json)) {
             return new TokenizerSource(
                     json, StrictJson.decode(StrictJson.bytes(json), json.toString()));
         }
@@ -67,7 +67,7 @@ public record TokenizerSource(Path file, String json) {
 
     static TokenizerSource translate(Path folder) {
         Path sentencePiece = folder.resolve(SENTENCE_PIECE);
-        return Files.exists(sentencePiece)
+        return InputFiles.isThere(sentencePiece)
                 ? sentencePiece(folder, sentencePiece)
                 : byteLevel(folder, folder.resolve(VOCABULARY), folder.resolve(MERGES));
     }

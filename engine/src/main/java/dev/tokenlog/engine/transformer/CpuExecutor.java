@@ -13,6 +13,7 @@ import dev.tokenlog.engine.compute.Numerics;
 import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.transformer.FeedForwardWeights.Dense;
 import dev.tokenlog.engine.transformer.FeedForwardWeights.Experts;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,6 +36,7 @@ public final class CpuExecutor implements Executor {
     private static final long PRODUCTS_TO_SHARE = 150_000;
 
     private final ModelPlan plan;
+    private final Path folder;
     private final String numericsId;
     private final String description;
     private final Kernels kernels;
@@ -79,6 +81,7 @@ public final class CpuExecutor implements Executor {
 
     private CpuExecutor(Model model, CpuOptions options, KernelSelection selection) {
         this.plan = model.plan();
+        this.folder = model.folder();
         this.kernels = selection.kernels();
         boolean artifact = model.digest().isPresent();
         KvType kv = options.kv().orElse(artifact ? KvType.KV16 : KvType.KV32);
@@ -163,7 +166,15 @@ public final class CpuExecutor implements Executor {
         for (int first = 0; first < batch.size(); first += buffers.maxTokens()) {
             firstToken = first;
             tokens = Math.min(buffers.maxTokens(), batch.size() - first);
-            forward();
+            try {
+                forward();
+            } catch (InternalError mapping) {
+                // What the operating system says about a file that is shorter than its mapping.
+                throw new EngineException(
+                        EngineException.Reason.MODEL_UNREADABLE,
+                        folder + ": a weight file became shorter while the model ran",
+                        mapping);
+            }
         }
         this.batch = null;
     }

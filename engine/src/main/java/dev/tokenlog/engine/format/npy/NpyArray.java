@@ -2,12 +2,12 @@ package dev.tokenlog.engine.format.npy;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.InputFiles;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -38,6 +38,7 @@ public record NpyArray(List<Long> shape, float[] values) {
     /// @throws EngineException `SOURCE_NOT_FOUND`; `SOURCE_UNREADABLE` naming file and offset;
     ///   `UNSUPPORTED` for another type or column-major order
     public static NpyArray read(Path file) {
+        InputFiles.requireRegular(file);
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             ByteBuffer start = read(channel, 0, 12, file);
             for (int i = 0; i < MAGIC.length; i++) {
@@ -62,11 +63,8 @@ public record NpyArray(List<Long> shape, float[] values) {
             return new NpyArray(
                     shape,
                     values(channel, headerBegin + headerLength, elements(shape, file), file));
-        } catch (NoSuchFileException e) {
-            throw new EngineException(Reason.SOURCE_NOT_FOUND, file + ": not found", e);
         } catch (IOException e) {
-            throw new EngineException(
-                    Reason.SOURCE_UNREADABLE, file + ": cannot be read: " + e.getMessage(), e);
+            throw InputFiles.unreadable(file, e);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.tokenlog.engine.format.safetensors;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.InputFiles;
 import dev.tokenlog.engine.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -10,8 +11,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
@@ -43,10 +42,7 @@ public final class SafetensorsFile {
     /// @throws EngineException `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE` or, for a data type that the
     ///   engine does not know, `UNSUPPORTED`
     public static SafetensorsFile open(Path path, Arena arena) {
-        if (Files.exists(path) && !Files.isRegularFile(path)) {
-            // Opening a pipe would wait for whoever writes to it.
-            throw new EngineException(Reason.SOURCE_UNREADABLE, path + ": is not a regular file");
-        }
+        InputFiles.requireRegular(path);
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             long size = channel.size();
             byte[] json = readHeader(channel, size, path);
@@ -58,11 +54,8 @@ public final class SafetensorsFile {
                             ? MemorySegment.NULL
                             : channel.map(MapMode.READ_ONLY, dataBegin, dataBytes, arena);
             return new SafetensorsFile(path, header, data);
-        } catch (NoSuchFileException e) {
-            throw new EngineException(Reason.SOURCE_NOT_FOUND, path + ": not found", e);
         } catch (IOException e) {
-            throw new EngineException(
-                    Reason.SOURCE_UNREADABLE, path + ": cannot be read: " + e.getMessage(), e);
+            throw InputFiles.unreadable(path, e);
         }
     }
 

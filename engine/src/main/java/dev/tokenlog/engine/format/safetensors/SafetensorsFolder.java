@@ -3,34 +3,48 @@ package dev.tokenlog.engine.format.safetensors;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.InputFiles;
 import dev.tokenlog.engine.format.StrictJson;
 import dev.tokenlog.engine.tensor.Tensor;
+import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Map.Entry;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 
 /// The weights of a Hugging Face folder: `model.safetensors`, or the shards that
 /// `model.safetensors.index.json` names under `weight_map`. A shard lies in the folder itself; the
-/// index must tell of every tensor of every shard where it is, and nothing else.
+/// index must tell of every tensor of every shard where it is, and nothing else; a shard that it
+/// does not name, and shards without an index, are refused.
 public final class SafetensorsFolder {
 
     public static final String SINGLE = "model.safetensors";
     public static final String INDEX = "model.safetensors.index.json";
 
+    private static final Pattern SHARD =
+            Pattern.compile("model-[0-9]{1,9}-of-[0-9]{1,9}\\.safetensors");
+
     private final List<Path> files;
     private final Map<String, Tensor> tensors;
     private final Map<String, Path> holders;
+    private final Map<Path, FileState> states = new LinkedHashMap<>();
 
     private SafetensorsFolder(
             List<Path> files, Map<String, Tensor> tensors, Map<String, Path> holders) {
         this.files = List.copyOf(files);
+        this.files.forEach(file -> states.put(file, FileState.of(file)));
         this.tensors = tensors;
         this.holders = holders;
     }
@@ -38,11 +52,12 @@ public final class SafetensorsFolder {
     /// @param arena how long the data stays mapped
     public static SafetensorsFolder open(Path folder, Arena arena) {
         Path index = folder.resolve(INDEX);
-        if (Files.exists(index)) {
+        if (InputFiles.isThere(index)) {
             return openShards(folder, index, arena);
         }
         Path single = folder.resolve(SINGLE);
-        if (!Files.exists(single)) {
+        refuseExtra(folder, Set.of(SINGLE), "beside " + SINGLE + " without " + INDEX);
+        if (!InputFiles.isThere(single)) {
             throw new EngineException(
                     Reason.SOURCE_NOT_FOUND,
                     folder + ": neither " + SINGLE + " nor " + INDEX + " is there");
@@ -60,7 +75,9 @@ public final class SafetensorsFolder {
         Map<String, Map<String, Tensor>> shards = new TreeMap<>();
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         Map<String, Path> holders = new LinkedHashMap<>();
-        for (Entry<String, String> entry : weightMap(index).entrySet()) {
+        Map<String, String> weightMap = weightMap(index);
+        refuseExtra(folder, Set.copyOf(weightMap.values()), "but " + INDEX + " does not name it");
+        for (Entry<String, String> entry : weightMap.entrySet()) {
             String name = entry.getKey();
             String shard = entry.getValue();
             Map<String, Tensor> held =
@@ -85,6 +102,27 @@ public final class SafetensorsFolder {
         List<Path> files = new ArrayList<>(List.of(index));
         shards.keySet().forEach(shard -> files.add(folder.resolve(shard)));
         return new SafetensorsFolder(files, tensors, holders);
+    }
+
+    /// Weights that lie there and would not be read: of an older version of the model, or those
+    /// that the index has forgotten.
+    private static void refuseExtra(Path folder, Set<String> named, String why) {
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "model*.safetensors")) {
+            for (Path file : files) {
+                String name = file.getFileName().toString();
+                boolean weights = name.equals(SINGLE) || SHARD.matcher(name).matches();
+                if (weights && !named.contains(name)) {
+                    throw new EngineException(
+                            Reason.SOURCE_UNREADABLE,
+                            "%s: is there, %s: which files are the model's? Take the others away"
+                                    .formatted(file, why));
+                }
+            }
+        } catch (DirectoryIteratorException e) {
+            throw InputFiles.unreadable(folder, e.getCause());
+        } catch (IOException e) {
+            throw InputFiles.unreadable(folder, e);
+        }
     }
 
     private static Map<String, Tensor> read(Path file, Arena arena) {
@@ -121,6 +159,32 @@ public final class SafetensorsFolder {
     /// Whether a name stays in its folder on every operating system.
     static boolean isPlainFileName(String name) {
         return name.matches("[A-Za-z0-9_][A-Za-z0-9._-]{0,199}");
+    }
+
+    /// @throws EngineException `SOURCE_UNREADABLE` naming a file that has been written to, or
+    ///   replaced, since the folder was opened
+    public void refuseChanges() {
+        states.forEach((file, state) -> {
+            if (!FileState.of(file).equals(state)) {
+                throw new EngineException(
+                        Reason.SOURCE_UNREADABLE, file + ": changed while it was read");
+            }
+        });
+    }
+
+    /// What tells one version of a file from another without reading it.
+    private record FileState(long bytes, FileTime modified, Object key) {
+
+        static FileState of(Path file) {
+            try {
+                BasicFileAttributes attributes =
+                        Files.readAttributes(file, BasicFileAttributes.class);
+                return new FileState(
+                        attributes.size(), attributes.lastModifiedTime(), attributes.fileKey());
+            } catch (IOException e) {
+                throw InputFiles.unreadable(file, e);
+            }
+        }
     }
 
     /// The index, if there is one, and the weight files.
