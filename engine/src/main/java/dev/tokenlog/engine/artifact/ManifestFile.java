@@ -64,7 +64,7 @@ final class ManifestFile {
     static Manifest read(byte[] bytes, Path file) {
         Manifest manifest;
         try {
-            manifest = MAPPER.readValue(StrictJson.decode(bytes, file.toString()), Manifest.class);
+            manifest = MAPPER.readValue(StrictJson.text(bytes, file.toString()), Manifest.class);
         } catch (JsonProcessingException e) {
             throw StrictJson.unreadable(file.toString(), e);
         }

@@ -5,6 +5,7 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlans;
 import dev.tokenlog.engine.architecture.PlannedTensor;
+import dev.tokenlog.engine.format.FileVersions;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -30,6 +31,7 @@ public final class SourceModel implements Model {
     private final List<PlannedTensor> planned;
     private final Map<String, PlannedTensor> plannedByName;
     private final SourceWeights weights;
+    private final FileVersions versions;
     private final List<Manifest.SkippedTensor> skipped;
     private final Map<String, Matrix.Float> matrices = new ConcurrentHashMap<>();
     private final Arena arena;
@@ -47,6 +49,7 @@ public final class SourceModel implements Model {
         this.closing = closing;
         this.plan = plan;
         this.weights = weights;
+        this.versions = new FileVersions(weights.files());
         this.arena = arena;
         this.planned = PlannedTensor.of(plan);
         this.plannedByName =
@@ -61,6 +64,14 @@ public final class SourceModel implements Model {
     /// @throws EngineException `SOURCE_NOT_FOUND`; `SOURCE_UNREADABLE` naming file, tensor or key,
     ///   and offset; `UNSUPPORTED` naming the field, key, tensor or type
     public static SourceModel open(Path path) {
+        try {
+            return openUnchanged(path);
+        } catch (InternalError mapping) {
+            throw shortened(path, mapping);
+        }
+    }
+
+    private static SourceModel openUnchanged(Path path) {
         Path absolute = path.toAbsolutePath().normalize();
         if (Files.isRegularFile(absolute)) {
             return openGguf(absolute);
@@ -189,7 +200,7 @@ public final class SourceModel implements Model {
     ///
     /// @throws EngineException `SOURCE_UNREADABLE` if a weight file is not the one that was opened
     void refuseChanges() {
-        weights.refuseChanges();
+        versions.refuseChanges();
     }
 
     /// The type that most parameters have.

@@ -72,11 +72,11 @@ public final class StrictJson {
         return FACTORY.createParser(text);
     }
 
-    /// Decodes UTF-8 and refuses what is none, and a byte order mark: it would become part of the
+    /// The text of a whole file: UTF-8 without a byte order mark, which would become part of the
     /// first name, line or prompt.
     ///
-    /// @param what names the text in the error
-    public static String decode(byte[] utf8, String what) {
+    /// @param what names the file in the error
+    public static String text(byte[] utf8, String what) {
         if (utf8.length >= 3
                 && utf8[0] == (byte) 0xef
                 && utf8[1] == (byte) 0xbb
@@ -85,6 +85,13 @@ public final class StrictJson {
                     Reason.SOURCE_UNREADABLE,
                     what + ": begins with a byte order mark; save it as UTF-8 without one");
         }
+        return decode(utf8, what);
+    }
+
+    /// Decodes UTF-8 and refuses what is none.
+    ///
+    /// @param what names the text in the error
+    public static String decode(byte[] utf8, String what) {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
         } catch (CharacterCodingException e) {
@@ -116,7 +123,7 @@ public final class StrictJson {
 
     /// The object that a file holds.
     public static JsonNode object(Path file) {
-        String text = decode(bytes(file, MAX_TREE_BYTES), file.toString());
+        String text = text(bytes(file, MAX_TREE_BYTES), file.toString());
         JsonNode node;
         try {
             node = TREES.readTree(text);

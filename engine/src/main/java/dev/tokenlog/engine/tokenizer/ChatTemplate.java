@@ -95,12 +95,6 @@ public final class ChatTemplate {
 
     private static String text(Path file) {
         String source = StrictJson.text(StrictJson.bytes(file), file.toString());
-        if (source.length() > MAX_CHARACTERS) {
-            throw new EngineException(
-                    Reason.TEMPLATE_REFUSED,
-                    "%s: %d characters; the limit is %d"
-                            .formatted(file, source.length(), MAX_CHARACTERS));
-        }
         if (source.indexOf(0) >= 0) {
             throw new EngineException(
                     Reason.TEMPLATE_REFUSED, file + ": has zero bytes; save it as UTF-8");

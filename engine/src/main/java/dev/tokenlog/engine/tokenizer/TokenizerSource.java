@@ -50,7 +50,7 @@ public record TokenizerSource(Path file, String json) {
         Path json = folder.resolve(JSON);
         if (InputFiles.isThere(json)) {
             return new TokenizerSource(
-                    json, StrictJson.decode(StrictJson.bytes(json), json.toString()));
+                    json, StrictJson.text(StrictJson.bytes(json), json.toString()));
         }
         if (hasTranslation(folder)) {
             return translate(folder);
@@ -135,7 +135,7 @@ public record TokenizerSource(Path file, String json) {
     private static List<String> merges(Path file) {
         List<String> merges = new ArrayList<>();
         for (String line :
-                StrictJson.decode(StrictJson.bytes(file), file.toString()).split("\r?\n")) {
+                StrictJson.text(StrictJson.bytes(file), file.toString()).split("\r?\n")) {
             if (!line.isBlank() && !line.startsWith("#version")) {
                 merges.add(line);
             }

@@ -33,19 +33,24 @@ final class ByteMutations {
     private ByteMutations() {}
 
     static byte[] mutate(byte[] bytes, RandomGenerator random) {
+        return mutate(bytes, 256, random);
+    }
+
+    /// @param front where most harm is done
+    static byte[] mutate(byte[] bytes, int front, RandomGenerator random) {
         byte[] mutated = bytes.clone();
         for (int edits = 1 + random.nextInt(4); edits > 0; edits--) {
-            mutated = once(mutated, random);
+            mutated = once(mutated, front, random);
         }
         return mutated;
     }
 
-    private static byte[] once(byte[] bytes, RandomGenerator random) {
+    private static byte[] once(byte[] bytes, int front, RandomGenerator random) {
         if (bytes.length == 0) {
             return new byte[] {(byte) random.nextInt()};
         }
-        // Headers are in front: most harm is done there.
-        int at = random.nextInt(random.nextBoolean() ? Math.min(bytes.length, 256) : bytes.length);
+        boolean inFront = random.nextInt(4) != 0;
+        int at = random.nextInt(inFront ? Math.min(bytes.length, front) : bytes.length);
         return switch (random.nextInt(8)) {
             case 0 -> flipped(bytes, at, random);
             case 1 -> put(bytes, at, new byte[] {(byte) random.nextInt()});

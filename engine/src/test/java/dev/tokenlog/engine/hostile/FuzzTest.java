@@ -9,6 +9,7 @@ import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
+import dev.tokenlog.engine.artifact.GgufFolder;
 import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.format.npy.NpyArray;
@@ -203,6 +204,46 @@ class FuzzTest {
                 new Spoiled(file, List.of(good), ByteMutations::mutate),
                 () -> NpyArray.read(file),
                 SMALL);
+    }
+
+    @Test
+    void gguf_files() {
+        Path file = temp.resolve("model.gguf");
+        List<byte[]> good =
+                Stream.of("llama.q4_0.gguf", "qwen3-moe.bf16.gguf", "gemma.bf16.gguf")
+                        .map(name -> bytes(TestFiles.resource("gguf/" + name)))
+                        .toList();
+        Fuzzer.run(
+                "gguf",
+                new Spoiled(
+                        file,
+                        good,
+                        (bytes, random) -> {
+                            // Rarely the counts, often the keys and the tensors' headers.
+                            int front = random.nextInt(4) == 0 ? 64 : 24_000;
+                            return ByteMutations.mutate(bytes, front, random);
+                        }),
+                () -> SourceModel.open(file).close(),
+                TREE);
+    }
+
+    @Test
+    void gguf_tokenizers() {
+        Path file = temp.resolve("model.gguf");
+        List<byte[]> good =
+                Stream.of("llama.q4_0.gguf", "gemma.bf16.gguf")
+                        .map(name -> bytes(TestFiles.resource("gguf/" + name)))
+                        .toList();
+        Fuzzer.run(
+                "gguf tokenizer",
+                new Spoiled(
+                        file, good, (bytes, random) -> ByteMutations.mutate(bytes, 24_000, random)),
+                () -> {
+                    try (GgufFolder folder = GgufFolder.tokenizer(file)) {
+                        tokenizer(folder.folder());
+                    }
+                },
+                TREE);
     }
 
     // --- tokenizers and templates

@@ -18,7 +18,7 @@ import java.util.random.RandomGenerator;
 /// throws an [EngineException]; takes less than a second of processor time; and allocates a bounded
 /// multiple of what the file has, beside a constant.
 ///
-/// `TOKENLOG_FUZZ_SECONDS` is the time for each format (default 4), `TOKENLOG_FUZZ_SEED` another
+/// `TOKENLOG_FUZZ_SECONDS` is the time for each format (default 3), `TOKENLOG_FUZZ_SEED` another
 /// seed than the default one: so the tests of a build are always the same, and whoever looks for
 /// defects gives a longer time and other seeds. `TOKENLOG_FUZZ_ROUND` begins with the round that a
 /// report names. What breaks a reader is kept under `engine/target/fuzz`.
@@ -43,7 +43,7 @@ final class Fuzzer {
     }
 
     private static final long SEED = longFrom("TOKENLOG_FUZZ_SEED", 20_261_121);
-    private static final Duration TIME = Duration.ofSeconds(longFrom("TOKENLOG_FUZZ_SECONDS", 4));
+    private static final Duration TIME = Duration.ofSeconds(longFrom("TOKENLOG_FUZZ_SECONDS", 3));
     private static final long FIRST_ROUND = longFrom("TOKENLOG_FUZZ_ROUND", 0);
     private static final Duration MAX_CPU = Duration.ofSeconds(1);
 

@@ -2,6 +2,7 @@ package dev.tokenlog.engine.format.gguf;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.InputFiles;
 import dev.tokenlog.engine.format.gguf.GgufValue.ElementType;
 import java.io.IOException;
 import java.io.InputStream;
@@ -10,7 +11,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -82,10 +82,7 @@ public final class GgufFile {
     /// @throws EngineException `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE` or `UNSUPPORTED`, naming
     ///   file, offset, key or tensor
     public static GgufFile open(Path path, Arena arena) {
-        if (Files.exists(path) && !Files.isRegularFile(path)) {
-            // Opening a pipe would wait for whoever writes to it.
-            throw new EngineException(Reason.SOURCE_UNREADABLE, path + ": is not a regular file");
-        }
+        InputFiles.requireRegular(path);
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             long size = channel.size();
             if (size < 24) {
@@ -94,11 +91,8 @@ public final class GgufFile {
                         path + ": " + size + " bytes, but a GGUF file begins with 24");
             }
             return new Reader(path, channel.map(MapMode.READ_ONLY, 0, size, arena)).read();
-        } catch (NoSuchFileException e) {
-            throw new EngineException(Reason.SOURCE_NOT_FOUND, path + ": not found", e);
         } catch (IOException e) {
-            throw new EngineException(
-                    Reason.SOURCE_UNREADABLE, path + ": cannot be read: " + e.getMessage(), e);
+            throw InputFiles.unreadable(path, e);
         }
     }
 

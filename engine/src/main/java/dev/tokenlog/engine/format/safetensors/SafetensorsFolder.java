@@ -12,8 +12,6 @@ import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,12 +37,10 @@ public final class SafetensorsFolder {
     private final List<Path> files;
     private final Map<String, Tensor> tensors;
     private final Map<String, Path> holders;
-    private final Map<Path, FileState> states = new LinkedHashMap<>();
 
     private SafetensorsFolder(
             List<Path> files, Map<String, Tensor> tensors, Map<String, Path> holders) {
         this.files = List.copyOf(files);
-        this.files.forEach(file -> states.put(file, FileState.of(file)));
         this.tensors = tensors;
         this.holders = holders;
     }
@@ -159,32 +155,6 @@ public final class SafetensorsFolder {
     /// Whether a name stays in its folder on every operating system.
     static boolean isPlainFileName(String name) {
         return name.matches("[A-Za-z0-9_][A-Za-z0-9._-]{0,199}");
-    }
-
-    /// @throws EngineException `SOURCE_UNREADABLE` naming a file that has been written to, or
-    ///   replaced, since the folder was opened
-    public void refuseChanges() {
-        states.forEach((file, state) -> {
-            if (!FileState.of(file).equals(state)) {
-                throw new EngineException(
-                        Reason.SOURCE_UNREADABLE, file + ": changed while it was read");
-            }
-        });
-    }
-
-    /// What tells one version of a file from another without reading it.
-    private record FileState(long bytes, FileTime modified, Object key) {
-
-        static FileState of(Path file) {
-            try {
-                BasicFileAttributes attributes =
-                        Files.readAttributes(file, BasicFileAttributes.class);
-                return new FileState(
-                        attributes.size(), attributes.lastModifiedTime(), attributes.fileKey());
-            } catch (IOException e) {
-                throw InputFiles.unreadable(file, e);
-            }
-        }
     }
 
     /// The index, if there is one, and the weight files.
