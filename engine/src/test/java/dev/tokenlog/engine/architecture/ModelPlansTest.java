@@ -112,6 +112,45 @@ class ModelPlansTest {
         assertThat(tensors).filteredOn(t -> t.kind() == Kind.NORM).hasSize((int) norms);
     }
 
+    /// The part of published configurations that the sizes depend on. Of Gemma 3 4B, the text: with
+    /// 416,866,032 parameters of its vision tower and 2,950,272 between the two, 4,300,079,472.
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "999885952 | {'model_type': 'gemma3_text', 'vocab_size': 262144, 'hidden_size': 1152,"
+                        + " 'intermediate_size': 6912, 'num_hidden_layers': 26,"
+                        + " 'num_attention_heads': 4, 'num_key_value_heads': 1, 'head_dim': 256,"
+                        + " 'sliding_window': 512, 'sliding_window_pattern': 6,"
+                        + " 'attn_logit_softcapping': null, 'cache_implementation': 'hybrid'}",
+                "3880263168 | {'model_type': 'gemma3', 'text_config': {'hidden_size': 2560,"
+                        + " 'intermediate_size': 10240, 'model_type': 'gemma3_text',"
+                        + " 'num_hidden_layers': 34, 'sliding_window': 1024,"
+                        + " 'rope_scaling': {'factor': 8.0, 'rope_type': 'linear'}}}",
+                "3075098624 | {'model_type': 'smollm3', 'vocab_size': 128256, 'hidden_size': 2048,"
+                        + " 'intermediate_size': 11008, 'num_hidden_layers': 36,"
+                        + " 'num_attention_heads': 16, 'num_key_value_heads': 4,"
+                        + " 'max_window_layers': 28, 'pretraining_tp': 2}",
+                "2533531648 | {'model_type': 'granite', 'vocab_size': 49155, 'hidden_size': 2048,"
+                        + " 'intermediate_size': 8192, 'num_hidden_layers': 40,"
+                        + " 'num_attention_heads': 32, 'num_key_value_heads': 8,"
+                        + " 'tie_word_embeddings': true, 'attention_multiplier': 0.015625,"
+                        + " 'embedding_multiplier': 12.0, 'logits_scaling': 8.0,"
+                        + " 'residual_multiplier': 0.22}",
+                "7298617344 | {'model_type': 'olmo2', 'vocab_size': 100352, 'hidden_size': 4096,"
+                        + " 'intermediate_size': 11008, 'num_hidden_layers': 32,"
+                        + " 'num_attention_heads': 32}"
+            })
+    void families_without_a_published_configuration_here_have_the_published_sizes(
+            long parameters, String json) throws IOException {
+        ModelPlan plan =
+                ModelPlans.of(StrictJson.MAPPER.readTree(json.replace('\'', '"')), "config.json");
+
+        assertThat(PlannedTensor.of(plan).stream().mapToLong(PlannedTensor::elements).sum())
+                .isEqualTo(parameters);
+    }
+
     @Test
     void both_dialects_of_rotary_scaling_say_the_same() {
         String inner =
