@@ -16,6 +16,8 @@ import picocli.CommandLine.Parameters;
                         + " model's folder; refuses what is broken, by name. Without a broker.")
 final class InspectCommand implements Callable<Integer> {
 
+    private static final int LONGEST = 100;
+
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
     @Mixin private HubOptions hub;
@@ -34,7 +36,8 @@ final class InspectCommand implements Callable<Integer> {
             return ExitStatus.DONE;
         }
         terminal.line("%s  %s".formatted(terminal.bold(found.kind().name()), found.path()));
-        found.facts().forEach((name, value) -> terminal.line("%-18s %s".formatted(name, value)));
+        found.facts()
+                .forEach((name, value) -> terminal.line("%-18s %s".formatted(name, shown(value))));
         Table table =
                 new Table("tensor", "type", "shape", "quantization", "bytes", "error", "sha256");
         for (Inspection.TensorFacts each : found.tensors()) {
@@ -49,5 +52,11 @@ final class InspectCommand implements Callable<Integer> {
         }
         table.print(terminal);
         return ExitStatus.DONE;
+    }
+
+    /// One short line, whatever a file says: a chat template is long, and may hold anything.
+    private static String shown(String value) {
+        String cut = value.length() > LONGEST ? value.substring(0, LONGEST) + "…" : value;
+        return cut.replaceAll("\\p{Cntrl}", "?");
     }
 }

@@ -74,6 +74,49 @@ class LocalCommandsTest {
     }
 
     @Test
+    void aGgufFileIsReadLikeAFolder() {
+        String gguf = gguf();
+        CommandRun there = withInput("\"the rain\"\n", "tokenize", gguf);
+        assertThat(there.status()).as(there.toString()).isZero();
+        assertThat(there.out().strip()).isEqualTo("[1,268,292]");
+        CommandRun back = withInput(there.out(), "tokenize", gguf, "--decode", "--no-special");
+        assertThat(Json.read(back.out(), "line").asText()).isEqualTo("the rain");
+        CommandRun render =
+                withInput(
+                        "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}\n",
+                        "render",
+                        gguf);
+        assertThat(Json.read(render.out(), "line").asText()).isEqualTo("[user] hi\n");
+        Path out = folder.resolve("logits.npy");
+        CommandRun logits =
+                CommandRun.of(
+                        "logits",
+                        gguf,
+                        "--ids",
+                        "1,268,292",
+                        "--out",
+                        out.toString(),
+                        "--greedy",
+                        "2");
+        assertThat(logits.status()).as(logits.toString()).isZero();
+        assertThat(Json.read(logits.out(), "logits")).hasSize(2);
+        assertThat(out).isNotEmptyFile();
+        CommandRun inspect = CommandRun.of("inspect", gguf);
+        assertThat(inspect.out())
+                .contains("metadata.llama.block_count")
+                .contains("blk.0.attn_q.weight")
+                .contains("Q8_0")
+                .doesNotContain("\t");
+    }
+
+    private static String gguf() {
+        return Path.of(CommandRun.demoModel())
+                .resolve("../../engine/src/test/resources/gguf/llama.q8_0.gguf")
+                .normalize()
+                .toString();
+    }
+
+    @Test
     void renderWritesAStringOrAnError() {
         CommandRun run =
                 withInput(

@@ -9,6 +9,7 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -152,6 +153,70 @@ class ConversionIT {
 
         assertThat(quantize.status()).as(quantize.toString()).isZero();
         assertThat(quantize.out()).contains(digest);
+    }
+
+    /// A model whose Q8_0 blocks become int8 codes as they are, with the tokenizer of its file.
+    /// What comes out of the topics is what the command line computes without them.
+    @Test
+    void aGgufFileIsConvertedServedAndAnswers() {
+        Path gguf = Checkout.root().resolve("engine/src/test/resources/gguf/llama.q8_0.gguf");
+        CommandLine.Result convert =
+                platform.tokenlog("convert", gguf.toString(), "--bits", "8", "--name", "gguf");
+        assertThat(convert.status()).as(convert.toString()).isZero();
+        ObjectNode manifest =
+                TopicDump.of(platform.bootstrap(), "model-manifests")
+                        .events("model_id", "gguf")
+                        .getLast();
+        assertThat(manifest.path("source").asText()).isEqualTo(gguf.toString());
+        CommandLine.Result quantize =
+                CommandLine.tokenlog(
+                        folder,
+                        "quantize",
+                        gguf.toString(),
+                        "--out",
+                        folder.resolve("gguf-store").toString(),
+                        "--bits",
+                        "8");
+        assertThat(quantize.out().strip()).isEqualTo(manifest.path("model_digest").asText());
+
+        CommandLine.Result answer =
+                platform.tokenlog(
+                        "generate",
+                        "gguf",
+                        "the rain",
+                        "--raw",
+                        "--id",
+                        "from-gguf",
+                        "--temperature",
+                        "0",
+                        "--max-tokens",
+                        "8");
+        assertThat(answer.status()).as(answer.toString()).isZero();
+        List<Integer> ids = new ArrayList<>();
+        for (ObjectNode event :
+                TopicDump.of(platform.bootstrap(), "tokens").events("generation_id", "from-gguf")) {
+            event.path("token_ids").forEach(id -> ids.add(id.asInt()));
+        }
+        assertThat(ids).hasSize(8);
+        assertThat(shell("echo '\"the rain\"' | ./tokenlog tokenize " + gguf))
+                .isEqualTo("[1,268,292]");
+        assertThat(
+                        shell(
+                                "./tokenlog logits "
+                                        + manifest.path("location").asText()
+                                        + " --ids 1,268,292 --greedy 8"))
+                .isEqualTo(ids.toString().replace(" ", ""));
+    }
+
+    private static String shell(String command) {
+        CommandLine.Result result =
+                CommandLine.run(
+                        Checkout.root(),
+                        CommandLine.environment(folder),
+                        Duration.ofMinutes(2),
+                        List.of("bash", "-c", command));
+        assertThat(result.status()).as(result.toString()).isZero();
+        return result.out().strip();
     }
 
     @Test

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -48,6 +50,26 @@ class RealModelIT {
                     platform.tokenlog("models", "promote", "smollm2", "--force");
             assertThat(promote.status()).as(promote.toString()).isZero();
             assertThat(ask(platform)).contains("Paris");
+        }
+    }
+
+    /// The same model as llama.cpp has it: the embedding's Q8_0 blocks are taken over, the Q4_1
+    /// matrices decoded and quantized; tokenizer and template come out of the file.
+    @Test
+    void itsGgufFileAnswersThroughTheTopics() throws Exception {
+        Path hub = model();
+        Path gguf;
+        try (Stream<Path> files = Files.list(hub.getParent())) {
+            Optional<Path> found = files.filter(f -> f.toString().endsWith(".gguf")).findFirst();
+            Needs.that("model", found.isPresent(), "needs a GGUF file in TOKENLOG_REAL_MODEL");
+            gguf = found.orElseThrow();
+        }
+        try (Platform platform = Platform.start(folder)) {
+            CommandLine.Result convert = convert(platform, gguf, 8);
+            assertThat(convert.status()).as(convert.toString()).isZero();
+            assertThat(DemoModel.state(platform.bootstrap(), "smollm2")).isEqualTo("SERVING");
+
+            assertThat(ask(platform)).contains("The capital of France is Paris");
         }
     }
 

@@ -4,6 +4,7 @@ import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.gguf.GgufFile;
 import dev.tokenlog.engine.format.gguf.GgufMetadata;
+import dev.tokenlog.engine.format.gguf.GgufValue;
 import dev.tokenlog.engine.format.npy.NpyArray;
 import dev.tokenlog.engine.format.safetensors.SafetensorsFile;
 import dev.tokenlog.engine.tensor.Tensor;
@@ -130,7 +131,11 @@ public record Inspection(
             file.metadata()
                     .values()
                     .forEach((key, value) ->
-                            facts.put("metadata." + key, GgufMetadata.shown(value)));
+                            facts.put(
+                                    "metadata." + key,
+                                    value instanceof GgufValue.Text text
+                                            ? text.value()
+                                            : GgufMetadata.shown(value)));
             return new Inspection(
                     Kind.GGUF,
                     path,

@@ -2,6 +2,7 @@ package dev.tokenlog.engine.artifact;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
@@ -73,6 +74,28 @@ class InspectionTest {
 
         assertThat(inspection.kind()).isEqualTo(Kind.NPY);
         assertThat(inspection.tensors().getFirst().shape()).isEqualTo(List.of(60L, 320L));
+    }
+
+    @Test
+    void aGgufFileShowsItsKeysAndTensorsUnderItsOwnNames() {
+        Inspection inspection = Inspection.of(TestFiles.resource("gguf/llama-k.q4_k_m.gguf"));
+
+        assertThat(inspection.kind()).isEqualTo(Inspection.Kind.GGUF);
+        assertThat(inspection.facts())
+                .containsEntry("version", "3")
+                .containsEntry("tensors", "12")
+                .containsEntry("metadata.general.architecture", "llama")
+                .containsEntry("metadata.llama.block_count", "1")
+                .containsEntry("metadata.tokenizer.ggml.tokens", "320 x STRING");
+        assertThat(inspection.tensors())
+                .extracting(Inspection.TensorFacts::name, Inspection.TensorFacts::dtype)
+                .contains(
+                        tuple("output.weight", "Q6_K"),
+                        tuple("blk.0.attn_q.weight", "Q4_K"),
+                        tuple("output_norm.weight", "F32"));
+        assertThat(inspection.tensors())
+                .filteredOn(tensor -> tensor.name().equals("blk.0.attn_k.weight"))
+                .allMatch(t -> t.shape().equals(List.of(128L, 256L)) && t.bytes() == 128 * 144);
     }
 
     @ParameterizedTest
