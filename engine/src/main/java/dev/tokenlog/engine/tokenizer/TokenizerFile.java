@@ -62,6 +62,9 @@ record TokenizerFile(
         private int size;
         private int pieces;
 
+        /// Whether the vocabulary is a map from texts to ids, as BPE has it.
+        private boolean byName;
+
         Reader(Path file) {
             this.file = file;
         }
@@ -116,7 +119,8 @@ record TokenizerFile(
         }
 
         private void vocabulary(JsonParser parser, JsonToken begin) throws IOException {
-            if (begin == JsonToken.START_OBJECT) {
+            byName = begin == JsonToken.START_OBJECT;
+            if (byName) {
                 while (parser.nextToken() == JsonToken.FIELD_NAME) {
                     String token = parser.currentName();
                     require(
@@ -201,8 +205,10 @@ record TokenizerFile(
 
         private void add(String field, String token, long id) {
             require(token != null, field + ": token " + id + " has no text");
+            // Whisper has an empty one, which no text gives; unigram would find it everywhere.
+            boolean empty = token.isEmpty() && !(field.equals("model.vocab") && byName);
             require(
-                    !token.isEmpty() && token.length() <= MAX_TOKEN,
+                    !empty && token.length() <= MAX_TOKEN,
                     "%s: token %d is %d characters long, expected 1 to %d"
                             .formatted(field, id, token.length(), MAX_TOKEN));
             require(

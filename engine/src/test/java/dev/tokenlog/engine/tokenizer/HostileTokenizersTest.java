@@ -40,7 +40,7 @@ class HostileTokenizersTest {
                 "model.vocab | {'a':0,'b':0} | SOURCE_UNREADABLE | model.vocab: 'a' and 'b' have the id 0",
                 "model.vocab | {'a':0,'b':-1} | SOURCE_UNREADABLE | the id -1 of 'b' is out of range",
                 "model.vocab | {'a':0,'b':1.5} | SOURCE_UNREADABLE | the id of 'b' is no integer",
-                "model.vocab | {'a':0,'':1} | SOURCE_UNREADABLE | token 1 is 0 characters long",
+                "model.vocab | [['a',0],['',1]] | SOURCE_UNREADABLE | token 1 is 0 characters long",
                 "model.vocab | 7 | SOURCE_UNREADABLE | model.vocab: expected an object or a list",
                 "model.vocab | [['a',0],['a',-1]] | SOURCE_UNREADABLE | 'a' stands there twice",
                 "model.vocab | [['a',0],['b',1e999]] | SOURCE_UNREADABLE | 'b' has no finite score",
@@ -95,6 +95,18 @@ class HostileTokenizersTest {
         write(plain());
         try (ModelTokenizer tokenizer = ModelTokenizer.open(temp)) {
             assertThat(tokenizer.encode("abc", true)).containsExactly(2, 3);
+        }
+    }
+
+    @Test
+    void anEmptyTokenOfBytePairsIsHarmless() throws IOException {
+        ObjectNode tokenizer = plain();
+        ((ObjectNode) tokenizer.path("model").path("vocab")).put("", 4);
+        write(tokenizer);
+        try (ModelTokenizer opened = ModelTokenizer.open(temp)) {
+            assertThat(opened.encode("abc", true)).containsExactly(2, 3);
+            assertThat(opened.decode(new int[] {2, 4, 3}, true)).isEqualTo("abc");
+            assertThat(opened.detokenizer().append(new int[] {2, 4, 3})).isEqualTo("abc");
         }
     }
 
