@@ -142,4 +142,5 @@ def main():
     rules.unlink()
 
 
-main()
+if __name__ == "__main__":
+    main()
