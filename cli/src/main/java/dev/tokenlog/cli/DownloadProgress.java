@@ -7,6 +7,7 @@ import dev.tokenlog.contracts.ConversionEvent.SourceDownloading;
 final class DownloadProgress implements AutoCloseable {
 
     private final Progress progress;
+    private String whole = "";
 
     DownloadProgress(Terminal terminal, String what) {
         this.progress = new Progress(terminal, what);
@@ -45,6 +46,13 @@ final class DownloadProgress implements AutoCloseable {
                                 filesDone,
                                 files,
                                 note.isEmpty() ? "" : "; " + note);
+        if (done >= total) {
+            // All is there, and being checked: once is enough.
+            if (whole.equals(filesDone + note)) {
+                return;
+            }
+            whole = filesDone + note;
+        }
         long millisLeft = rate <= 0 ? -1 : (total - done) * 1000 / rate;
         progress.show(done, total, detail, millisLeft);
     }

@@ -3,6 +3,7 @@ package dev.tokenlog.artifactstore.hub;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import java.io.IOException;
+import java.net.ProxySelector;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -23,6 +24,7 @@ import java.util.Set;
 /// @param cache the folder with `models--…`, shared with the hub's own client
 /// @param offline use the cache and nothing else
 /// @param links whether a snapshot may point to its files; else it holds them
+/// @param proxies that the environment names
 /// @param patience with the network
 public record HubSettings(
         URI endpoint,
@@ -30,6 +32,7 @@ public record HubSettings(
         Path cache,
         boolean offline,
         boolean links,
+        Optional<ProxySelector> proxies,
         Patience patience) {
 
     private static final String DEFAULT_ENDPOINT = "https://huggingface.co";
@@ -64,7 +67,8 @@ public record HubSettings(
 
     /// Reads `HF_ENDPOINT`, `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN` and its older names,
     /// `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, `HF_HUB_DISABLE_SYMLINKS`,
-    /// `HF_HUB_DISABLE_IMPLICIT_TOKEN` and `HF_HUB_DOWNLOAD_TIMEOUT`. Nothing is created.
+    /// `HF_HUB_DISABLE_IMPLICIT_TOKEN` and `HF_HUB_DOWNLOAD_TIMEOUT`, and the proxies of
+    /// [EnvironmentProxies]. Nothing is created.
     ///
     /// @param userHome the user's folder
     /// @throws EngineException `PARAMETER_OUT_OF_RANGE` naming the variable that is wrong
@@ -90,6 +94,7 @@ public record HubSettings(
                         ? env.flag("HF_HUB_OFFLINE")
                         : env.flag("TRANSFORMERS_OFFLINE"),
                 !env.flag("HF_HUB_DISABLE_SYMLINKS"),
+                EnvironmentProxies.of(environment),
                 patience(env));
     }
 
@@ -157,7 +162,7 @@ public record HubSettings(
     }
 
     HubSettings withPatience(Patience other) {
-        return new HubSettings(endpoint, token, cache, offline, links, other);
+        return new HubSettings(endpoint, token, cache, offline, links, proxies, other);
     }
 
     /// The page of a model, where a licence is accepted.

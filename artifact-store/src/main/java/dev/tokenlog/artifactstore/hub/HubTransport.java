@@ -59,6 +59,7 @@ final class HubTransport implements AutoCloseable {
                         .version(HttpClient.Version.HTTP_1_1)
                         .followRedirects(HttpClient.Redirect.NEVER)
                         .connectTimeout(CONNECT);
+        settings.proxies().ifPresent(builder::proxy);
         this.client = (tls == null ? builder : builder.sslContext(tls)).build();
         watch.scheduleAtFixedRate(
                 () -> open.forEach(WatchedStream::check),

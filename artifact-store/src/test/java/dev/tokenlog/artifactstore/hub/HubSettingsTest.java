@@ -4,9 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tokenlog.engine.EngineException;
+import java.net.Proxy;
+import java.net.ProxySelector;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -70,6 +74,43 @@ class HubSettingsTest {
         assertThat(value(of("HUGGING_FACE_HUB_TOKEN", "hf_c"))).isEqualTo("Bearer hf_c");
         assertThat(origin("HF_TOKEN", "")).endsWith("token");
         assertThat(origin("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")).isEqualTo("none");
+    }
+
+    @Test
+    void proxiesOfTheEnvironmentAreAskedForWhatIsNotExcepted() {
+        HubSettings settings =
+                of(
+                        "HTTPS_PROXY", "http://proxy.example:3128",
+                        "http_proxy", "other.example:8080",
+                        "NO_PROXY", "inside.example, .corp");
+        ProxySelector proxies = settings.proxies().orElseThrow();
+        assertThat(proxies.select(URI.create("https://huggingface.co/x")).toString())
+                .contains("proxy.example")
+                .contains("3128");
+        assertThat(proxies.select(URI.create("http://huggingface.co/x")).toString())
+                .contains("other.example")
+                .contains("8080");
+        for (String direct :
+                List.of(
+                        "https://inside.example/x",
+                        "https://a.inside.example/x",
+                        "https://hub.corp/x",
+                        "http://127.0.0.1:99/x",
+                        "http://localhost/x")) {
+            assertThat(proxies.select(URI.create(direct))).containsExactly(Proxy.NO_PROXY);
+        }
+        assertThat(proxies.select(URI.create("https://notinside.example/x")))
+                .doesNotContain(Proxy.NO_PROXY);
+        assertThat(of().proxies()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"socks5://p:1", "http://user:secret@p:1", "http://", "::"})
+    void aProxyThatWeCannotUseIsNamedAndNotPassedBy(String proxy) {
+        assertThatThrownBy(() -> of("HTTPS_PROXY", proxy))
+                .isInstanceOf(EngineException.class)
+                .hasMessageContaining("HTTPS_PROXY")
+                .hasMessageNotContaining("secret");
     }
 
     @Test

@@ -222,6 +222,26 @@ class HubTest {
     }
 
     @Test
+    void aProxyIsGoneThrough() {
+        Map<String, byte[]> files = model(5000);
+        server.add("org/model", files);
+        Hub hub =
+                hub(
+                        server,
+                        home,
+                        "HF_ENDPOINT",
+                        "http://hub.invalid",
+                        "HTTP_PROXY",
+                        server.endpoint());
+
+        Path folder = fetch(hub, "org/model").folder();
+
+        assertThat(read(folder.resolve("model.safetensors")))
+                .isEqualTo(files.get("model.safetensors"));
+        assertThat(server.requests("hub")).allMatch(r -> "hub.invalid".equals(r.header("host")));
+    }
+
+    @Test
     void oneGgufFileOfMany() {
         server.add(
                 "org/gguf",
