@@ -1,4 +1,4 @@
-"""Makes tiny models with random configurations of all dense families and compares `tokenlog logits` with transformers.
+"""Makes tiny models with random configurations of all families and compares `tokenlog logits` with transformers.
 
     python differ.py FIRST LAST        # seeds; a model that differs stays in a folder, which is printed
 
@@ -35,8 +35,10 @@ FAMILIES = {
     "smollm3": "SmolLM3",
     "granite": "Granite",
     "olmo2": "Olmo2",
+    "mixtral": "Mixtral",
+    "qwen3_moe": "Qwen3Moe",
 }
-BIASED = {"llama", "granite", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "qwen3"}
+BIASED = {"llama", "granite", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "qwen3", "qwen3_moe"}
 
 
 class Maker:
@@ -61,8 +63,8 @@ class Maker:
             tie_word_embeddings=self.chance(0.5),
         )
         self.head_size = self.pick(None, None, 8, 12, 16)
-        if self.head_size is None and self.family in ("gemma", "gemma2", "gemma3_text", "qwen3"):
-            self.head_size = 12  # their default is large
+        if self.head_size is None and self.family in ("gemma", "gemma2", "gemma3_text", "qwen3", "mixtral"):
+            self.head_size = 12  # their default is large; Mixtral's scalings want to know it
         if self.head_size is None:
             self.head_size = hidden // heads
         else:
@@ -89,6 +91,7 @@ class Maker:
             self.maybe(0.8, "attention_bias", True, False)
         if self.family in ("llama", "granite", "smollm3"):
             self.maybe(0.5, "mlp_bias", True, False)
+        self.maybe(0.1, "hidden_act", "gelu_new", "swish")
         for field in ("rms_norm_eps", "tie_word_embeddings", "hidden_act"):
             if self.chance(0.2):
                 config.pop(field, None)
@@ -237,6 +240,23 @@ class Maker:
             config["use_sliding_window"] = self.chance(0.7)
             config["sliding_window"] = self.pick(None, 9)
 
+    def mixtral(self):
+        self.mistral()
+        self.config["num_local_experts"] = self.pick(2, 4, 5)
+        self.config["num_experts_per_tok"] = self.pick(1, 2)
+
+    def qwen3_moe(self):
+        config = self.config
+        self.maybe(0.7, "use_sliding_window", True, False)
+        self.maybe(0.8, "sliding_window", None, 7, 24)
+        self.maybe(0.4, "max_window_layers", 0, 28)
+        config[self.pick("num_experts", "num_local_experts")] = self.pick(3, 4, 6)
+        config["num_experts_per_tok"] = self.pick(1, 2, 3)
+        config["moe_intermediate_size"] = self.pick(24, 32, 33)
+        self.maybe(0.7, "norm_topk_prob", True, False)
+        self.maybe(0.5, "decoder_sparse_step", 1, 2)
+        self.maybe(0.5, "mlp_only_layers", [], [0], [1], None)
+
     def granite(self):
         self.maybe(0.8, "attention_multiplier", 0.3)
         self.maybe(0.8, "embedding_multiplier", 3, 1.7)
@@ -253,6 +273,8 @@ def reference(config, seed, folder):
         model.to(generate.DTYPES[config["torch_dtype"]]).save_pretrained(saved)
         shutil.copy(pathlib.Path(saved) / "model.safetensors", folder / "model.safetensors")
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    if hasattr(model, "set_experts_implementation"):
+        model.set_experts_implementation("eager")
     chosen = random.Random(seed)
     ids = [1] + [chosen.randrange(3, config["vocab_size"]) for _ in range(chosen.choice((20, 38, 60)) - 1)]
     return ids, generate.logits_of(model.double().eval(), ids).numpy()

@@ -441,7 +441,8 @@ def routing_margins(model, ids, top):
     def look(module, arguments, result):
         states = arguments[0].reshape(-1, arguments[0].shape[-1])
         scores = torch.sort(states @ module.weight.T, descending=True).values
-        margins.append(float((scores[:, top - 1] - scores[:, top]).min()))
+        if top < scores.shape[1]:
+            margins.append(float((scores[:, top - 1] - scores[:, top]).min()))
 
     hooks = [m.register_forward_hook(look) for k, m in model.named_modules() if k.endswith("mlp.gate")]
     logits_of(model, ids)

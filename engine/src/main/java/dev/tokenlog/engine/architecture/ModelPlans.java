@@ -43,7 +43,8 @@ public final class ModelPlans {
             Map.of(
                     "silu", Activation.SILU,
                     "swish", Activation.SILU,
-                    "gelu_pytorch_tanh", Activation.GELU_TANH);
+                    "gelu_pytorch_tanh", Activation.GELU_TANH,
+                    "gelu_new", Activation.GELU_TANH);
 
     private final ConfigFields config;
     private final Family family;
