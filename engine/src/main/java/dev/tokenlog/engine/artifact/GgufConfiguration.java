@@ -26,12 +26,12 @@ import java.util.TreeSet;
 final class GgufConfiguration {
 
     private static final int MAX = 1 << 28;
+    private static final int MAX_LAYERS = 1024;
     private static final int LARGEST_GEMMA_2 = 46;
     private static final int LARGEST_GEMMA_3 = 62;
 
     /// Keys of an architecture that change nothing here.
-    private static final Set<String> NOTES =
-            Set.of("rope.scaling.finetuned", "attention.causal", "use_parallel_residual");
+    private static final Set<String> NOTES = Set.of("tensor_data_layout");
 
     private static final String FACTORS = "rope_freqs.weight";
     private static final String LONG_FACTORS = "rope_factors_long.weight";
@@ -112,7 +112,9 @@ final class GgufConfiguration {
         config.putArray("architectures").add(architecture.architecture());
         config.put("model_type", architecture.modelType());
         int hidden = required("embedding_length");
-        int layers = required("block_count");
+        int layers =
+                metadata.integer(key("block_count"), 1, MAX_LAYERS)
+                        .orElseThrow(() -> metadata.unreadable(key("block_count"), "is missing"));
         int heads = required("attention.head_count");
         int headSize = headSize(hidden, heads);
         config.put("vocab_size", vocabulary());
@@ -134,6 +136,7 @@ final class GgufConfiguration {
         config.put("tie_word_embeddings", file.tensor("output.weight").isEmpty());
         biases();
         fields();
+        switches();
         windows(layers);
         queryScalar(layers, hidden, heads, headSize);
         rotary(headSize);
@@ -155,7 +158,7 @@ final class GgufConfiguration {
         Optional<Integer> said = metadata.integer(key("vocab_size"), 1, MAX);
         return said.orElseGet(() ->
                 file.tensor("token_embd.weight")
-                        .map(tensor -> Math.toIntExact(tensor.shape().getFirst()))
+                        .map(tensor -> (int) Math.min(tensor.shape().getFirst(), MAX))
                         .orElseThrow(() ->
                                 new EngineException(
                                         Reason.SOURCE_UNREADABLE,
@@ -192,6 +195,20 @@ final class GgufConfiguration {
         for (String field : new TreeSet<>(architecture.constants().keySet())) {
             if (!config.has(field)) {
                 config.set(field, plain(architecture.constants().get(field)));
+            }
+        }
+    }
+
+    /// Flags that files have although what they say is always the same; false asks for another
+    /// model.
+    private void switches() {
+        // llama.cpp leaves out a Granite's rotation where the second one is false.
+        for (String suffix : List.of("attention.causal", "rope.scaling.finetuned")) {
+            boolean set = metadata.flag(key(suffix)).orElse(true);
+            boolean matters = !suffix.startsWith("rope") || architecture.name().equals("granite");
+            if (!set && matters) {
+                throw metadata.unsupported(
+                        key(suffix), "false asks for what the engine does not do");
             }
         }
     }

@@ -16,7 +16,9 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /// Tokenizer and chat templates of a GGUF file in the form of a hub repository: `tokenizer.json`,
 /// `tokenizer_config.json` and, for the tokens that end a sequence, `generation_config.json`.
@@ -56,6 +58,11 @@ final class GgufTokenizer {
                     Map.entry("gpt-4o", new Cut(Words.GPT4O, false, false)),
                     Map.entry("deepseek-llm", new Cut(Words.DEEPSEEK_LLM, false, false)),
                     Map.entry("deepseek-coder", new Cut(Words.DEEPSEEK_CODER, false, false)));
+
+    /// Texts of tokens that end a turn, whatever the keys say: files of Phi-3 and others name only
+    /// the end of a document. llama.cpp finds them in the same way.
+    private static final Set<String> ENDS_OF_TURNS =
+            Set.of("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>");
 
     private final String source;
     private final GgufMetadata metadata;
@@ -247,13 +254,25 @@ final class GgufTokenizer {
                 (name, template) -> list.addObject().put("name", name).put("template", template));
     }
 
+    private List<Integer> endsOfTurns() {
+        List<Integer> ends = new ArrayList<>();
+        for (int id = 0; id < kinds.length; id++) {
+            boolean added = kinds[id] == Kind.CONTROL || kinds[id] == Kind.USER_DEFINED;
+            if (added && ENDS_OF_TURNS.contains(tokens.get(id))) {
+                ends.add(id);
+            }
+        }
+        return ends;
+    }
+
     /// Every token that ends a sequence, a turn or a message.
     private ObjectNode generation() {
         ObjectNode node = JsonNodeFactory.instance.objectNode();
         id("bos").ifPresent(id -> node.put("bos_token_id", id));
         List<Integer> ends =
-                List.of("eos", "eot", "eom").stream()
-                        .flatMap(kind -> id(kind).stream())
+                Stream.concat(
+                                Stream.of("eos", "eot", "eom").flatMap(kind -> id(kind).stream()),
+                                endsOfTurns().stream())
                         .distinct()
                         .toList();
         if (!ends.isEmpty()) {

@@ -16,16 +16,18 @@ final class GgufEdits {
 
     private GgufEdits() {}
 
-    /// @param value a string or a whole number
+    /// @param value a string, a flag or a whole number
     static Path with(Path file, String key, Object value, Path target) {
         try (Arena arena = Arena.ofConfined()) {
             GgufFile read = GgufFile.open(file, arena);
             Map<String, GgufValue> values = new LinkedHashMap<>(read.metadata().values());
             values.put(
                     key,
-                    value instanceof String text
-                            ? new GgufValue.Text(text)
-                            : new GgufValue.Whole((Integer) value));
+                    switch (value) {
+                        case String text -> new GgufValue.Text(text);
+                        case Boolean flag -> new GgufValue.Flag(flag);
+                        default -> new GgufValue.Whole((Integer) value);
+                    });
             GgufBytes out = GgufBytes.header(3, read.tensors().size(), values.size());
             values.forEach((name, each) -> write(out, name, each));
             long offset = 0;

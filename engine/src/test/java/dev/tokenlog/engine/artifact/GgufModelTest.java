@@ -153,6 +153,8 @@ class GgufModelTest {
                 Arguments.of("llama.rope.dimension_count", 8, Reason.UNSUPPORTED),
                 Arguments.of("split.count", 2, Reason.UNSUPPORTED),
                 Arguments.of("llama.attention.value_length", 8, Reason.UNSUPPORTED),
+                Arguments.of("llama.attention.causal", false, Reason.UNSUPPORTED),
+                Arguments.of("llama.block_count", 1 << 27, Reason.SOURCE_UNREADABLE),
                 Arguments.of("llama.block_count", 4, Reason.SOURCE_UNREADABLE),
                 Arguments.of("llama.block_count", 2, Reason.UNSUPPORTED),
                 Arguments.of("llama.embedding_length", 0, Reason.SOURCE_UNREADABLE),

@@ -60,6 +60,15 @@ class GgufTokenizerTest {
         assertVectors(folder.get().resolve("ggml-vocab-" + name + ".gguf"));
     }
 
+    @Test
+    void tokensThatEndATurnEndASequenceWhateverTheKeysSay() throws IOException {
+        GgufBytes bytes = byteLevel("gpt-2", 8, "<|end|>").number("tokenizer.ggml.eos_token_id", 0);
+        try (GgufFolder folder = GgufFolder.tokenizer(bytes.aligned(32).write(file()));
+                ModelTokenizer tokenizer = ModelTokenizer.open(folder.folder())) {
+            assertThat(tokenizer.endOfSequence()).containsExactly(0, 3);
+        }
+    }
+
     private static void assertVectors(Path gguf) throws IOException {
         String[] texts =
                 Files.readString(gguf.resolveSibling(gguf.getFileName() + ".inp"))
@@ -123,7 +132,7 @@ class GgufTokenizerTest {
                     .isEqualTo("tools");
             assertThat(tokenizer.endOfSequence()).containsExactly(0, 3);
             assertThat(tokenizer.encode("abab", false)).containsExactly(2, 2);
-            assertThat(tokenizer.encode("<|end|>a", false)).containsExactly(3, 0);
+            assertThat(tokenizer.encode("<|x|>a", false)).containsExactly(3, 0);
             assertThat(tokenizer.isSpecial(3)).isTrue();
         }
     }
@@ -199,11 +208,15 @@ class GgufTokenizerTest {
 
     /// Tokens a, b, ab and a special one.
     private static GgufBytes byteLevel(String pre, int keys) {
+        return byteLevel(pre, keys, "<|x|>");
+    }
+
+    private static GgufBytes byteLevel(String pre, int keys, String special) {
         GgufBytes bytes =
                 GgufBytes.header(3, 0, keys - 2)
                         .text("tokenizer.ggml.model", "gpt2")
                         .text("tokenizer.ggml.pre", pre);
-        texts(bytes, "tokenizer.ggml.tokens", "a", "b", "ab", "<|end|>");
+        texts(bytes, "tokenizer.ggml.tokens", "a", "b", "ab", special);
         types(bytes, 1, 1, 1, 3);
         return texts(bytes, "tokenizer.ggml.merges", "a b");
     }
