@@ -6,11 +6,16 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -93,6 +98,111 @@ class ConversionIT {
         assertThat(result.status()).as(result.toString()).isNotZero();
         assertThat(result.err()).contains("SOURCE_UNREADABLE").contains("model.safetensors");
         DemoModel.convert(platform, "after-a-truncated-one", 8);
+    }
+
+    /// What somebody has made of a model's folder, how the conversion ends, and what it names.
+    private record Hostile(String name, Spoiling spoiling, String code, String named) {}
+
+    private interface Spoiling {
+        void spoil(Path folder) throws IOException;
+    }
+
+    @Test
+    void hostileFoldersEndWithTheirCodeAndThePartitionGoesOn() throws IOException {
+        List<Hostile> folders =
+                List.of(
+                        new Hostile(
+                                "zero-field",
+                                ConversionIT::setFieldToZero,
+                                "SOURCE_UNREADABLE",
+                                "num_attention_heads"),
+                        new Hostile(
+                                "overlapping",
+                                ConversionIT::overlap,
+                                "SOURCE_UNREADABLE",
+                                "model.safetensors: tensor '"),
+                        new Hostile(
+                                "missing-shard",
+                                ConversionIT::nameMissingShard,
+                                "SOURCE_NOT_FOUND",
+                                "model-00001-of-00002.safetensors"),
+                        new Hostile(
+                                "extra-shard",
+                                model ->
+                                        Files.copy(
+                                                model.resolve("model.safetensors"),
+                                                model.resolve("model-00002-of-00002.safetensors")),
+                                "SOURCE_UNREADABLE",
+                                "model-00002-of-00002.safetensors"));
+        for (Hostile hostile : folders) {
+            Path model = copyOfDemoModel(hostile.name());
+            hostile.spoiling().spoil(model);
+
+            CommandLine.Result result = platform.tokenlog("convert", model.toString());
+
+            assertThat(result.status()).as(result.toString()).isNotZero();
+            assertThat(result.err()).contains(hostile.code()).contains(hostile.named());
+        }
+        assertThat(TopicDump.of(platform.bootstrap(), "conversion-events").records())
+                .filteredOn(record ->
+                        new String(record.value(), StandardCharsets.UTF_8)
+                                .contains("\"ConversionFailed\""))
+                .extracting(record -> new String(record.value(), StandardCharsets.UTF_8))
+                .anyMatch(event -> event.contains("num_attention_heads"))
+                .noneMatch(event -> event.contains("\"INTERNAL\""));
+        DemoModel.convert(platform, "after-hostile-ones", 8);
+    }
+
+    private static void setFieldToZero(Path model) throws IOException {
+        Path config = model.resolve("config.json");
+        String text = Files.readString(config);
+        String spoiled =
+                text.replaceFirst(
+                        "\"num_attention_heads\"\\s*:\\s*\\d+", "\"num_attention_heads\": 0");
+        assertThat(spoiled).isNotEqualTo(text);
+        Files.writeString(config, spoiled);
+    }
+
+    /// The second tensor begins a little earlier than the first one ends.
+    private static void overlap(Path model) throws IOException {
+        Path file = model.resolve("model.safetensors");
+        byte[] bytes = Files.readAllBytes(file);
+        ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        int length = (int) buffer.getLong(0);
+        String header = new String(bytes, 8, length, StandardCharsets.UTF_8);
+        Matcher offsets = Pattern.compile("\"data_offsets\":\\[(\\d+),(\\d+)]").matcher(header);
+        while (offsets.find()) {
+            long begin = Long.parseLong(offsets.group(1));
+            if (begin > 0) {
+                String earlier =
+                        "\"data_offsets\":[%d,%d]"
+                                .formatted(begin - 2, Long.parseLong(offsets.group(2)) - 2);
+                String spoiled =
+                        header.substring(0, offsets.start())
+                                + earlier
+                                + header.substring(offsets.end());
+                byte[] json = spoiled.getBytes(StandardCharsets.UTF_8);
+                Files.write(
+                        file,
+                        ByteBuffer.allocate(8 + json.length + bytes.length - 8 - length)
+                                .order(ByteOrder.LITTLE_ENDIAN)
+                                .putLong(json.length)
+                                .put(json)
+                                .put(bytes, 8 + length, bytes.length - 8 - length)
+                                .array());
+                return;
+            }
+        }
+        throw new IllegalStateException("the model has but one tensor");
+    }
+
+    private static void nameMissingShard(Path model) throws IOException {
+        Files.delete(model.resolve("model.safetensors"));
+        Files.writeString(
+                model.resolve("model.safetensors.index.json"),
+                """
+                {"weight_map": {"model.norm.weight": "model-00001-of-00002.safetensors"}}
+                """);
     }
 
     @Test

@@ -10,8 +10,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -72,11 +76,28 @@ public final class StrictJson {
         return FACTORY.createParser(text);
     }
 
+    /// A parser over UTF-8, which is decoded piece by piece: bytes that are none end it with a
+    /// [CharacterCodingException].
+    public static JsonParser parser(byte[] utf8) throws IOException {
+        return FACTORY.createParser(reader(utf8));
+    }
+
+    /// Not Jackson's own decoder: it would take UTF-16 as well.
+    private static Reader reader(byte[] utf8) {
+        return new InputStreamReader(
+                new ByteArrayInputStream(utf8), StandardCharsets.UTF_8.newDecoder());
+    }
+
     /// The text of a whole file: UTF-8 without a byte order mark, which would become part of the
     /// first name, line or prompt.
     ///
     /// @param what names the file in the error
     public static String text(byte[] utf8, String what) {
+        refuseMark(utf8, what);
+        return decode(utf8, what);
+    }
+
+    private static void refuseMark(byte[] utf8, String what) {
         if (utf8.length >= 3
                 && utf8[0] == (byte) 0xef
                 && utf8[1] == (byte) 0xbb
@@ -85,7 +106,6 @@ public final class StrictJson {
                     Reason.SOURCE_UNREADABLE,
                     what + ": begins with a byte order mark; save it as UTF-8 without one");
         }
-        return decode(utf8, what);
     }
 
     /// Decodes UTF-8 and refuses what is none.
@@ -123,17 +143,29 @@ public final class StrictJson {
 
     /// The object that a file holds.
     public static JsonNode object(Path file) {
-        String text = text(bytes(file, MAX_TREE_BYTES), file.toString());
+        byte[] utf8 = bytes(file, MAX_TREE_BYTES);
+        refuseMark(utf8, file.toString());
         JsonNode node;
         try {
-            node = TREES.readTree(text);
-        } catch (JsonProcessingException e) {
+            node = TREES.readTree(reader(utf8));
+        } catch (IOException e) {
             throw unreadable(file.toString(), e);
         }
         if (!node.isObject()) {
             throw new EngineException(Reason.SOURCE_UNREADABLE, file + ": expected a JSON object");
         }
         return node;
+    }
+
+    /// What was wrong with JSON that was read out of memory.
+    public static EngineException unreadable(String what, IOException e) {
+        return switch (e) {
+            case JsonProcessingException json -> unreadable(what, json);
+            case CharacterCodingException coding ->
+                    new EngineException(
+                            Reason.SOURCE_UNREADABLE, what + ": the text is not valid UTF-8", e);
+            default -> throw new UncheckedIOException(e); // memory is always readable
+        };
     }
 
     /// What Jackson found wrong, with its place and without an excerpt of the file.

@@ -175,16 +175,26 @@ final class SpecialTokens {
                         file.properties()
                                 .forEach(e -> {
                                     int id = id("added_tokens.json", e.getValue().asText());
+                                    if (e.getKey().isEmpty()) {
+                                        throw unreadable(
+                                                "added_tokens.json",
+                                                "the added token " + id + " has no content");
+                                    }
                                     AddedToken token = AddedToken.plain(id, e.getKey(), false);
                                     declared.put(id, token.withNormalized(true));
                                 }));
-        config.map(c -> c.path("added_tokens_decoder"))
-                .ifPresent(decoder ->
-                        decoder.properties()
-                                .forEach(e -> {
-                                    int id = id(TOKENIZER_CONFIG, e.getKey());
-                                    declared.put(id, token(id, e.getValue(), false));
-                                }));
+        config.map(c -> c.get("added_tokens_decoder"))
+                .filter(decoder -> !decoder.isNull())
+                .ifPresent(decoder -> {
+                    if (!decoder.isObject()) {
+                        throw unreadable(
+                                TOKENIZER_CONFIG, "added_tokens_decoder: expected an object");
+                    }
+                    for (Map.Entry<String, JsonNode> entry : decoder.properties()) {
+                        int id = id(TOKENIZER_CONFIG, entry.getKey());
+                        declared.put(id, token(id, entry.getValue(), false));
+                    }
+                });
         return declared;
     }
 

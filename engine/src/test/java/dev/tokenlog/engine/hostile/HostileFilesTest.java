@@ -380,6 +380,27 @@ class HostileFilesTest {
         assertRefused(read, reason, name, "UTF-8");
     }
 
+    /// Found by the fuzzer.
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "added_tokens.json | {\"\": 999} | has no content",
+                "added_tokens.json | {\"<x>\": -1} | the token id -1 is out of range",
+                "tokenizer_config.json | {\"added_tokens_decoder\": [1]} | expected an object",
+                "tokenizer_config.json | {\"added_tokens_decoder\": {\"9\": null}} | has no content"
+            })
+    void an_added_token_that_is_none_is_named(String name, String json, String why)
+            throws IOException {
+        Path folder = temp.resolve("tokenizer");
+        TestFiles.copy(TestFiles.resource("tokenizers/bpe-llama"), folder);
+        Files.writeString(folder.resolve(name), json);
+
+        assertRefused(
+                () -> ModelTokenizer.open(folder).close(), Reason.SOURCE_UNREADABLE, name, why);
+    }
+
     // --- messages
 
     @Test

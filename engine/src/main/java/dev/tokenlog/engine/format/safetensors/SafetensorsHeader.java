@@ -1,14 +1,12 @@
 package dev.tokenlog.engine.format.safetensors;
 
 import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.StrictJson;
 import dev.tokenlog.engine.tensor.DataType;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -45,10 +43,9 @@ public record SafetensorsHeader(Map<String, String> metadata, List<TensorInfo> t
         if (json.length == 0 || json[0] != '{') {
             throw unreadable(file, "offset 8: the header does not begin with '{'");
         }
-        String text = StrictJson.decode(json, file + ": header");
         Map<String, String> metadata = new LinkedHashMap<>();
         List<TensorInfo> tensors = new ArrayList<>();
-        try (JsonParser parser = StrictJson.parser(text)) {
+        try (JsonParser parser = StrictJson.parser(json)) {
             expect(parser.nextToken(), JsonToken.START_OBJECT, parser, file);
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
                 String name = parser.currentName();
@@ -63,10 +60,8 @@ public record SafetensorsHeader(Map<String, String> metadata, List<TensorInfo> t
             if (parser.nextToken() != null) {
                 throw unreadable(file, "something follows the header's JSON object");
             }
-        } catch (JsonProcessingException e) {
-            throw StrictJson.unreadable(file + ": header", e);
         } catch (IOException e) {
-            throw new UncheckedIOException(e); // a parser over a string reads no file
+            throw StrictJson.unreadable(file + ": header", e);
         }
         tensors.sort(Comparator.comparingLong(TensorInfo::begin).thenComparing(TensorInfo::end));
         checkCover(tensors, dataBytes, 8L + json.length, file);
