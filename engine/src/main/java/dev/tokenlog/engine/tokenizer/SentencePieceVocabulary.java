@@ -66,7 +66,7 @@ public record SentencePieceVocabulary(
     private static final int MAX_STRIPPED = 1 << 16;
 
     /// Work of deriving merges, in compared characters; a real vocabulary of 256,000 needs 3e7.
-    private static final long MAX_WORK = 1_000_000_000L;
+    private static final long MAX_WORK = 200_000_000L;
 
     public SentencePieceVocabulary {
         pieces = List.copyOf(pieces);
@@ -99,7 +99,11 @@ public record SentencePieceVocabulary(
         int bytes = 0;
         for (int id = 0; id < pieces.size(); id++) {
             Piece piece = pieces.get(id);
-            require(!piece.text().isEmpty(), "piece " + id + " is empty");
+            int length = piece.text().length();
+            require(
+                    length > 0 && length <= TokenizerFile.MAX_TOKEN,
+                    "piece %d is %d characters long, expected 1 to %d"
+                            .formatted(id, length, TokenizerFile.MAX_TOKEN));
             require(Float.isFinite(piece.score()), "piece " + id + " has no finite score");
             Integer other = ids.put(piece.text(), id);
             require(other == null, "pieces " + other + " and " + id + " are the same");

@@ -38,7 +38,8 @@ record TokenizerFile(
     /// The largest that is known (Gemma) has 580,604.
     static final int MAX_MERGES = 800_000;
 
-    private static final int MAX_TOKEN = 4096;
+    /// The longest token in characters.
+    static final int MAX_TOKEN = 4096;
 
     static TokenizerFile parse(Path file, String content) {
         Reader reader = new Reader(file);
