@@ -68,7 +68,7 @@ final class LogitsCommand implements Callable<Integer> {
     @Option(
             names = "--compute",
             defaultValue = "auto",
-            description = "Kernels: auto, vector, scalar (default: auto).")
+            description = "Kernels: auto, native, vector, scalar (default: auto).")
     private String compute;
 
     @Option(names = "--threads", description = "Threads that compute (default: all).")

@@ -5,7 +5,9 @@ import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.ServiceLoader;
 import java.util.function.Supplier;
 
 /// Finds out which kernels this machine can run.
@@ -14,6 +16,9 @@ public final class KernelProbes {
     private static final String VECTOR_MODULE = "jdk.incubator.vector";
     private static final String REPORT = "report this machine and its Java version";
 
+    private static final String NATIVE = "native";
+
+    private static final int ROWS = 19;
     private static final int COLUMNS = 40;
     private static final int MANY_TOKENS = 20;
 
@@ -25,9 +30,48 @@ public final class KernelProbes {
 
     private KernelProbes() {}
 
-    /// All kinds, the fastest first.
+    /// All kinds, in the order in which they are chosen automatically.
     public static List<KernelProbe> all() {
-        return List.of(vector(), scalar());
+        return all(
+                ServiceLoader.load(KernelProvider.class, KernelProvider.class.getClassLoader())
+                        .stream()
+                        .map(ServiceLoader.Provider::get)
+                        .toList());
+    }
+
+    /// The preferred ones of each provider, those of this module, and then what is used only if it
+    /// is named.
+    static List<KernelProbe> all(List<KernelProvider> providers) {
+        KernelProbe vector = vector();
+        KernelProbe scalar = scalar();
+        List<KernelProbe> probes = new ArrayList<>();
+        List<KernelProbe> named = new ArrayList<>();
+        if (providers.isEmpty()) {
+            probes.add(
+                    new KernelProbe.Unusable(
+                            NATIVE,
+                            "the module engine-native is not there",
+                            "put it on the class path"));
+        }
+        for (KernelProvider provider : providers) {
+            List<KernelProbe> found = provider.probe(portable(vector, scalar));
+            probes.add(found.getFirst());
+            named.addAll(found.subList(1, found.size()));
+        }
+        probes.add(vector);
+        probes.add(scalar);
+        probes.addAll(named);
+        return List.copyOf(probes);
+    }
+
+    private static Kernels portable(KernelProbe vector, KernelProbe scalar) {
+        return switch (vector) {
+            case KernelProbe.Usable usable -> usable.kernels();
+            case KernelProbe.Unusable unusable ->
+                    scalar instanceof KernelProbe.Usable usable
+                            ? usable.kernels()
+                            : new ScalarKernels();
+        };
     }
 
     static KernelProbe scalar() {
@@ -46,22 +90,24 @@ public final class KernelProbes {
         return probe("vector", VectorKernels::new);
     }
 
-    /// A probe is usable if it multiplies a small known matrix correctly, by few and by many
-    /// tokens.
-    static KernelProbe probe(String name, Supplier<Kernels> supplier) {
+    /// A probe is usable if it multiplies a small known matrix correctly: every number code by
+    /// every activation code, few and many tokens.
+    public static KernelProbe probe(String name, Supplier<Kernels> supplier) {
         try {
             Kernels kernels = supplier.get();
-            for (ActivationCode code : ActivationCode.values()) {
-                for (int tokens : new int[] {1, MANY_TOKENS}) {
-                    for (float product : knownProducts(kernels, code, tokens)) {
-                        if (product != KNOWN_PRODUCT) {
-                            return new KernelProbe.Unusable(
-                                    name,
-                                    "a known product is "
-                                            + KNOWN_PRODUCT
-                                            + " but came out as "
-                                            + product,
-                                    REPORT);
+            for (NumberCode weights : NumberCode.values()) {
+                for (ActivationCode activations : ActivationCode.values()) {
+                    for (int tokens : new int[] {1, MANY_TOKENS}) {
+                        for (float product : knownProducts(kernels, weights, activations, tokens)) {
+                            if (product != KNOWN_PRODUCT) {
+                                return new KernelProbe.Unusable(
+                                        name,
+                                        "a known product is "
+                                                + KNOWN_PRODUCT
+                                                + " but came out as "
+                                                + product,
+                                        REPORT);
+                            }
                         }
                     }
                 }
@@ -72,31 +118,49 @@ public final class KernelProbes {
         }
     }
 
-    /// One row of 40 columns: weights `c % 3 - 1` with scale 1/2. Activations, the same for every
-    /// token: `c`, but the largest code in columns 0 and 32.
-    private static float[] knownProducts(Kernels kernels, ActivationCode code, int tokens) {
-        QuantizedActivations x = new QuantizedActivations(code, tokens, COLUMNS);
+    /// Rows of 40 columns, all the same: weights `c % 3 - 1` with scale 1/2. Activations, the same
+    /// for every token: `c`, but the largest code in columns 0 and 32.
+    private static float[] knownProducts(
+            Kernels kernels, NumberCode code, ActivationCode activations, int tokens) {
+        QuantizedActivations x = new QuantizedActivations(activations, tokens, COLUMNS);
         x.reshape(tokens, COLUMNS);
         float[] numbers = new float[COLUMNS];
         for (int column = 0; column < COLUMNS; column++) {
-            numbers[column] = column == 0 || column == 32 ? code.largest() : column;
+            numbers[column] = column == 0 || column == 32 ? activations.largest() : column;
         }
         for (int token = 0; token < tokens; token++) {
             kernels.quantize(numbers, 0, x, token);
         }
-        float[] out = new float[tokens];
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment codes = arena.allocate(COLUMNS);
-            for (int column = 0; column < COLUMNS; column++) {
-                codes.set(ValueLayout.JAVA_BYTE, column, (byte) (column % 3 - 1));
-            }
-            MemorySegment scale = arena.allocate(2);
-            scale.set(ScalarKernels.SHORT, 0, Float.floatToFloat16(0.5f));
-            Matrix.Quantized weights =
-                    new Matrix.Quantized(
-                            "known", NumberCode.INT8, 1, COLUMNS, COLUMNS, codes, scale);
-            kernels.multiply(weights, 0, 1, x, tokens, out, 0, 1, new Workspace(COLUMNS, 1, 1));
+        float[] out = new float[tokens * ROWS];
+        try (Arena arena = Arena.ofShared()) {
+            PreparedMatrix weights = kernels.prepare(knownWeights(code, arena), arena);
+            kernels.multiply(
+                    weights, 0, ROWS, x, tokens, out, 0, ROWS, new Workspace(COLUMNS, 1, 1));
         }
         return out;
+    }
+
+    private static Matrix.Quantized knownWeights(NumberCode code, Arena arena) {
+        int rowBytes = COLUMNS * code.bits() / 8;
+        MemorySegment codes = arena.allocate((long) ROWS * rowBytes);
+        MemorySegment scales = arena.allocate(2L * ROWS);
+        for (int row = 0; row < ROWS; row++) {
+            for (int column = 0; column < COLUMNS; column++) {
+                int weight = column % 3 - 1;
+                switch (code) {
+                    case INT8 ->
+                            codes.set(
+                                    ValueLayout.JAVA_BYTE, row * rowBytes + column, (byte) weight);
+                    case INT4 -> {
+                        long at = row * rowBytes + column / 2;
+                        int pair = codes.get(ValueLayout.JAVA_BYTE, at);
+                        pair |= weight + 8 << column % 2 * 4;
+                        codes.set(ValueLayout.JAVA_BYTE, at, (byte) pair);
+                    }
+                }
+            }
+            scales.set(ScalarKernels.SHORT, 2L * row, Float.floatToFloat16(0.5f));
+        }
+        return new Matrix.Quantized("known", code, ROWS, COLUMNS, COLUMNS, codes, scales);
     }
 }

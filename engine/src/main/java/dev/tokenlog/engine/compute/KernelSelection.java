@@ -19,7 +19,7 @@ public record KernelSelection(Kernels kernels, String explanation) {
 
     /// Probes this machine and chooses.
     ///
-    /// @param choice `auto`, or the name of one kind of kernels: `vector`, `scalar`
+    /// @param choice `auto`, or the name of one kind of kernels: `native`, `vector`, `scalar`
     /// @throws EngineException if a named choice is unknown or cannot be used here
     public static KernelSelection select(String choice) {
         return select(choice, KernelProbes.all());

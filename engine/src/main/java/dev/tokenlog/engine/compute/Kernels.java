@@ -1,6 +1,7 @@
 package dev.tokenlog.engine.compute;
 
 import dev.tokenlog.engine.tensor.Matrix;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /// What [the forward pass][dev.tokenlog.engine.transformer.CpuExecutor] computes with: operations
@@ -12,7 +13,7 @@ import java.lang.foreign.MemorySegment;
 /// or elements may run at the same time for different ranges, each with its own [Workspace].
 public interface Kernels {
 
-    /// The name it is chosen by: `scalar`, `vector`.
+    /// The name it is chosen by: `scalar`, `vector`, `native`.
     String name();
 
     /// For people, for instance `vector 512 bit`.
@@ -39,11 +40,19 @@ public interface Kernels {
     /// [reshaped][QuantizedActivations#reshape] to these columns, in the code of `out`.
     void quantize(float[] x, int xOffset, QuantizedActivations out, int token);
 
+    /// Brings weights into the layout that [#multiply] reads fastest; different matrices may be
+    /// prepared at the same time.
+    ///
+    /// @param arena holds what is made, if anything: another copy of the weights at most
+    default PreparedMatrix prepare(Matrix.Quantized weights, Arena arena) {
+        return new PreparedMatrix.AsStored(weights);
+    }
+
     /// Rows `fromRow` to `toRow` (exclusive) of `weights` times tokens 0 to `tokens` of `x`: output
     /// of row `r` and token `t` goes to `out[outOffset + t * outStride + r]`. Any weights go with
     /// any activations; which do is [ActivationCode#beside].
     void multiply(
-            Matrix.Quantized weights,
+            PreparedMatrix weights,
             int fromRow,
             int toRow,
             QuantizedActivations x,

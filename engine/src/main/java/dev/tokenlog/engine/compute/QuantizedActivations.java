@@ -12,6 +12,8 @@ public final class QuantizedActivations {
     private final float[] scales;
     private final float[] floatCodes;
     private final float[] transposedScales;
+    private final byte[] bytes;
+    private final int[] offsets;
     private int columns;
     private int tokens;
     private int blocks;
@@ -28,6 +30,8 @@ public final class QuantizedActivations {
         this.scales = new float[capacity / BLOCK];
         this.floatCodes = new float[tiles];
         this.transposedScales = new float[tiles / BLOCK];
+        this.bytes = new byte[code == ActivationCode.BITS_8 ? capacity : 0];
+        this.offsets = new int[bytes.length / BLOCK];
     }
 
     /// Elements that one token of this many columns takes.
@@ -72,6 +76,17 @@ public final class QuantizedActivations {
     /// All scales; token `t` begins at `t * blocks()`.
     public float[] scales() {
         return scales;
+    }
+
+    /// Room for kernels that want codes of 8 bits as bytes, in the places of the codes; empty for
+    /// wider ones.
+    public byte[] bytes() {
+        return bytes;
+    }
+
+    /// Room for such kernels: one number per block, in the places of the scales.
+    public int[] offsets() {
+        return offsets;
     }
 
     /// Room for a kernel that wants codes as floats, or tokens side by side: as many codes as

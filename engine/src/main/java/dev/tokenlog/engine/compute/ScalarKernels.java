@@ -108,7 +108,7 @@ public final class ScalarKernels implements Kernels {
     /// +0.
     @Override
     public void multiply(
-            Matrix.Quantized weights,
+            PreparedMatrix prepared,
             int fromRow,
             int toRow,
             QuantizedActivations x,
@@ -117,6 +117,7 @@ public final class ScalarKernels implements Kernels {
             int outOffset,
             int outStride,
             Workspace workspace) {
+        Matrix.Quantized weights = prepared.source();
         for (int token = 0; token < tokens; token++) {
             for (int row = fromRow; row < toRow; row++) {
                 float accumulator = 0f;

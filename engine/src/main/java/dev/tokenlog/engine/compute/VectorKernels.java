@@ -135,7 +135,7 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public void multiply(
-            Matrix.Quantized weights,
+            PreparedMatrix weights,
             int fromRow,
             int toRow,
             QuantizedActivations x,
@@ -145,7 +145,7 @@ public final class VectorKernels implements Kernels {
             int outStride,
             Workspace workspace) {
         VectorQuantizedProduct.multiply(
-                weights, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
+                weights.source(), fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
     }
 
     @Override

@@ -13,6 +13,7 @@ import dev.tokenlog.engine.compute.Numerics;
 import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.transformer.FeedForwardWeights.Dense;
 import dev.tokenlog.engine.transformer.FeedForwardWeights.Experts;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -42,6 +43,7 @@ public final class CpuExecutor implements Executor {
     private final Kernels kernels;
     private final List<Workspace> workspaces;
     private final WorkerTeam team;
+    private final Arena preparedWeights = Arena.ofShared();
     private final PagePool pages;
     private final RotaryTables rotaries;
     private final ModelWeights weights;
@@ -109,6 +111,33 @@ public final class CpuExecutor implements Executor {
             workspaces.add(buffers.newWorkspace());
         }
         this.team = new WorkerTeam(workspaces);
+        try {
+            prepareWeights();
+        } catch (RuntimeException | Error failure) {
+            close();
+            throw failure;
+        }
+    }
+
+    /// All matrices, side by side, each by one thread.
+    private void prepareWeights() {
+        record Step(Projection projection, int matrix) {}
+        List<Step> steps = new ArrayList<>();
+        for (Projection projection : weights.projections()) {
+            for (int matrix = 0; matrix < projection.matrices(); matrix++) {
+                steps.add(new Step(projection, matrix));
+            }
+        }
+        for (int first = 0; first < steps.size(); first += WorkerTeam.MAX_PARTS) {
+            List<Step> some =
+                    steps.subList(first, Math.min(first + WorkerTeam.MAX_PARTS, steps.size()));
+            team.run(
+                    (part, workspace) -> {
+                        Step step = some.get(part);
+                        step.projection().prepare(kernels, step.matrix(), preparedWeights);
+                    },
+                    some.size());
+        }
     }
 
     /// Makes an executor for a model that stays open until the executor is closed.
@@ -572,5 +601,6 @@ public final class CpuExecutor implements Executor {
     public void close() {
         team.close();
         pages.close();
+        preparedWeights.close();
     }
 }

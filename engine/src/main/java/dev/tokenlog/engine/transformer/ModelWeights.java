@@ -51,6 +51,29 @@ record ModelWeights(
                 headTarget);
     }
 
+    /// All of them, in the order in which a pass multiplies them.
+    List<Projection> projections() {
+        List<Projection> all = new ArrayList<>();
+        for (Layer layer : layers) {
+            all.add(layer.queryKeyValue());
+            all.add(layer.attentionOutput());
+            switch (layer.feedForward()) {
+                case Dense dense -> addDense(dense, all);
+                case Experts experts -> {
+                    all.add(experts.router());
+                    experts.networks().forEach(expert -> addDense(expert, all));
+                }
+            }
+        }
+        all.add(head);
+        return all;
+    }
+
+    private static void addDense(Dense dense, List<Projection> all) {
+        all.add(dense.gateUp());
+        all.add(dense.down());
+    }
+
     private record Loader(Model model, StepBuffers buffers, int threads) {
 
         private static final float[] NOWHERE = {};

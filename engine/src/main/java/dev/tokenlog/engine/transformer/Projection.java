@@ -2,8 +2,10 @@ package dev.tokenlog.engine.transformer;
 
 import dev.tokenlog.engine.compute.ActivationCode;
 import dev.tokenlog.engine.compute.Kernels;
+import dev.tokenlog.engine.compute.PreparedMatrix;
 import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.tensor.Matrix;
+import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.List;
 
@@ -52,6 +54,7 @@ final class Projection {
     }
 
     private final Linear[] linears;
+    private final PreparedMatrix[] prepared;
     private final int[] partStarts;
     private final int[] partLinears;
     private final int[] partEnds;
@@ -60,6 +63,7 @@ final class Projection {
 
     Projection(int threads, List<Linear> linears) {
         this.linears = linears.toArray(Linear[]::new);
+        this.prepared = new PreparedMatrix[linears.size()];
         this.activations =
                 linears.stream()
                         .map(Linear::matrix)
@@ -103,6 +107,17 @@ final class Projection {
         return activations.length > 0;
     }
 
+    int matrices() {
+        return linears.length;
+    }
+
+    /// Brings one matrix into the layout of the kernels; each once, before the first [#run].
+    void prepare(Kernels kernels, int index, Arena arena) {
+        if (linears[index].matrix() instanceof Matrix.Quantized weights) {
+            prepared[index] = kernels.prepare(weights, arena);
+        }
+    }
+
     /// Quantizes one token's row of the input as these matrices need it, if they do.
     void quantize(Kernels kernels, Activations input, int token) {
         for (ActivationCode code : activations) {
@@ -112,14 +127,15 @@ final class Projection {
 
     /// Computes one part for the first `tokens` tokens.
     void run(Kernels kernels, int part, Activations input, int tokens, Workspace workspace) {
-        Linear linear = linears[partLinears[part]];
+        int index = partLinears[part];
+        Linear linear = linears[index];
         int from = partStarts[part];
         int to = partEnds[part];
         Target target = linear.target();
         switch (linear.matrix()) {
             case Matrix.Quantized weights ->
                     kernels.multiply(
-                            weights,
+                            prepared[index],
                             from,
                             to,
                             input.codes(ActivationCode.beside(weights.code())),

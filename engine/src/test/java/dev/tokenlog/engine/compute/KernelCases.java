@@ -15,7 +15,7 @@ import java.util.Random;
 /// Runs kernels and the scalar reference on the same made-up input and compares every bit that was
 /// written, and that nothing else was. Also a program, so that another Java machine (with other
 /// vectors) can be asked: it prints the first difference and fails.
-final class KernelCases {
+public final class KernelCases {
 
     private static final int[] COLUMNS = {
         1, 2, 7, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 100, 127, 128, 160, 172, 256, 320, 333,
@@ -27,10 +27,22 @@ final class KernelCases {
     private final Kernels reference = new ScalarKernels();
     private final Kernels kernels;
     private final Random random;
+    private final Memory memory;
 
-    KernelCases(Kernels kernels, long seed) {
+    public KernelCases(Kernels kernels, long seed) {
+        this(kernels, seed, (arena, bytes) -> arena.allocate(bytes, 1));
+    }
+
+    /// @param memory where weights are put
+    public KernelCases(Kernels kernels, long seed, Memory memory) {
         this.kernels = kernels;
         this.random = new Random(seed);
+        this.memory = memory;
+    }
+
+    /// Memory that ends where it is said to end.
+    public interface Memory {
+        MemorySegment allocate(Arena arena, long bytes);
     }
 
     public static void main(String[] arguments) {
@@ -39,19 +51,33 @@ final class KernelCases {
         cases.all();
     }
 
-    void all() {
+    /// Quantization and quantized products alone.
+    public void products() {
         for (int columns : COLUMNS) {
             for (ActivationCode code : ActivationCode.values()) {
                 quantize(code, columns);
             }
+            for (int tokens : TOKENS) {
+                quantizedProducts(columns, tokens);
+            }
+        }
+    }
+
+    private void quantizedProducts(int columns, int tokens) {
+        for (NumberCode code : NumberCode.values()) {
+            for (ActivationCode activations : ActivationCode.values()) {
+                quantizedProduct(code, activations, columns, tokens);
+            }
+        }
+    }
+
+    /// Everything that kernels do.
+    public void all() {
+        products();
+        for (int columns : COLUMNS) {
             norm(columns);
             elementwise(columns);
             for (int tokens : TOKENS) {
-                for (NumberCode code : NumberCode.values()) {
-                    for (ActivationCode activations : ActivationCode.values()) {
-                        quantizedProduct(code, activations, columns, tokens);
-                    }
-                }
                 floatProduct(columns, tokens);
             }
         }
@@ -96,8 +122,8 @@ final class KernelCases {
     }
 
     void quantizedProduct(NumberCode code, ActivationCode activations, int columns, int tokens) {
-        int rows = 1 + random.nextInt(21);
-        try (Arena arena = Arena.ofConfined()) {
+        int rows = 1 + random.nextInt(53);
+        try (Arena arena = Arena.ofShared()) {
             Matrix.Quantized weights = quantized(arena, code, rows, columns);
             QuantizedActivations x = new QuantizedActivations(activations, tokens, columns);
             x.reshape(tokens, columns);
@@ -116,8 +142,9 @@ final class KernelCases {
             float[] expected = guarded(1 + tokens * stride);
             float[] actual = guarded(1 + tokens * stride);
             Workspace workspace = new Workspace(columns, 1, 1);
-            reference.multiply(weights, from, to, x, tokens, expected, 1, stride, workspace);
-            kernels.multiply(weights, from, to, x, tokens, actual, 1, stride, workspace);
+            PreparedMatrix prepared = kernels.prepare(weights, arena);
+            reference.multiply(prepared, from, to, x, tokens, expected, 1, stride, workspace);
+            kernels.multiply(prepared, from, to, x, tokens, actual, 1, stride, workspace);
             same(
                     expected,
                     actual,
@@ -354,19 +381,19 @@ final class KernelCases {
         byte[] codes = new byte[rows * bytesPerRow];
         random.nextBytes(codes);
         int groups = Math.ceilDiv(columns, groupSize);
-        MemorySegment scales = arena.allocate(2L * rows * groups);
+        MemorySegment scales = memory.allocate(arena, 2L * rows * groups);
         for (int i = 0; i < rows * groups; i++) {
             short scale = Float.floatToFloat16((float) random.nextGaussian() * 0.01f);
             scales.set(little(ValueLayout.JAVA_SHORT_UNALIGNED), 2L * i, scale);
         }
         MemorySegment codeBytes =
-                arena.allocate(codes.length, 1).copyFrom(MemorySegment.ofArray(codes));
+                memory.allocate(arena, codes.length).copyFrom(MemorySegment.ofArray(codes));
         return new Matrix.Quantized("test", code, rows, columns, groupSize, codeBytes, scales);
     }
 
     private Matrix.Float floats(Arena arena, DataType type, int rows, int columns) {
         float[] numbers = numbers(rows * columns);
-        MemorySegment data = arena.allocate((long) type.bytes() * numbers.length, 1);
+        MemorySegment data = memory.allocate(arena, (long) type.bytes() * numbers.length);
         for (int i = 0; i < numbers.length; i++) {
             switch (type) {
                 case F32 -> data.set(ScalarKernels.FLOAT, 4L * i, numbers[i]);

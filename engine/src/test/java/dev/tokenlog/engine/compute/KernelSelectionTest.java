@@ -38,13 +38,30 @@ class KernelSelectionTest {
     void anUnknownChoiceNamesTheKnownOnes() {
         assertThatThrownBy(() -> KernelSelection.select("magic"))
                 .isInstanceOf(EngineException.class)
-                .hasMessage("tokenlog.compute=magic is not one of auto, vector, scalar");
+                .hasMessage("tokenlog.compute=magic is not one of auto, native, vector, scalar");
     }
 
     @Test
     void thisMachineUsesVectors() {
         assertThat(KernelSelection.select("auto").kernels()).isInstanceOf(VectorKernels.class);
         assertThat(KernelSelection.select("scalar").kernels()).isInstanceOf(ScalarKernels.class);
+    }
+
+    @Test
+    void aProviderComesFirstAndItsFurtherKernelsOnlyByName() {
+        KernelProvider provider =
+                portable ->
+                        List.of(
+                                USABLE,
+                                new KernelProbe.Usable("slow-old", "slower", new ScalarKernels()));
+
+        List<KernelProbe> probes = KernelProbes.all(List.of(provider));
+
+        assertThat(probes)
+                .extracting(KernelProbe::name)
+                .containsExactly("slow", "vector", "scalar", "slow-old");
+        assertThat(KernelSelection.select("auto", probes).explanation()).contains("SLOW plain");
+        assertThat(KernelSelection.select("slow-old", probes).explanation()).contains("slower");
     }
 
     @Test
@@ -83,8 +100,10 @@ class KernelSelectionTest {
         assertThat(child.exitCode()).describedAs(child.output()).isZero();
         assertThat(child.output())
                 .contains(
-                        "compute: SCALAR scalar; skipped VECTOR: the module jdk.incubator.vector is"
-                                + " not there (start Java with --add-modules=jdk.incubator.vector)");
+                        "compute: SCALAR scalar; skipped NATIVE: the module engine-native is not there"
+                                + " (put it on the class path); skipped VECTOR: the module"
+                                + " jdk.incubator.vector is not there (start Java with"
+                                + " --add-modules=jdk.incubator.vector)");
     }
 
     static final class PrintSelection {

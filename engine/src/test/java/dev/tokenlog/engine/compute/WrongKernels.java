@@ -47,7 +47,7 @@ final class WrongKernels implements Kernels {
 
     @Override
     public void multiply(
-            Matrix.Quantized weights,
+            PreparedMatrix weights,
             int fromRow,
             int toRow,
             QuantizedActivations x,

@@ -1,0 +1,34 @@
+// AVX-512 F, BW, VL and VNNI: 16 lanes, a whole tile of rows.
+#include <immintrin.h>
+
+enum {
+  LANES = 16,
+  INT4_TOKENS = 12, // tokens at once: what fits in 32 registers
+  INT8_TOKENS = 12,
+  INT8_PARTS = 1 // parts of a block whose weights are kept in registers
+};
+
+typedef __m512i ints;
+typedef __m512 floats;
+
+static inline ints load(const void *p) { return _mm512_loadu_si512(p); }
+static inline floats zero(void) { return _mm512_setzero_ps(); }
+static inline floats load_halves(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+static inline void store(float *p, floats v) { _mm512_storeu_ps(p, v); }
+static inline floats fma_scaled(floats sum, floats ws, float xs, floats acc) {
+  return _mm512_fmadd_ps(sum, _mm512_mul_ps(ws, _mm512_set1_ps(xs)), acc);
+}
+static inline ints low_nibbles(ints v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
+static inline ints high_nibbles(ints v) { return low_nibbles(_mm512_srli_epi16(v, 4)); }
+static inline ints widen_bytes(const uint8_t *p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)p)); }
+
+// Sums of products of 4 unsigned and 4 signed bytes per lane; `x` holds the 4 signed ones.
+static inline ints begin4(int32_t offset) { return _mm512_set1_epi32(offset); }
+static inline ints dot4(ints sum, ints w, int32_t x) { return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(x)); }
+static inline floats end4(ints sum, int32_t offset) {
+  (void)offset;
+  return _mm512_cvtepi32_ps(sum);
+}
+static inline ints begin2(void) { return _mm512_setzero_si512(); }
+static inline ints dot2(ints sum, ints w, int32_t x) { return _mm512_dpwssd_epi32(sum, w, _mm512_set1_epi32(x)); }
+static inline floats end2(ints sum) { return _mm512_cvtepi32_ps(sum); }

@@ -1,0 +1,56 @@
+// What the Java side calls, through java.lang.foreign. Every function works on whole ranges of a matrix, never on a single
+// dot product. Nothing here allocates, keeps what it is given or can fail: the caller has checked sizes and chosen a tier
+// that tokenlog_tier_usable() says this processor has. The arithmetic, to the bit, is that of docs/numerics.md.
+#ifndef TOKENLOG_H
+#define TOKENLOG_H
+
+#include <stdint.h>
+
+// Raised whenever anything in this file changes its meaning. The Java side refuses every other number.
+#define TOKENLOG_ABI 1
+
+enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16 };
+
+// How weights are stored, as in kernels.h: KERNEL_LIST.
+enum { TOKENLOG_INT4 = 0, TOKENLOG_INT8 = 1 };
+
+#define TOKENLOG_API __attribute__((visibility("default")))
+
+TOKENLOG_API int32_t tokenlog_abi(void);
+
+// Tiers of instructions that were compiled in, the best first.
+TOKENLOG_API int32_t tokenlog_tiers(void);
+TOKENLOG_API const char *tokenlog_tier_name(int32_t tier);
+TOKENLOG_API int32_t tokenlog_tier_usable(int32_t tier);
+
+// Bytes of a packed matrix, which begins at an address that is a multiple of 64.
+//   packed = tiles of 16 rows; tile = codes of all blocks of 32 columns, then scales of all groups as F16 [group][row],
+//   filled up to a multiple of 64 bytes. Missing rows and columns are codes and scales of 0.
+TOKENLOG_API int64_t tokenlog_packed_bytes(int32_t code, int32_t rows, int32_t columns, int32_t group_size);
+
+// Packs tiles from_tile to to_tile. Codes and scales are those of the whole matrix, row-major, as artifacts store them
+// (docs/artifacts.md).
+TOKENLOG_API void tokenlog_pack(int32_t code, int32_t rows, int32_t columns, int32_t group_size, const uint8_t *codes,
+                                const uint8_t *scales, int32_t from_tile, int32_t to_tile, uint8_t *packed);
+
+// Memory for packed matrices, filled with zeros and in large pages where the system gives them; 0 if there is none.
+TOKENLOG_API void *tokenlog_map(int64_t bytes);
+TOKENLOG_API void tokenlog_unmap(void *memory, int64_t bytes);
+
+// Quantizes `columns` numbers from x[x_offset] on to codes up to `largest` (127 or 2047), as row `token`: `codes` and, up to
+// 127, `bytes` get 32 * ceil(columns / 32) of them, zeros after the last column; `scales` and, up to 127, `offsets` one
+// number per block, an offset being -8 times the sum of the block's codes. `bytes` and `offsets` are not touched above 127.
+TOKENLOG_API void tokenlog_quantize(int32_t tier, const float *x, int64_t x_offset, int32_t columns, int32_t largest,
+                                    int32_t token, int16_t *codes, int8_t *bytes, float *scales, int32_t *offsets);
+
+// Rows from_row to to_row of a packed matrix times `tokens` rows of activations, to out[out_offset + t * out_stride + row].
+// int4 meets `bytes` and `offsets`; int8 meets `codes` (of either size).
+TOKENLOG_API void tokenlog_multiply_int4(int32_t tier, const uint8_t *packed, int32_t columns, int32_t group_size,
+                                         int32_t from_row, int32_t to_row, const int8_t *bytes, const float *scales,
+                                         const int32_t *offsets, int32_t tokens, float *out, int64_t out_offset,
+                                         int64_t out_stride);
+TOKENLOG_API void tokenlog_multiply_int8(int32_t tier, const uint8_t *packed, int32_t columns, int32_t group_size,
+                                         int32_t from_row, int32_t to_row, const int16_t *codes, const float *scales,
+                                         int32_t tokens, float *out, int64_t out_offset, int64_t out_stride);
+
+#endif

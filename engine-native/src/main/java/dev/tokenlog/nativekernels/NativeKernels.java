@@ -1,0 +1,396 @@
+package dev.tokenlog.nativekernels;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.compute.ActivationCode;
+import dev.tokenlog.engine.compute.AttentionShape;
+import dev.tokenlog.engine.compute.ElementaryFunction;
+import dev.tokenlog.engine.compute.Kernels;
+import dev.tokenlog.engine.compute.KvCache;
+import dev.tokenlog.engine.compute.KvLayout;
+import dev.tokenlog.engine.compute.PreparedMatrix;
+import dev.tokenlog.engine.compute.QuantizedActivations;
+import dev.tokenlog.engine.compute.ScalarKernels;
+import dev.tokenlog.engine.compute.Workspace;
+import dev.tokenlog.engine.tensor.Matrix;
+import dev.tokenlog.engine.tensor.NumberCode;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/// Quantized products and the quantization of activations in C; everything else by other kernels.
+/// The same bits as [ScalarKernels].
+final class NativeKernels implements Kernels {
+
+    /// A constant, so that the compiler turns calls into plain ones that allocate nothing.
+    static final NativeLibrary.Result LIBRARY = LibraryFile.load();
+
+    private static final NativeLibrary FUNCTIONS =
+            LIBRARY instanceof NativeLibrary.Loaded loaded ? loaded.library() : null;
+
+    /// Multiply-adds of one call: a few tenths of a millisecond, since a garbage collection waits.
+    private static final long PRODUCTS_PER_CALL = 1 << 25;
+
+    /// Rows that are packed together (`TOKENLOG_TILE`).
+    private static final int TILE = 16;
+
+    private static final String LIKELY =
+            "; free memory, or choose kernels that need no second copy: tokenlog.compute=vector";
+
+    private final NativeLibrary.Tier tier;
+    private final Kernels portable;
+    private final Kernels scalar = new ScalarKernels();
+
+    NativeKernels(NativeLibrary.Tier tier, Kernels portable) {
+        this.tier = tier;
+        this.portable = portable;
+    }
+
+    @Override
+    public String name() {
+        return "native";
+    }
+
+    @Override
+    public String description() {
+        return "native " + tier.name();
+    }
+
+    /// Weights in tiles of 16 rows, outside the Java heap. What the model maps stays untouched from
+    /// then on, and its pages may leave memory.
+    @Override
+    public PreparedMatrix prepare(Matrix.Quantized weights, Arena arena) {
+        int code = code(weights.code());
+        try {
+            long bytes =
+                    (long)
+                            FUNCTIONS
+                                    .packedBytes()
+                                    .invokeExact(
+                                            code,
+                                            weights.rows(),
+                                            weights.columns(),
+                                            weights.groupSize());
+            MemorySegment tiles = map(bytes, weights.name(), arena);
+            FUNCTIONS
+                    .pack()
+                    .invokeExact(
+                            code,
+                            weights.rows(),
+                            weights.columns(),
+                            weights.groupSize(),
+                            weights.codes(),
+                            weights.scales(),
+                            0,
+                            Math.ceilDiv(weights.rows(), TILE),
+                            tiles);
+            return new PackedMatrix(weights, tiles);
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
+    }
+
+    private static MemorySegment map(long bytes, String tensor, Arena arena) throws Throwable {
+        MemorySegment memory = (MemorySegment) FUNCTIONS.map().invokeExact(bytes);
+        if (memory.equals(MemorySegment.NULL)) {
+            throw new EngineException(
+                    EngineException.Reason.UNSUPPORTED,
+                    "no memory for %d MiB of packed weights of %s".formatted(bytes >> 20, tensor)
+                            + LIKELY);
+        }
+        return memory.reinterpret(bytes, arena, NativeKernels::unmap);
+    }
+
+    private static void unmap(MemorySegment memory) {
+        try {
+            FUNCTIONS.unmap().invokeExact(memory, memory.byteSize());
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
+    }
+
+    private static int code(NumberCode code) {
+        return switch (code) {
+            case INT4 -> 0;
+            case INT8 -> 1;
+        };
+    }
+
+    @Override
+    public void quantize(float[] x, int xOffset, QuantizedActivations out, int token) {
+        try {
+            FUNCTIONS
+                    .quantize()
+                    .invokeExact(
+                            tier.number(),
+                            MemorySegment.ofArray(x),
+                            (long) xOffset,
+                            out.columns(),
+                            out.code().largest(),
+                            token,
+                            MemorySegment.ofArray(out.codes()),
+                            MemorySegment.ofArray(out.bytes()),
+                            MemorySegment.ofArray(out.scales()),
+                            MemorySegment.ofArray(out.offsets()));
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
+    }
+
+    @Override
+    public void multiply(
+            PreparedMatrix weights,
+            int fromRow,
+            int toRow,
+            QuantizedActivations x,
+            int tokens,
+            float[] out,
+            int outOffset,
+            int outStride,
+            Workspace workspace) {
+        Matrix.Quantized source = weights.source();
+        if (source.code() == NumberCode.INT4 && x.code() != ActivationCode.BITS_8) {
+            // No model asks for it.
+            scalar.multiply(
+                    weights, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
+            return;
+        }
+        checkRange(source, fromRow, toRow, x, tokens, out, outOffset, outStride);
+        MemorySegment tiles = ((PackedMatrix) weights).tiles();
+        int step = rowsPerCall(source.columns(), tokens);
+        for (int row = fromRow; row < toRow; ) {
+            int end = Math.min(toRow, (row / TILE * TILE) + step);
+            switch (source.code()) {
+                case INT4 -> int4(source, tiles, row, end, x, tokens, out, outOffset, outStride);
+                case INT8 -> int8(source, tiles, row, end, x, tokens, out, outOffset, outStride);
+            }
+            row = end;
+        }
+    }
+
+    private static int rowsPerCall(int columns, int tokens) {
+        long rows = PRODUCTS_PER_CALL / ((long) columns * tokens) / TILE * TILE;
+        return (int) Math.max(TILE, rows);
+    }
+
+    /// What Java would have found out by itself.
+    private static void checkRange(
+            Matrix.Quantized weights,
+            int fromRow,
+            int toRow,
+            QuantizedActivations x,
+            int tokens,
+            float[] out,
+            int outOffset,
+            int outStride) {
+        if (tokens == 0 || fromRow == toRow) {
+            return;
+        }
+        long last = outOffset + (tokens - 1L) * outStride + toRow;
+        if (fromRow < 0
+                || fromRow > toRow
+                || toRow > weights.rows()
+                || weights.columns() != x.columns()
+                || tokens < 0
+                || tokens > x.tokens()
+                || outOffset < 0
+                || outStride < 0
+                || last > out.length) {
+            throw new IllegalArgumentException(
+                    "%s: rows %d..%d of %d, %d columns times %d, %d tokens of %d, to %d by %d in %d"
+                            .formatted(
+                                    weights.name(),
+                                    fromRow,
+                                    toRow,
+                                    weights.rows(),
+                                    weights.columns(),
+                                    x.columns(),
+                                    tokens,
+                                    x.tokens(),
+                                    outOffset,
+                                    outStride,
+                                    out.length));
+        }
+    }
+
+    private void int4(
+            Matrix.Quantized weights,
+            MemorySegment tiles,
+            int fromRow,
+            int toRow,
+            QuantizedActivations x,
+            int tokens,
+            float[] out,
+            int outOffset,
+            int outStride) {
+        try {
+            FUNCTIONS
+                    .multiplyInt4()
+                    .invokeExact(
+                            tier.number(),
+                            tiles,
+                            weights.columns(),
+                            weights.groupSize(),
+                            fromRow,
+                            toRow,
+                            MemorySegment.ofArray(x.bytes()),
+                            MemorySegment.ofArray(x.scales()),
+                            MemorySegment.ofArray(x.offsets()),
+                            tokens,
+                            MemorySegment.ofArray(out),
+                            (long) outOffset,
+                            (long) outStride);
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
+    }
+
+    private void int8(
+            Matrix.Quantized weights,
+            MemorySegment tiles,
+            int fromRow,
+            int toRow,
+            QuantizedActivations x,
+            int tokens,
+            float[] out,
+            int outOffset,
+            int outStride) {
+        try {
+            FUNCTIONS
+                    .multiplyInt8()
+                    .invokeExact(
+                            tier.number(),
+                            tiles,
+                            weights.columns(),
+                            weights.groupSize(),
+                            fromRow,
+                            toRow,
+                            MemorySegment.ofArray(x.codes()),
+                            MemorySegment.ofArray(x.scales()),
+                            tokens,
+                            MemorySegment.ofArray(out),
+                            (long) outOffset,
+                            (long) outStride);
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
+    }
+
+    @Override
+    public void embed(Matrix matrix, int row, float[] out, int outOffset) {
+        portable.embed(matrix, row, out, outOffset);
+    }
+
+    @Override
+    public void scale(float factor, float[] x, int offset, int count) {
+        portable.scale(factor, x, offset, count);
+    }
+
+    @Override
+    public void rmsNorm(
+            float[] x,
+            int xOffset,
+            float[] weight,
+            float epsilon,
+            float[] out,
+            int outOffset,
+            Workspace workspace) {
+        portable.rmsNorm(x, xOffset, weight, epsilon, out, outOffset, workspace);
+    }
+
+    @Override
+    public void multiply(
+            Matrix.Float weights,
+            int fromRow,
+            int toRow,
+            float[] x,
+            int xStride,
+            int tokens,
+            float[] out,
+            int outOffset,
+            int outStride,
+            Workspace workspace) {
+        portable.multiply(
+                weights, fromRow, toRow, x, xStride, tokens, out, outOffset, outStride, workspace);
+    }
+
+    @Override
+    public void rotate(
+            float[] x,
+            int offset,
+            int heads,
+            int headSize,
+            int pairs,
+            float[] cos,
+            float[] sin,
+            int tableOffset) {
+        portable.rotate(x, offset, heads, headSize, pairs, cos, sin, tableOffset);
+    }
+
+    @Override
+    public boolean store(
+            KvLayout layout,
+            MemorySegment page,
+            int layer,
+            int slot,
+            float[] keys,
+            int keyOffset,
+            float[] values,
+            int valueOffset) {
+        return portable.store(layout, page, layer, slot, keys, keyOffset, values, valueOffset);
+    }
+
+    @Override
+    public void attend(
+            KvCache cache,
+            AttentionShape shape,
+            int keyValueHead,
+            int firstPosition,
+            int tokens,
+            float[] queries,
+            float[] out,
+            int offset,
+            int stride,
+            Workspace workspace) {
+        portable.attend(
+                cache,
+                shape,
+                keyValueHead,
+                firstPosition,
+                tokens,
+                queries,
+                out,
+                offset,
+                stride,
+                workspace);
+    }
+
+    @Override
+    public void siluGate(float[] gate, float[] up, int from, int to, Workspace workspace) {
+        portable.siluGate(gate, up, from, to, workspace);
+    }
+
+    @Override
+    public void geluGate(float[] gate, float[] up, int from, int to, Workspace workspace) {
+        portable.geluGate(gate, up, from, to, workspace);
+    }
+
+    @Override
+    public void add(float[] x, int xOffset, float[] y, int yOffset, int count) {
+        portable.add(x, xOffset, y, yOffset, count);
+    }
+
+    @Override
+    public void softCap(float cap, float[] x, int from, int to, Workspace workspace) {
+        portable.softCap(cap, x, from, to, workspace);
+    }
+
+    @Override
+    public boolean isFinite(float[] x, int offset, int count) {
+        return portable.isFinite(x, offset, count);
+    }
+
+    @Override
+    public void apply(
+            ElementaryFunction function, float[] x, int from, int to, Workspace workspace) {
+        portable.apply(function, x, from, to, workspace);
+    }
+}

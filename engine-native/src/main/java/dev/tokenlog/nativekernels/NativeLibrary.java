@@ -1,0 +1,184 @@
+package dev.tokenlog.nativekernels;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The functions of `tokenlog.h`. Those that compute are called without leaving the state of Java
+/// code, so that they may read and write arrays; a garbage collection then waits for them, which is
+/// why [NativeKernels] keeps each call short.
+///
+/// @param tiers in the library's order, the best first; a tier's number is its place here
+/// @param quantize `tokenlog_quantize`, and so on
+record NativeLibrary(
+        Path file,
+        List<Tier> tiers,
+        MethodHandle packedBytes,
+        MethodHandle pack,
+        MethodHandle map,
+        MethodHandle unmap,
+        MethodHandle quantize,
+        MethodHandle multiplyInt4,
+        MethodHandle multiplyInt8) {
+
+    /// `TOKENLOG_ABI` of the header that this class was written for.
+    static final int ABI = 1;
+
+    /// @param usable whether this processor and operating system have its instructions
+    record Tier(int number, String name, boolean usable) {}
+
+    /// Either a library or the reason why there is none.
+    sealed interface Result {}
+
+    record Loaded(NativeLibrary library) implements Result {}
+
+    record Missing(String reason, String remedy) implements Result {}
+
+    private static final String BUILD_AGAIN = "build engine-native of this version again";
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final Linker.Option ON_ARRAYS = Linker.Option.critical(true);
+
+    /// Loads a library and checks that it is of this version. The library stays loaded.
+    static Result open(Path file) {
+        try {
+            return open(file, SymbolLookup.libraryLookup(file, Arena.global()));
+        } catch (IllegalArgumentException failure) {
+            return new Missing(file + " cannot be loaded: " + failure.getMessage(), BUILD_AGAIN);
+        }
+    }
+
+    private static Result open(Path file, SymbolLookup symbols) {
+        if (symbols.find("tokenlog_abi").isEmpty()) {
+            return new Missing(file + " is no library of kernels", BUILD_AGAIN);
+        }
+        int abi = callInt(function(symbols, "tokenlog_abi", JAVA_INT));
+        if (abi != ABI) {
+            return new Missing(
+                    "%s has interface %d, this version of Tokenlog needs %d"
+                            .formatted(file, abi, ABI),
+                    BUILD_AGAIN);
+        }
+        return new Loaded(
+                new NativeLibrary(
+                        file,
+                        tiers(symbols),
+                        function(
+                                symbols,
+                                "tokenlog_packed_bytes",
+                                JAVA_LONG,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT),
+                        LINKER.downcallHandle(
+                                symbols.findOrThrow("tokenlog_pack"),
+                                FunctionDescriptor.ofVoid(
+                                        JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS,
+                                        JAVA_INT, JAVA_INT, ADDRESS)),
+                        function(symbols, "tokenlog_map", ADDRESS, JAVA_LONG),
+                        LINKER.downcallHandle(
+                                symbols.findOrThrow("tokenlog_unmap"),
+                                FunctionDescriptor.ofVoid(ADDRESS, JAVA_LONG)),
+                        kernel(
+                                symbols,
+                                "tokenlog_quantize",
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_LONG,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                ADDRESS,
+                                ADDRESS,
+                                ADDRESS),
+                        kernel(
+                                symbols,
+                                "tokenlog_multiply_int4",
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                ADDRESS,
+                                ADDRESS,
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_LONG,
+                                JAVA_LONG),
+                        kernel(
+                                symbols,
+                                "tokenlog_multiply_int8",
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                ADDRESS,
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_LONG,
+                                JAVA_LONG)));
+    }
+
+    private static List<Tier> tiers(SymbolLookup symbols) {
+        int count = callInt(function(symbols, "tokenlog_tiers", JAVA_INT));
+        MethodHandle name = function(symbols, "tokenlog_tier_name", ADDRESS, JAVA_INT);
+        MethodHandle usable = function(symbols, "tokenlog_tier_usable", JAVA_INT, JAVA_INT);
+        List<Tier> tiers = new ArrayList<>();
+        for (int tier = 0; tier < count; tier++) {
+            try {
+                MemorySegment text = (MemorySegment) name.invokeExact(tier);
+                boolean has = (int) usable.invokeExact(tier) != 0;
+                tiers.add(new Tier(tier, text.reinterpret(100).getString(0), has));
+            } catch (Throwable failure) {
+                throw unexpected(failure);
+            }
+        }
+        return List.copyOf(tiers);
+    }
+
+    private static MethodHandle function(
+            SymbolLookup symbols, String name, MemoryLayout result, MemoryLayout... parameters) {
+        return LINKER.downcallHandle(
+                symbols.findOrThrow(name), FunctionDescriptor.of(result, parameters));
+    }
+
+    private static MethodHandle kernel(
+            SymbolLookup symbols, String name, MemoryLayout... parameters) {
+        return LINKER.downcallHandle(
+                symbols.findOrThrow(name), FunctionDescriptor.ofVoid(parameters), ON_ARRAYS);
+    }
+
+    private static int callInt(MethodHandle function) {
+        try {
+            return (int) function.invokeExact();
+        } catch (Throwable failure) {
+            throw unexpected(failure);
+        }
+    }
+
+    /// What a method handle is declared to throw, but a C function never does.
+    static RuntimeException unexpected(Throwable failure) {
+        return switch (failure) {
+            case RuntimeException thrown -> thrown;
+            case Error thrown -> throw thrown;
+            case Throwable thrown -> new IllegalStateException(thrown);
+        };
+    }
+}

@@ -1,0 +1,150 @@
+// Holds every tier that this processor has against plain loops, in buffers of exactly the size that each function may touch.
+// Built with AddressSanitizer and UndefinedBehaviorSanitizer by SanitizedKernelsTest. Prints a line per tier.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tokenlog.h"
+
+static uint64_t state;
+
+static uint32_t random_bits(void) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return state >> 32;
+}
+
+static int below(int limit) { return random_bits() % limit; }
+
+static float number(void) { return ((int32_t)random_bits() >> 8) * (below(8) ? 1e-6f : 1e-3f); }
+
+static void *memory(size_t bytes) {
+  void *p = malloc(bytes);
+  if (!p) abort();
+  return p;
+}
+
+// The F16 numbers (1 + fraction / 1024) * 2^-6 and their negatives.
+static uint16_t half(void) { return (uint16_t)(below(2) << 15 | 9 << 10 | below(1024)); }
+
+static float widen(uint16_t half) {
+  const float magnitude = ldexpf(1 + (half & 1023) / 1024.0f, -6);
+  return half >> 15 ? -magnitude : magnitude;
+}
+
+static int weight(int code, const uint8_t *codes, int columns, int row, int column) {
+  if (code == TOKENLOG_INT8) return (int8_t)codes[(size_t)row * columns + column];
+  return (codes[(size_t)row * ((columns + 1) / 2) + column / 2] >> column % 2 * 4 & 15) - 8;
+}
+
+static void fail(const char *what, int tier, int a, int b, int c, int d) {
+  printf("%s %s: %d %d %d %d\n", tokenlog_tier_name(tier), what, a, b, c, d);
+  exit(1);
+}
+
+// One quantization, checked, and one product, checked.
+static void compare(int tier, int code, int columns, int rows, int tokens, int group_size, int largest) {
+  const int blocks = (columns + 31) / 32, groups = (columns + group_size - 1) / group_size, narrow = largest == 127;
+  const size_t row_bytes = code == TOKENLOG_INT4 ? (columns + 1) / 2 : columns;
+
+  float *x = memory(sizeof(float) * tokens * columns), *scales = memory(sizeof(float) * tokens * blocks);
+  int16_t *codes = memory(2 * 32 * tokens * blocks);
+  int8_t *bytes = memory(narrow ? 32 * tokens * blocks : 1);
+  int32_t *offsets = memory(narrow ? 4 * tokens * blocks : 1);
+  for (int i = 0; i < tokens * columns; i++) x[i] = number();
+  x[below(tokens * columns)] = 0;
+  if (!below(4)) x[below(tokens * columns)] = below(2) ? NAN : -INFINITY;
+  for (int t = 0; t < tokens; t++)
+    tokenlog_quantize(tier, x, (int64_t)t * columns, columns, largest, t, codes, bytes, scales, offsets);
+  for (int i = 0; i < tokens * blocks; i++) {
+    const int t = i / blocks, from = i % blocks * 32, to = from + 32 < columns ? from + 32 : columns;
+    float maximum = 0;
+    int sum = 0;
+    for (int c = from; c < to; c++) {
+      const float magnitude = fabsf(x[t * columns + c]);
+      if (magnitude > maximum || isnan(magnitude)) maximum = magnitude;
+    }
+    const float scale = maximum < 0x1p-116f ? 0 : maximum / largest;
+    if (memcmp(&scale, scales + i, 4) && !(isnan(scale) && isnan(scales[i]))) fail("scale", tier, columns, t, from, largest);
+    for (int c = from; c < from + 32; c++) {
+      const float product = c < to && scale != 0 ? x[t * columns + c] * (largest / maximum) : 0;
+      const int expected = isnan(product) ? 0 : (int)nearbyintf(product);
+      if (codes[i * 32 + c - from] != expected) fail("code", tier, columns, t, c, largest);
+      if (narrow && bytes[i * 32 + c - from] != expected) fail("byte", tier, columns, t, c, largest);
+      sum += expected;
+    }
+    if (narrow && offsets[i] != -8 * sum) fail("offset", tier, columns, t, from, largest);
+  }
+
+  uint8_t *weights = memory(rows * row_bytes);
+  uint8_t *weight_scales = memory(2 * (size_t)rows * groups);
+  for (size_t i = 0; i < rows * row_bytes; i++) weights[i] = random_bits();
+  for (int i = 0; i < rows * groups; i++) {
+    const uint16_t scale = half();
+    memcpy(weight_scales + 2 * i, &scale, 2);
+  }
+  const int64_t packed_bytes = tokenlog_packed_bytes(code, rows, columns, group_size);
+  uint8_t *packed;
+  if (posix_memalign((void **)&packed, 64, packed_bytes)) abort();
+  memset(packed, 0x5a, packed_bytes);
+  const int tiles = (rows + 15) / 16, cut = below(tiles + 1);
+  tokenlog_pack(code, rows, columns, group_size, weights, weight_scales, cut, tiles, packed);
+  tokenlog_pack(code, rows, columns, group_size, weights, weight_scales, 0, cut, packed);
+
+  const int from_row = below(rows), to_row = from_row + 1 + below(rows - from_row), stride = to_row + below(3);
+  float *out = memory(sizeof(float) * ((tokens - 1) * stride + to_row));
+  for (int i = 0; i < (tokens - 1) * stride + to_row; i++) out[i] = -7777;
+  if (code == TOKENLOG_INT4)
+    tokenlog_multiply_int4(tier, packed, columns, group_size, from_row, to_row, bytes, scales, offsets, tokens, out, 0, stride);
+  else
+    tokenlog_multiply_int8(tier, packed, columns, group_size, from_row, to_row, codes, scales, tokens, out, 0, stride);
+  for (int i = 0; i < (tokens - 1) * stride + to_row; i++) {
+    const int t = i / stride, row = i % stride;
+    float expected = -7777;
+    if (row >= from_row && row < to_row) {
+      expected = 0;
+      for (int b = 0; b < blocks; b++) {
+        int sum = 0;
+        for (int c = b * 32; c < columns && c < b * 32 + 32; c++)
+          sum += weight(code, weights, columns, row, c) * codes[t * blocks * 32 + c];
+        uint16_t scale;
+        memcpy(&scale, weight_scales + 2 * ((size_t)row * groups + b * 32 / group_size), 2);
+        const float product = widen(scale) * scales[t * blocks + b];
+        expected = fmaf((float)sum, product, expected);
+      }
+    }
+    if (memcmp(&expected, out + i, 4) && !(isnan(expected) && isnan(out[i]))) fail("product", tier, columns, rows, t, row);
+  }
+  free(x), free(scales), free(codes), free(bytes), free(offsets), free(weights), free(weight_scales), free(packed), free(out);
+}
+
+static void map_and_unmap(int64_t bytes) {
+  char *p = tokenlog_map(bytes);
+  if (!p || (uintptr_t)p % 64) fail("map", 0, bytes >> 10, 0, 0, 0);
+  p[0] = p[bytes - 1] = 1;
+  tokenlog_unmap(p, bytes);
+}
+
+int main(int count, char **argument) {
+  state = count > 1 ? strtoull(argument[1], 0, 10) : 1;
+  const int columns[] = {1, 2, 31, 32, 33, 64, 95, 100, 128, 160, 333, 1040};
+  const int group_sizes[] = {32, 64, 128, 0};
+  int64_t cases = 0;
+  for (int tier = 0; tier < tokenlog_tiers(); tier++) {
+    if (!tokenlog_tier_usable(tier)) {
+      printf("%s: this processor does not have it\n", tokenlog_tier_name(tier));
+      continue;
+    }
+    for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
+      for (int tokens = 1; tokens < 30; tokens++) {
+        const int group_size = group_sizes[below(4)], group = group_size ? group_size : columns[c];
+        compare(tier, TOKENLOG_INT4, columns[c], 1 + below(50), tokens, group, 127);
+        compare(tier, TOKENLOG_INT8, columns[c], 1 + below(50), tokens, group, below(2) ? 127 : 2047);
+        cases += 2;
+      }
+    printf("%s: all equal\n", tokenlog_tier_name(tier));
+  }
+  map_and_unmap(1), map_and_unmap(5000), map_and_unmap((2 << 20) - 1), map_and_unmap(7 << 20), map_and_unmap((9 << 20) + 1);
+  printf("%lld cases\n", (long long)cases);
+  return 0;
+}

@@ -1,0 +1,14 @@
+package dev.tokenlog.engine.compute;
+
+import dev.tokenlog.engine.tensor.Matrix;
+
+/// Quantized weights in the layout that some kernels multiply, made once when a model is loaded.
+/// Only the kernels that [prepared][Kernels#prepare] it multiply it.
+public interface PreparedMatrix {
+
+    /// The weights as the model stores them.
+    Matrix.Quantized source();
+
+    /// Weights that are multiplied where they lie.
+    record AsStored(Matrix.Quantized source) implements PreparedMatrix {}
+}
