@@ -43,6 +43,7 @@ final class BlobDownload {
 
     private MessageDigest digest;
     private long hashed;
+    private long furthest;
     private String entityTag;
     private boolean ofSeveralPieces;
 
@@ -176,6 +177,7 @@ final class BlobDownload {
                 channel.read(chunk.clear());
                 hash(chunk.flip());
             }
+            furthest = Math.max(furthest, hashed);
             meter.at(file, hashed);
         } catch (IOException e) {
             throw HubCache.failed(incomplete, e);
@@ -270,7 +272,9 @@ final class BlobDownload {
             hash(ByteBuffer.wrap(chunk, 0, count));
             meter.at(file, hashed);
             meter.received(count);
-            retries.arrived(count);
+            // What had been there before is no progress: a server may begin anew each time.
+            retries.arrived(Math.max(0, hashed - furthest));
+            furthest = Math.max(furthest, hashed);
         }
         if (hashed < file.bytes()) {
             throw new IOException(

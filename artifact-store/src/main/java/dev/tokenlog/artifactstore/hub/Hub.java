@@ -116,22 +116,46 @@ public final class Hub {
         }
     }
 
-    private static HubSnapshot follow(
+    private HubSnapshot follow(
             CompletableFuture<HubSnapshot> result, Meter meter, Listener listener) {
         while (true) {
             try {
                 HubSnapshot snapshot = result.get(TICK_MILLIS, TimeUnit.MILLISECONDS);
-                listener.progress(meter.read());
+                listener.progress(redacted(meter.read()));
                 return snapshot;
             } catch (TimeoutException e) {
-                listener.progress(meter.read());
+                listener.progress(redacted(meter.read()));
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw new CancellationException("interrupted");
             } catch (ExecutionException e) {
-                throw rethrown(e.getCause());
+                throw redacted(rethrown(e.getCause()));
             }
         }
+    }
+
+    /// Whatever a hub may have put the token into, no message of ours carries it on.
+    private RuntimeException redacted(RuntimeException e) {
+        String message = String.valueOf(e.getMessage());
+        String clean = redacted(message);
+        return e instanceof EngineException known && !clean.equals(message)
+                ? new EngineException(known.reason(), clean)
+                : e;
+    }
+
+    private HubProgress redacted(HubProgress p) {
+        return new HubProgress(
+                p.filesDone(),
+                p.files(),
+                p.bytesDone(),
+                p.bytesTotal(),
+                p.bytesReceived(),
+                p.bytesPerSecond(),
+                redacted(p.note()));
+    }
+
+    private String redacted(String text) {
+        return settings.token().map(token -> token.redact(text)).orElse(text);
     }
 
     private static RuntimeException rethrown(Throwable cause) {

@@ -27,6 +27,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 /// A hub on the loopback interface that behaves like the real one: the model API, `resolve` with
@@ -69,6 +70,8 @@ public final class FakeHub implements AutoCloseable {
     private final ServerSocket hub;
     private final ServerSocket cdn;
     private final List<Socket> open = new CopyOnWriteArrayList<>();
+    private final AtomicInteger cdnNow = new AtomicInteger();
+    private final AtomicInteger cdnMost = new AtomicInteger();
     private volatile String token;
     private volatile List<String> moreSiblings = List.of();
     private volatile boolean pages;
@@ -180,6 +183,11 @@ public final class FakeHub implements AutoCloseable {
         fault(where, new Fault(0, Map.of(), bytes, -1, false, false, null, 0));
     }
 
+    /// Sends the file from its beginning, whatever was asked for, and closes after so many bytes.
+    public void cutAnew(String where, int bytes) {
+        fault(where, new Fault(0, Map.of(), bytes, -1, true, false, null, 0));
+    }
+
     /// Sends nothing more after so many bytes of the answer, and keeps the connection.
     public void stall(String where, int bytes) {
         fault(where, new Fault(0, Map.of(), -1, bytes, false, false, null, 0));
@@ -216,6 +224,11 @@ public final class FakeHub implements AutoCloseable {
 
     public List<Request> requests(String host) {
         return requests.stream().filter(request -> request.host().equals(host)).toList();
+    }
+
+    /// How many downloads there were at the same time.
+    public int mostDownloadsAtOnce() {
+        return cdnMost.get();
     }
 
     public void forget() {
@@ -276,7 +289,16 @@ public final class FakeHub implements AutoCloseable {
             requests.add(request);
             Fault fault = next(request);
             byte[] answer = fault.status() != 0 ? failed(fault) : respond(request, fault);
-            send(socket, answer, fault);
+            if (host.equals("cdn")) {
+                cdnMost.accumulateAndGet(cdnNow.incrementAndGet(), Math::max);
+            }
+            try {
+                send(socket, answer, fault);
+            } finally {
+                if (host.equals("cdn")) {
+                    cdnNow.decrementAndGet();
+                }
+            }
         } catch (IOException e) {
             // The other side has gone: its right.
         } catch (InterruptedException e) {

@@ -23,7 +23,7 @@ final class HubFixture {
     static final String TOKEN = "hf_TopSecretTokenOfTheTests";
 
     static final Patience QUICK =
-            new Patience(Duration.ofMillis(400), 3, Duration.ofMillis(2), Duration.ofSeconds(3), 3);
+            new Patience(Duration.ofMillis(800), 3, Duration.ofMillis(2), Duration.ofSeconds(3), 3);
 
     static final String CONFIG =
             """
