@@ -4,7 +4,6 @@ import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.GgufFolder;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.artifact.SourceModel;
-import dev.tokenlog.engine.format.gguf.GgufFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -39,7 +38,7 @@ final class ModelFolders {
     /// The files of a folder, or those that a GGUF file is translated to, until they are closed.
     static ModelFiles files(String model) {
         Path path = resolve(model);
-        if (GgufFile.isGguf(path)) {
+        if (Files.isRegularFile(path)) {
             GgufFolder gguf = GgufFolder.tokenizer(path);
             return new ModelFiles(gguf.folder(), gguf::close);
         }

@@ -42,6 +42,7 @@ final class GgufTokenizer {
     /// are those of the models' own `tokenizer.json`.
     private static final Map<String, Cut> CUTS =
             Map.ofEntries(
+                    Map.entry("default", new Cut(Words.DEFAULT_OF_LLAMA_CPP, false, false)),
                     Map.entry("gpt-2", new Cut(Words.GPT2, false, false)),
                     Map.entry("phi-2", new Cut(Words.GPT2, false, false)),
                     Map.entry("smollm", new Cut(Words.SINGLE_DIGITS, false, false)),

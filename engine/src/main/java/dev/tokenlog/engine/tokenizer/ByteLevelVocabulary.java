@@ -58,6 +58,13 @@ public record ByteLevelVocabulary(
                         + "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+"
                         + "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}|"
                         + " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"),
+        /// What llama.cpp does for vocabularies that it does not know by name.
+        DEFAULT_OF_LLAMA_CPP(
+                false,
+                "[\\p{P}\\$\\+<=>\\^~\\|]+",
+                "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)",
+                "\\p{N}+",
+                "[0-9][0-9][0-9]"),
         /// Letters of scripts with case, punctuation, ideographs and digits, each by itself.
         DEEPSEEK_LLM(
                 false,

@@ -69,6 +69,28 @@ class GgufTokenizerTest {
         }
     }
 
+    /// Every way to cut words that is known makes an expression that the tokenizer library takes.
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "default",
+                "gpt-2",
+                "smollm",
+                "llama-bpe",
+                "qwen2",
+                "tekken",
+                "gpt-4o",
+                "deepseek-llm",
+                "deepseek-coder"
+            })
+    void wordsAreCutAndNothingIsLost(String pre) throws IOException {
+        try (GgufFolder folder = GgufFolder.tokenizer(byteLevel(pre, 7).aligned(32).write(file()));
+                ModelTokenizer tokenizer = ModelTokenizer.open(folder.folder())) {
+            assertThat(tokenizer.encode("abba<|x|>ab", false)).containsExactly(2, 1, 0, 3, 2);
+            assertThat(tokenizer.decode(new int[] {2, 1, 0, 3, 2}, false)).isEqualTo("abba<|x|>ab");
+        }
+    }
+
     private static void assertVectors(Path gguf) throws IOException {
         String[] texts =
                 Files.readString(gguf.resolveSibling(gguf.getFileName() + ".inp"))

@@ -5,12 +5,10 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.InputFiles;
 import dev.tokenlog.engine.format.gguf.GgufValue.ElementType;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -57,23 +55,6 @@ public final class GgufFile {
         this.version = version;
         this.metadata = metadata;
         this.tensors = tensors;
-    }
-
-    /// Whether a file begins like a GGUF file; false for whatever is no readable regular file.
-    public static boolean isGguf(Path path) {
-        if (!Files.isRegularFile(path)) {
-            return false;
-        }
-        try (InputStream in = Files.newInputStream(path)) {
-            byte[] magic = in.readNBytes(4);
-            return magic.length == 4
-                    && magic[0] == 'G'
-                    && magic[1] == 'G'
-                    && magic[2] == 'U'
-                    && magic[3] == 'F';
-        } catch (IOException e) {
-            return false; // whoever opens it is told why it cannot be read
-        }
     }
 
     /// Reads and checks everything but the numbers of the tensors.
