@@ -355,7 +355,7 @@ SEEDS = {
     "llama-odd-sizes": 29,
     "llama-f16": 0,
     "phi3-partial-rotary": 2,
-    "phi3-partial-longrope": 7,
+    "phi3-partial-longrope": 13,
     "qwen2-window": 22,
     "qwen2.5-tied": 27,
 }
@@ -451,6 +451,20 @@ def routing_margins(model, ids, top):
     return min(margins) if margins else None
 
 
+def rounded(block):
+    """A group of 32 columns by our int8: the F16 scale near amax/127 with the least squared error."""
+    first = (block.abs().amax(-1, keepdim=True) / 127).half().view(torch.int16)
+    best, least = None, None
+    for step in sorted(range(-120, 121), key=abs):
+        scale = (first + step).clamp(min=1).view(torch.half).double()
+        value = torch.round(block / scale).clamp(-127, 127) * scale
+        error = ((block - value) ** 2).sum(-1, keepdim=True)
+        better = error < least if least is not None else torch.ones_like(error, dtype=torch.bool)
+        best = torch.where(better, value, best) if best is not None else value
+        least = torch.where(better, error, least) if least is not None else error
+    return best
+
+
 def eight_bit_agreement(model, ids, logits):
     """Share of positions whose likeliest token survives weights of 8 bits, a scale for each 32 columns."""
     saved = {key: weight.clone() for key, weight in model.state_dict().items()}
@@ -460,8 +474,7 @@ def eight_bit_agreement(model, ids, logits):
                 continue
             for start in range(0, weight.shape[-1], 32):
                 block = weight[..., start : start + 32]
-                scale = (block.abs().amax(-1, keepdim=True) / 127).half().double().clamp(min=1e-9)
-                block.copy_(torch.round(block / scale) * scale)
+                block.copy_(rounded(block))
     same = logits_of(model, ids).argmax(dim=1) == logits.argmax(dim=1)
     model.load_state_dict(saved)
     return float(same.double().mean())

@@ -40,6 +40,7 @@ public sealed interface ConversionRequest extends Event {
     ///
     /// @param code `int8`, `int4`, …
     /// @param groupSize columns that share a scale; missing: 32
-    /// @param scales how scales are found: `absmax` (round to nearest)
+    /// @param scales how scales are found: `absmax` (by the element of largest magnitude) or `lsq`
+    ///   (least squared error); null: what is usual for the code
     record Recipe(@Required String code, Integer groupSize, String scales) {}
 }

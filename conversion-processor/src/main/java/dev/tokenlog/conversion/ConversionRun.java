@@ -29,6 +29,7 @@ import dev.tokenlog.engine.tensor.NumberCode;
 import dev.tokenlog.engine.tokenizer.TextReadiness;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
@@ -144,14 +145,22 @@ final class ConversionRun implements ConversionListener {
     }
 
     private static ConversionRequest.Recipe filled(ConversionRequest.Recipe asked) {
+        String code = asked == null ? NumberCode.INT4.label() : asked.code();
         return new ConversionRequest.Recipe(
-                asked == null ? NumberCode.INT4.label() : asked.code(),
+                code,
                 asked == null || asked.groupSize() == null
                         ? Integer.valueOf(32)
                         : asked.groupSize(),
-                asked == null || asked.scales() == null
-                        ? Recipe.Scales.ABSMAX.label()
-                        : asked.scales());
+                asked == null || asked.scales() == null ? usualScales(code) : asked.scales());
+    }
+
+    /// Null for a code that does not exist; that is refused later.
+    private static String usualScales(String code) {
+        return Arrays.stream(NumberCode.values())
+                .filter(known -> known.label().equals(code))
+                .map(known -> Recipe.usualScales(known).label())
+                .findFirst()
+                .orElse(null);
     }
 
     private LocatedSource locate() {
@@ -208,12 +217,12 @@ final class ConversionRun implements ConversionListener {
 
     private Recipe recipe() {
         ConversionRequest.Recipe filled = filled(request.recipe());
-        if (!filled.scales().equals(Recipe.Scales.ABSMAX.label())) {
-            throw new EngineException(
-                    EngineException.Reason.UNSUPPORTED,
-                    "recipe.scales '" + filled.scales() + "': expected absmax");
-        }
-        return Recipe.of(Recipe.codeOf(filled.code()), filled.groupSize());
+        Recipe usual = Recipe.of(Recipe.codeOf(filled.code()), filled.groupSize());
+        return new Recipe(
+                usual.code(),
+                usual.groupSize(),
+                usual.embeddingCode(),
+                Recipe.scalesOf(filled.scales()));
     }
 
     private void requireGoOn() {

@@ -143,7 +143,12 @@ public final class Converter {
                 listener.resumed(finished.size());
             }
             TensorEncoder encoder =
-                    new TensorEncoder(pool, 2 * threads, source.hasCodes(), listener::isCancelled);
+                    new TensorEncoder(
+                            pool,
+                            2 * threads,
+                            recipe.scales(),
+                            source.hasCodes(),
+                            listener::isCancelled);
             weights = new ArrayList<>();
             long bytesTotal = sourceBytes(source);
             long bytesDone = 0;

@@ -115,9 +115,9 @@ final class ManifestBuilder {
                 recipe.groupSize(),
                 true,
                 "F16",
-                GroupCode.of(recipe.code()).formula(),
+                GroupCode.of(recipe.code()).formula(recipe.scales()),
                 recipe.embeddingCode().label(),
-                GroupCode.of(recipe.embeddingCode()).formula());
+                GroupCode.of(recipe.embeddingCode()).formula(recipe.scales()));
     }
 
     private static Manifest.Statistics statistics(

@@ -2,6 +2,7 @@ package dev.tokenlog.engine.artifact;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.quantize.Scales;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -22,22 +23,6 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
                     "(?<code>[a-z0-9]+)(-(?<group>g[1-9][0-9]{0,5}|row))?(-(?<scales>[a-z]+))?"
                             + "(,embedding=(?<embedding>[a-z0-9]+))?");
 
-    /// How the scale of a group is found.
-    public enum Scales {
-        /// From the element of largest magnitude; codes by rounding to nearest.
-        ABSMAX("absmax");
-
-        private final String label;
-
-        Scales(String label) {
-            this.label = label;
-        }
-
-        public String label() {
-            return label;
-        }
-    }
-
     public Recipe {
         if (groupSize != PER_ROW && groupSize != 32 && groupSize != 64 && groupSize != 128) {
             throw new EngineException(
@@ -46,17 +31,26 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
         }
     }
 
-    /// The usual recipe of a code: groups of 32, absolute maximum, embedding and head at 8 bits.
+    /// The usual recipe of a code: groups of 32, embedding and head at 8 bits.
     public static Recipe of(NumberCode code) {
         return of(code, 32);
     }
 
     public static Recipe of(NumberCode code, int groupSize) {
-        return new Recipe(code, groupSize, usualEmbeddingCode(code), Scales.ABSMAX);
+        return new Recipe(code, groupSize, usualEmbeddingCode(code), usualScales(code));
+    }
+
+    /// 8 bits are asked for to lose as little as can be, and a search costs nothing later; see
+    /// `docs/decisions/0035-least-squares-at-8-bits.md`.
+    public static Scales usualScales(NumberCode code) {
+        return switch (code) {
+            case INT8 -> Scales.LEAST_SQUARES;
+            case INT4 -> Scales.ABSMAX;
+        };
     }
 
     /// Reads what [#canonical] writes; group, scales and embedding may be missing: `int4` is
-    /// `int4-g32-absmax`.
+    /// `int4-g32-absmax`, `int8` is `int8-g32-lsq`.
     public static Recipe parse(String text) {
         Matcher matcher = CANONICAL.matcher(text);
         if (!matcher.matches()) {
@@ -70,14 +64,20 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
                 group == null
                         ? 32
                         : group.equals("row") ? PER_ROW : Integer.parseInt(group.substring(1));
-        String scales = matcher.group("scales");
-        if (scales != null && !scales.equals(Scales.ABSMAX.label())) {
-            throw new EngineException(
-                    Reason.UNSUPPORTED, "scales '" + scales + "': expected absmax");
-        }
+        String label = matcher.group("scales");
+        Scales scales = label == null ? usualScales(code) : scalesOf(label);
         String embedding = matcher.group("embedding");
         NumberCode embeddingCode = embedding == null ? usualEmbeddingCode(code) : codeOf(embedding);
-        return new Recipe(code, groupSize, embeddingCode, Scales.ABSMAX);
+        return new Recipe(code, groupSize, embeddingCode, scales);
+    }
+
+    /// How scales are found, of a name like `absmax`.
+    public static Scales scalesOf(String label) {
+        return Scales.of(label)
+                .orElseThrow(() ->
+                        new EngineException(
+                                Reason.UNSUPPORTED,
+                                "scales '" + label + "': expected absmax or lsq"));
     }
 
     /// The code of a name like `int4`.
@@ -91,7 +91,7 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
                 Reason.UNSUPPORTED, "number code '" + label + "': expected int8 or int4");
     }
 
-    /// One short line that says everything: `int4-g32-absmax`, `int8-row-absmax`,
+    /// One short line that says everything: `int4-g32-absmax`, `int8-row-lsq`,
     /// `int4-g32-absmax,embedding=int4`.
     public String canonical() {
         String text = code.label() + "-" + groupLabel(groupSize) + "-" + scales.label();

@@ -5,6 +5,7 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.safetensors.SafetensorsWriter;
 import dev.tokenlog.engine.quantize.ErrorMeasures;
 import dev.tokenlog.engine.quantize.QuantizedRows;
+import dev.tokenlog.engine.quantize.Scales;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
@@ -27,13 +28,19 @@ final class TensorEncoder {
 
     private final ExecutorService pool;
     private final int window;
+    private final Scales scales;
     private final boolean sourceHasCodes;
     private final BooleanSupplier cancelled;
 
     /// @param window chunks that may wait for being written
     /// @param sourceHasCodes whether it is noted of each tensor if its codes were taken over
     TensorEncoder(
-            ExecutorService pool, int window, boolean sourceHasCodes, BooleanSupplier cancelled) {
+            ExecutorService pool,
+            int window,
+            Scales scales,
+            boolean sourceHasCodes,
+            BooleanSupplier cancelled) {
+        this.scales = scales;
         this.sourceHasCodes = sourceHasCodes;
         this.pool = pool;
         this.window = window;
@@ -93,11 +100,11 @@ final class TensorEncoder {
         return weight(stored, source, file, written.finish(), written.errors);
     }
 
-    private static QuantizedRows rows(
+    private QuantizedRows rows(
             StoredTensor stored, SourceTensor source, boolean takenOver, int from, int to) {
         return takenOver
                 ? QuantizedRows.takenOver(source, stored.code(), stored.groupSize(), from, to)
-                : QuantizedRows.of(source, stored.code(), stored.groupSize(), from, to);
+                : QuantizedRows.of(source, stored.code(), stored.groupSize(), scales, from, to);
     }
 
     private QuantizedRows take(Deque<Future<QuantizedRows>> waiting) {

@@ -1,7 +1,5 @@
 package dev.tokenlog.engine.quantize;
 
-import java.util.Arrays;
-
 /// `int4`, symmetric, with a signed scale so that the extreme of the group is met by −8:
 ///
 /// ```
@@ -15,23 +13,24 @@ import java.util.Arrays;
 record Int4Code() implements GroupCode {
 
     @Override
-    public short quantize(float[] x, int from, int to, byte[] q) {
+    public short scale(float[] x, int from, int to) {
         float extreme = 0;
         for (int i = from; i < to; i++) {
             if (Math.abs(x[i]) > Math.abs(extreme)) {
                 extreme = x[i];
             }
         }
-        short scale = Float.floatToFloat16(extreme / -8f);
-        float s = Float.float16ToFloat(scale);
-        if (s == 0) {
-            Arrays.fill(q, from, to, (byte) 0);
-            return scale;
-        }
-        for (int i = from; i < to; i++) {
-            q[i] = (byte) Math.clamp((long) Math.rint(x[i] / s), -8, 7);
-        }
-        return scale;
+        return Float.floatToFloat16(extreme / -8f);
+    }
+
+    @Override
+    public int smallest() {
+        return -8;
+    }
+
+    @Override
+    public int largest() {
+        return 7;
     }
 
     @Override
@@ -59,8 +58,14 @@ record Int4Code() implements GroupCode {
     }
 
     @Override
-    public String formula() {
-        return "w = q * s; s = F16(m/-8), m the element of largest magnitude;"
-                + " q = clamp(rint(w/s), -8, 7), stored as q + 8";
+    public String formula(Scales scales) {
+        String first = "F16(m/-8), m the element of largest magnitude";
+        return switch (scales) {
+                    case ABSMAX -> "w = q * s; s = " + first;
+                    case LEAST_SQUARES ->
+                            "w = q * s; s the F16 number within %d steps of %s, with the least squared error"
+                                    .formatted(LeastSquares.REACH, first);
+                }
+                + "; q = clamp(rint(w/s), -8, 7), stored as q + 8";
     }
 }

@@ -1,11 +1,9 @@
 package dev.tokenlog.engine.quantize;
 
-import java.util.Arrays;
-
 /// `int8`, symmetric:
 ///
 /// ```
-/// s = F16(amax / 127)            amax the largest magnitude of the group
+/// s = F16(amax / 127)            amax the largest magnitude of the group; or near it, see Scales
 /// q = clamp(rint(x / s), −127, 127)
 /// w = q · s
 /// ```
@@ -14,21 +12,22 @@ import java.util.Arrays;
 record Int8Code() implements GroupCode {
 
     @Override
-    public short quantize(float[] x, int from, int to, byte[] q) {
+    public short scale(float[] x, int from, int to) {
         float amax = 0;
         for (int i = from; i < to; i++) {
             amax = Math.max(amax, Math.abs(x[i]));
         }
-        short scale = Float.floatToFloat16(amax / 127f);
-        float s = Float.float16ToFloat(scale);
-        if (s == 0) {
-            Arrays.fill(q, from, to, (byte) 0);
-            return scale;
-        }
-        for (int i = from; i < to; i++) {
-            q[i] = (byte) Math.clamp((long) Math.rint(x[i] / s), -127, 127);
-        }
-        return scale;
+        return Float.floatToFloat16(amax / 127f);
+    }
+
+    @Override
+    public int smallest() {
+        return -127;
+    }
+
+    @Override
+    public int largest() {
+        return 127;
     }
 
     @Override
@@ -47,7 +46,13 @@ record Int8Code() implements GroupCode {
     }
 
     @Override
-    public String formula() {
-        return "w = q * s; s = F16(amax/127); q = clamp(rint(w/s), -127, 127)";
+    public String formula(Scales scales) {
+        return switch (scales) {
+            case ABSMAX -> "w = q * s; s = F16(amax/127); q = clamp(rint(w/s), -127, 127)";
+            case LEAST_SQUARES ->
+                    "w = q * s; s the F16 number within %d steps of F16(amax/127) with the least"
+                                    .formatted(LeastSquares.REACH)
+                            + " squared error; q = clamp(rint(w/s), -127, 127)";
+        };
     }
 }

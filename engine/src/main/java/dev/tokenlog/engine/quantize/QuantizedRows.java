@@ -19,8 +19,14 @@ public record QuantizedRows(byte[] codes, byte[] scales, ErrorMeasures errors) {
     /// @throws EngineException `UNSUPPORTED`, naming tensor, row and column: a value is not finite,
     ///   or a scale does not fit F16
     public static QuantizedRows of(
-            RowSource source, NumberCode numberCode, int groupSize, int fromRow, int toRow) {
+            RowSource source,
+            NumberCode numberCode,
+            int groupSize,
+            Scales scales,
+            int fromRow,
+            int toRow) {
         GroupCode code = GroupCode.of(numberCode);
+        LeastSquares search = new LeastSquares();
         Packed packed = new Packed(source, code, groupSize, toRow - fromRow);
         for (int row = fromRow; row < toRow; row++) {
             source.row(row, packed.x);
@@ -28,13 +34,18 @@ public record QuantizedRows(byte[] codes, byte[] scales, ErrorMeasures errors) {
             for (int group = 0; group < packed.groups; group++) {
                 int from = group * groupSize;
                 int to = Math.min(from + groupSize, packed.x.length);
-                short scale = code.quantize(packed.x, from, to, packed.q);
-                if (Float.isInfinite(Float.float16ToFloat(scale))) {
+                short scale = code.scale(packed.x, from, to);
+                float first = Float.float16ToFloat(scale);
+                if (Float.isInfinite(first)) {
                     throw new EngineException(
                             Reason.UNSUPPORTED,
                             "tensor '%s' row %d columns %d to %d: the scale does not fit F16"
                                     .formatted(source.name(), row, from, to - 1));
                 }
+                if (scales == Scales.LEAST_SQUARES && first != 0) {
+                    scale = search.scale(code, packed.x, from, to, scale);
+                }
+                code.encode(packed.x, from, to, scale, packed.q);
                 packed.scales[group] = scale;
             }
             packed.add();
@@ -106,8 +117,13 @@ public record QuantizedRows(byte[] codes, byte[] scales, ErrorMeasures errors) {
 
     /// Quantizes rows of a float matrix.
     public static QuantizedRows of(
-            Matrix.Float source, NumberCode numberCode, int groupSize, int fromRow, int toRow) {
-        return of(new FloatRows(source), numberCode, groupSize, fromRow, toRow);
+            Matrix.Float source,
+            NumberCode numberCode,
+            int groupSize,
+            Scales scales,
+            int fromRow,
+            int toRow) {
+        return of(new FloatRows(source), numberCode, groupSize, scales, fromRow, toRow);
     }
 
     private record FloatRows(Matrix.Float matrix) implements RowSource {

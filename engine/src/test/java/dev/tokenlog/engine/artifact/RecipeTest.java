@@ -17,12 +17,14 @@ class RecipeTest {
             delimiter = '|',
             value = {
                 "int4 | int4-g32-absmax",
-                "int8 | int8-g32-absmax",
+                "int8 | int8-g32-lsq",
                 "int4-g128 | int4-g128-absmax",
-                "int8-row | int8-row-absmax",
+                "int8-row | int8-row-lsq",
                 "int4-g64-absmax,embedding=int4 | int4-g64-absmax,embedding=int4",
                 "int4,embedding=int8 | int4-g32-absmax",
-                "int8,embedding=int4 | int8-g32-absmax,embedding=int4"
+                "int8,embedding=int4 | int8-g32-lsq,embedding=int4",
+                "int8-g64-absmax | int8-g64-absmax",
+                "int4-lsq | int4-g32-lsq"
             })
     void every_recipe_has_one_line(String text, String canonical) {
         Recipe recipe = Recipe.parse(text);
