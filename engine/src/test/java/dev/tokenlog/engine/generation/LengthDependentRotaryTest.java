@@ -28,7 +28,8 @@ class LengthDependentRotaryTest {
     @ParameterizedTest
     @CsvSource({
         "phi3-longrope, 34," + " 303 162 257 206 290 125 44 192 187 192 162 162 221 269 53 266",
-        "phi3-partial-longrope, 36," + " 255 54 12 287 20 196 218 267 236 200 109 56 176 168 171 132",
+        "phi3-partial-longrope, 36,"
+                + " 255 54 12 287 20 196 218 267 236 200 109 56 176 168 171 132",
         "llama-dynamic, 40, 117 70 14 238 117 50 263 217 221 278 45 196 122 122 48 140"
     })
     void anAnswerIsTheSameHoweverOftenItIsResumed(String golden, int promptTokens, String answer)
