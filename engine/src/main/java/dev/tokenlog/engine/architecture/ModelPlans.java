@@ -29,7 +29,10 @@ public final class ModelPlans {
     private static final int MAX_LAYERS = 1024;
     private static final int MAX_HEADS = 1024;
     private static final int MAX_WIDTH = 1 << 20;
-    private static final int MAX_VOCABULARY = 1 << 22;
+    private static final int MAX_VOCABULARY = 1 << 20;
+
+    /// A table of cosines has so many numbers for each position, and one is made for thousands.
+    private static final int MAX_HEAD_SIZE = 4096;
 
     /// Of one matrix, so that its scales fit into an array: four times the largest that is known.
     private static final long MAX_ELEMENTS = 1L << 33;
@@ -255,6 +258,11 @@ public final class ModelPlans {
                     "hidden_size", hidden + " is no multiple of " + heads + " heads");
         }
         int headSize = config.integer("head_dim", 2, MAX_WIDTH / heads, hidden / heads);
+        if (headSize > MAX_HEAD_SIZE) {
+            throw config.unreadable(
+                    config.has("head_dim") ? "head_dim" : "num_attention_heads",
+                    "gives heads of %d; the limit is %d".formatted(headSize, MAX_HEAD_SIZE));
+        }
         if (headSize % 2 != 0) {
             throw config.unreadable(
                     "head_dim", headSize + ": rotary positions need an even number");

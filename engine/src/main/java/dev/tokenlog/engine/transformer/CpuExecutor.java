@@ -36,6 +36,9 @@ public final class CpuExecutor implements Executor {
     /// gains little, and on a busy machine every sharing may wait for a thread that was put aside.
     private static final long PRODUCTS_TO_SHARE = 150_000;
 
+    /// Elements of one buffer of a pass: 64 tokens of the widest model that is known.
+    private static final int MAX_BUFFER = 1 << 22;
+
     private final ModelPlan plan;
     private final Path folder;
     private final String numericsId;
@@ -93,7 +96,7 @@ public final class CpuExecutor implements Executor {
                         + ", "
                         + options.threads()
                         + (options.threads() == 1 ? " thread" : " threads");
-        this.buffers = new StepBuffers(plan, options.maxTokens());
+        this.buffers = new StepBuffers(plan, tokensOfPass(plan, options));
         this.weights = ModelWeights.load(model, buffers, options.threads());
         this.rotaries = new RotaryTables(plan);
         this.pages =
@@ -138,6 +141,17 @@ public final class CpuExecutor implements Executor {
                     },
                     some.size());
         }
+    }
+
+    /// A model of a few megabytes may have rows of a million numbers: fewer tokens go through the
+    /// layers together then, which changes no bit.
+    private static int tokensOfPass(ModelPlan plan, CpuOptions options) {
+        int widest = plan.hiddenSize();
+        for (ModelPlan.LayerPlan layer : plan.layers()) {
+            widest = Math.max(widest, layer.attention().queryWidth());
+            widest = Math.max(widest, layer.feedForward().intermediateSize());
+        }
+        return Math.clamp(MAX_BUFFER / widest, 1, options.maxTokens());
     }
 
     /// Makes an executor for a model that stays open until the executor is closed.

@@ -399,7 +399,7 @@ class FuzzTest {
                                                 random)
                                         .getBytes(StandardCharsets.UTF_8)),
                 () -> ChatTemplate.open(folder).render(messages, true, tools, Instant.EPOCH),
-                new Fuzzer.Bound(1000, 1L << 30));
+                new Fuzzer.Bound(1000, 1L << 29));
     }
 
     /// The templates of the interpreter's own cases, with the names of what a model's template has.

@@ -167,7 +167,8 @@ class HostileConfigurationsTest {
         "llama, rms_norm_eps, 1e60, rms_norm_eps",
         "llama, rope_theta, 1e-300, rope_theta",
         "llama, rope_theta, 1e999, rope_theta",
-        "llama, vocab_size, 4194305, vocab_size"
+        "llama, vocab_size, 1048577, vocab_size",
+        "llama, head_dim, 8192, head_dim"
     })
     void a_number_that_32_bits_cannot_hold_is_named(
             String model, String field, String value, String named) throws IOException {
@@ -193,7 +194,7 @@ class HostileConfigurationsTest {
         Files.writeString(
                 file,
                 """
-                {"model_type": "llama", "vocab_size": 4194304, "hidden_size": 1048576,
+                {"model_type": "llama", "vocab_size": 1048576, "hidden_size": 1048576,
                  "intermediate_size": 1048576, "num_hidden_layers": 1024,
                  "num_attention_heads": 1024}
                 """);

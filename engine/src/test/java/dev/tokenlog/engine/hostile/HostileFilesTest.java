@@ -4,9 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.sun.management.ThreadMXBean;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.TestFiles;
+import dev.tokenlog.engine.TestMaterial;
+import dev.tokenlog.engine.architecture.ModelPlans;
+import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.ConversionListener;
@@ -24,6 +29,7 @@ import dev.tokenlog.engine.transformer.CpuOptions;
 import dev.tokenlog.engine.transformer.Sequence;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -328,6 +334,58 @@ class HostileFilesTest {
                     Reason.MODEL_UNREADABLE,
                     folder.toString(),
                     "became shorter");
+        }
+    }
+
+    /// Twelve megabytes of file must not become gigabytes of buffers.
+    @Test
+    void a_small_file_of_very_wide_rows_runs_in_little_memory() throws IOException {
+        Path folder = Files.createDirectory(temp.resolve("wide"));
+        Files.writeString(
+                folder.resolve("config.json"),
+                """
+                {"model_type": "llama", "vocab_size": 4, "hidden_size": 2,
+                 "intermediate_size": 1048576, "num_hidden_layers": 1, "num_attention_heads": 1}
+                """);
+        zeros(folder);
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        // Vectors lie on the heap until the compiler has seen them.
+        CpuOptions options = CpuOptions.automatic().withCompute("scalar").withThreads(1);
+        try (SourceModel model = SourceModel.open(folder);
+                CpuExecutor executor = CpuExecutor.open(model, options)) {
+            Batch batch = executor.newBatch(10, 1);
+            Sequence sequence = executor.newSequence();
+            sequence.fit(10);
+            sequence.reserve(10);
+            for (int position = 0; position < 10; position++) {
+                batch.add(sequence, 1, position, position == 9);
+            }
+            executor.step(batch);
+            assertThat(sequence.isNonFinite()).isFalse();
+        }
+
+        assertThat(threads.getCurrentThreadAllocatedBytes() - before).isLessThan(400L << 20);
+    }
+
+    /// Weights of the right shapes for the folder's configuration, all of them 0.
+    private static void zeros(Path folder) throws IOException {
+        ObjectNode header = TestMaterial.JSON.createObjectNode();
+        long end = 0;
+        for (PlannedTensor tensor :
+                PlannedTensor.of(ModelPlans.read(folder.resolve("config.json")))) {
+            long begin = end;
+            end += 2 * tensor.elements();
+            ObjectNode entry = header.putObject(tensor.name()).put("dtype", "BF16");
+            tensor.shape().forEach(entry.withArray("shape")::add);
+            entry.putArray("data_offsets").add(begin).add(end);
+        }
+        byte[] json = header.toString().getBytes(StandardCharsets.UTF_8);
+        Path file = folder.resolve("model.safetensors");
+        try (RandomAccessFile weights = new RandomAccessFile(file.toFile(), "rw")) {
+            weights.writeLong(Long.reverseBytes(json.length));
+            weights.write(json);
+            weights.setLength(8 + json.length + end);
         }
     }
 
