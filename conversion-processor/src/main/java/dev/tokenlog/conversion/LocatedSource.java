@@ -6,8 +6,9 @@ import dev.tokenlog.engine.artifact.SourceModel;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/// The folder that a source has turned out to be.
+/// The folder or GGUF file that a source has turned out to be.
 ///
+/// @param folder or file
 /// @param snapshot of the hub, where it comes from there
 record LocatedSource(Path folder, Optional<HubSnapshot> snapshot) {
 

@@ -22,7 +22,8 @@ class PackageOrderTest {
 
     /// A name of the engine, outside of comments: in an import, or written out.
     private static final Pattern USE =
-            Pattern.compile("^(?!\\s*//).*\\bdev\\.tokenlog\\.engine\\.([a-z]+)\\.", Pattern.MULTILINE);
+            Pattern.compile(
+                    "^(?!\\s*//).*\\bdev\\.tokenlog\\.engine\\.([a-z]+)\\.", Pattern.MULTILINE);
 
     @Test
     void everyPackageStandsInTheTable() throws IOException {

@@ -14,12 +14,4 @@ public record HubProgress(
         long bytesTotal,
         long bytesReceived,
         long bytesPerSecond,
-        String note) {
-
-    /// Seconds that the rest takes at this rate; -1 where that cannot be said.
-    public long secondsLeft() {
-        return bytesPerSecond <= 0 || bytesTotal <= 0
-                ? -1
-                : Math.ceilDiv(bytesTotal - bytesDone, bytesPerSecond);
-    }
-}
+        String note) {}

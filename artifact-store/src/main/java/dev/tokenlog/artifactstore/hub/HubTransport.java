@@ -267,6 +267,7 @@ final class HubTransport implements AutoCloseable {
                 try {
                     in.close();
                 } catch (IOException e) {
+                    // The reader, which this was to wake, ends at its next byte.
                     silent = true;
                 }
             }

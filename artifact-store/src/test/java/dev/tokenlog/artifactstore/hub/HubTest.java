@@ -287,7 +287,7 @@ class HubTest {
 
         assertThat(heard).hasSizeGreaterThan(2);
         assertThat(heard).extracting(HubProgress::bytesDone).isSorted();
-        assertThat(heard).anyMatch(p -> p.bytesPerSecond() > 50_000 && p.secondsLeft() >= 0);
+        assertThat(heard).anyMatch(p -> p.bytesPerSecond() > 50_000);
         HubProgress last = heard.getLast();
         assertThat(last.bytesDone()).isEqualTo(last.bytesTotal()).isGreaterThan(300_000);
         assertThat(last.filesDone()).isEqualTo(last.files()).isEqualTo(4);
