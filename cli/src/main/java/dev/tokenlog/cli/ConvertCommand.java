@@ -39,6 +39,7 @@ final class ConvertCommand implements Callable<Integer> {
     @Mixin private OutputOptions output;
     @Mixin private ConnectionOptions connection;
     @Mixin private RecipeOptions recipe;
+    @Mixin private HubOptions hub;
 
     @Parameters(
             arity = "0..*",
@@ -56,18 +57,6 @@ final class ConvertCommand implements Callable<Integer> {
             names = "--list",
             description = "Only list the models that have a short name. Without a broker.")
     private boolean list;
-
-    @Option(
-            names = "--revision",
-            paramLabel = "REV",
-            description = "Branch, tag or commit of a model of the hub (default: main).")
-    private String revision;
-
-    @Option(
-            names = "--file",
-            paramLabel = "X.gguf",
-            description = "The GGUF file of a repository of the hub that is meant.")
-    private String file;
 
     @Option(
             names = "--name",
@@ -113,7 +102,7 @@ final class ConvertCommand implements Callable<Integer> {
             throw CommandFailure.usage(
                     "a MODEL is missing, or --all; --list shows the short names");
         }
-        if (file != null && asked.size() > 1) {
+        if (hub.namesFile() && asked.size() > 1) {
             throw CommandFailure.usage("--file is for one model, and these are " + asked.size());
         }
         if (name != null && asked.size() > 1) {
@@ -127,16 +116,16 @@ final class ConvertCommand implements Callable<Integer> {
     private record Wanted(String model, Optional<String> remark, ConversionRequested request) {}
 
     private Wanted wanted(String model, dev.tokenlog.contracts.ConversionRequest.Recipe requested) {
-        ModelChoice choice = ModelChoice.of(model, revision, file);
+        ModelChoice choice = hub.choice(model);
         String source =
                 switch (choice) {
                     case ModelChoice.Local local -> local.path().toString();
-                    case ModelChoice.OfHub hub -> hub.id().toString();
+                    case ModelChoice.OfHub ofHub -> ofHub.id().toString();
                 };
         String modelId =
                 switch (choice) {
                     case ModelChoice.Local _ -> model.equals("demo") ? "demo" : null;
-                    case ModelChoice.OfHub hub -> hub.shortName().orElse(null);
+                    case ModelChoice.OfHub ofHub -> ofHub.shortName().orElse(null);
                 };
         return new Wanted(
                 model,

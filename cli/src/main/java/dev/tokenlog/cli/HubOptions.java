@@ -7,9 +7,14 @@ import java.nio.file.Path;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/// For commands that read a model themselves: a model of the hub is taken out of the cache, and
-/// downloaded where it is not there.
+/// Which model of the hub is meant. Commands that read a model themselves take it out of the cache,
+/// and download it where it is not there.
 final class HubOptions {
+
+    /// What MODEL may be, for commands that read it themselves.
+    static final String MODEL =
+            "A short name (see 'convert --list'), a model of the hub (ORG/NAME), a folder or a GGUF"
+                    + " file; or 'demo'.";
 
     @Option(
             names = "--revision",
@@ -29,11 +34,21 @@ final class HubOptions {
         return HubSettings.of(common.environment(), Path.of(System.getProperty("user.home")));
     }
 
+    /// What is meant by MODEL together with these options.
+    ModelChoice choice(String model) {
+        return ModelChoice.of(model, revision, file);
+    }
+
+    /// Whether one file of a repository was named.
+    boolean namesFile() {
+        return file != null;
+    }
+
     /// Where the model lies on this machine.
     ///
     /// @return `demo`, or a path
     String local(String model, Hub.Part part, CommonOptions common) {
-        ModelChoice choice = ModelChoice.of(model, revision, file);
+        ModelChoice choice = choice(model);
         choice.remark().ifPresent(remark -> common.terminal().err("tokenlog: " + remark));
         return switch (choice) {
             case ModelChoice.Local local -> local.path().toString();

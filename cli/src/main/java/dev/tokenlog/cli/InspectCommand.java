@@ -22,13 +22,15 @@ final class InspectCommand implements Callable<Integer> {
     @Mixin private OutputOptions output;
     @Mixin private HubOptions hub;
 
-    @Parameters(paramLabel = "FILE", description = "A file or a model's folder; or 'demo'.")
+    @Parameters(
+            paramLabel = "FILE",
+            description =
+                    "A file, a model's folder, a short name or a model of the hub (ORG/NAME); or 'demo'.")
     private String file;
 
     @Override
     public Integer call() {
-        file = hub.local(file, Hub.Part.MODEL, common);
-        Path path = ModelFolders.resolve(file);
+        Path path = ModelFolders.resolve(hub.local(file, Hub.Part.MODEL, common));
         Inspection found = Inspection.of(path);
         Terminal terminal = common.terminal();
         if (output.json) {

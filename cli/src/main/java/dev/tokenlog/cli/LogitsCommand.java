@@ -15,6 +15,7 @@ import dev.tokenlog.engine.transformer.Logits;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
@@ -36,7 +37,7 @@ final class LogitsCommand implements Callable<Integer> {
 
     @Parameters(
             paramLabel = "MODEL",
-            description = "A folder (a source or an artifact) or a GGUF file; or 'demo'.")
+            description = HubOptions.MODEL + " A folder may be an artifact.")
     private String model;
 
     @ArgGroup(multiplicity = "1")
@@ -89,7 +90,6 @@ final class LogitsCommand implements Callable<Integer> {
             throw CommandFailure.usage("nothing to do: give --out FILE.npy, --greedy N or both");
         }
         int[] tokens = tokens();
-        model = hub.local(model, Hub.Part.MODEL, common);
         CpuOptions options = CpuOptions.automatic().withCompute(compute);
         if (threads != null) {
             options = withThreads(options);
@@ -97,7 +97,8 @@ final class LogitsCommand implements Callable<Integer> {
         if (rotaryCast != null && !rotaryCast.equals("bfloat16")) {
             throw CommandFailure.usage("--rotary-cast takes bfloat16, not '" + rotaryCast + "'");
         }
-        try (Model opened = cast(ModelFolders.open(model));
+        String local = hub.local(model, Hub.Part.MODEL, common);
+        try (Model opened = cast(ModelFolders.open(local));
                 CpuExecutor executor = CpuExecutor.open(opened, options)) {
             common.terminal().err(executor.description());
             int vocabulary = executor.plan().vocabularySize();
@@ -153,7 +154,7 @@ final class LogitsCommand implements Callable<Integer> {
             if (!found.isArray()) {
                 throw CommandFailure.usage("%s has no list input_ids".formatted(ids.file));
             }
-            list = new java.util.ArrayList<>();
+            list = new ArrayList<>();
             for (JsonNode each : found) {
                 if (!each.isInt()) {
                     throw CommandFailure.usage(

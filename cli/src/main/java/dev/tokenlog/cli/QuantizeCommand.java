@@ -31,10 +31,8 @@ final class QuantizeCommand implements Callable<Integer> {
     @Mixin private HubOptions hub;
     @Mixin private RecipeOptions recipe;
 
-    @Parameters(
-            paramLabel = "MODEL",
-            description = "A Hugging Face folder or a GGUF file; or 'demo'.")
-    private String folder;
+    @Parameters(paramLabel = "MODEL", description = HubOptions.MODEL)
+    private String model;
 
     @Option(
             names = "--out",
@@ -52,8 +50,8 @@ final class QuantizeCommand implements Callable<Integer> {
         if (count < 1) {
             throw CommandFailure.usage("--threads %d: expected at least 1".formatted(count));
         }
-        folder = hub.local(folder, Hub.Part.MODEL, common);
-        try (SourceModel source = SourceModel.open(ModelFolders.resolve(folder));
+        String local = hub.local(model, Hub.Part.MODEL, common);
+        try (SourceModel source = SourceModel.open(ModelFolders.resolve(local));
                 Progress progress = new Progress(common.terminal(), "quantize");
                 Artifact artifact =
                         new Converter(count)

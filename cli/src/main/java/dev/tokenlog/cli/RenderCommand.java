@@ -32,13 +32,13 @@ final class RenderCommand implements Callable<Integer> {
     @Mixin private OutputOptions output;
     @Mixin private HubOptions hub;
 
-    @Parameters(paramLabel = "FOLDER", description = "A model's folder or a GGUF file; or 'demo'.")
-    private String folder;
+    @Parameters(paramLabel = "MODEL", description = HubOptions.MODEL)
+    private String model;
 
     @Override
     public Integer call() throws IOException {
-        folder = hub.local(folder, Hub.Part.TOKENIZER, common);
-        try (ModelFolders.ModelFiles files = ModelFolders.files(folder);
+        String local = hub.local(model, Hub.Part.TOKENIZER, common);
+        try (ModelFolders.ModelFiles files = ModelFolders.files(local);
                 BufferedReader lines = common.input()) {
             ChatTemplate template = ChatTemplate.open(files.folder());
             template.warning().ifPresent(common.terminal()::err);

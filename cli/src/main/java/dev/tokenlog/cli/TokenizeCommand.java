@@ -22,8 +22,8 @@ final class TokenizeCommand implements Callable<Integer> {
     @Mixin private OutputOptions output;
     @Mixin private HubOptions hub;
 
-    @Parameters(paramLabel = "FOLDER", description = "A model's folder or a GGUF file; or 'demo'.")
-    private String folder;
+    @Parameters(paramLabel = "MODEL", description = HubOptions.MODEL)
+    private String model;
 
     @Option(
             names = "--no-special",
@@ -35,8 +35,8 @@ final class TokenizeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        folder = hub.local(folder, Hub.Part.TOKENIZER, common);
-        try (ModelFolders.ModelFiles files = ModelFolders.files(folder);
+        String local = hub.local(model, Hub.Part.TOKENIZER, common);
+        try (ModelFolders.ModelFiles files = ModelFolders.files(local);
                 ModelTokenizer tokenizer = ModelTokenizer.open(files.folder());
                 BufferedReader lines = common.input()) {
             tokenizer.warning().ifPresent(common.terminal()::err);

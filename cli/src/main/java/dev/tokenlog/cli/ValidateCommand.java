@@ -41,7 +41,7 @@ final class ValidateCommand implements Callable<Integer> {
             names = "--against",
             paramLabel = "FOLDER",
             description =
-                    "The FP32 baseline, a folder or hub:ORG/NAME (default: the source that the manifest"
+                    "The FP32 baseline, a folder, a GGUF file or hub:ORG/NAME (default: the source that the manifest"
                             + " names).")
     private String against;
 
