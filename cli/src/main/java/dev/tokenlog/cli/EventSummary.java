@@ -169,7 +169,7 @@ final class EventSummary {
                         number(e.perplexity()),
                         number(e.baselinePerplexity()),
                         number(e.meanKlDivergence()),
-                        e.top1Agreement() == null ? "-" : percent(e.top1Agreement()),
+                        percent(e.top1Agreement()),
                         e.positions());
     }
 
@@ -205,8 +205,8 @@ final class EventSummary {
         return value == null ? "-" : String.format(Locale.ROOT, "%.4g", value);
     }
 
-    static String percent(double share) {
-        return String.format(Locale.ROOT, "%.2f %%", share * 100);
+    static String percent(Double share) {
+        return share == null ? "-" : String.format(Locale.ROOT, "%.2f %%", share * 100);
     }
 
     private static String quoted(String text) {

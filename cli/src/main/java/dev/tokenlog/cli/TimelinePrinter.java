@@ -9,6 +9,7 @@ import dev.tokenlog.contracts.TokenEvent.TokensGenerated;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 
 /// Draws a timeline: time, place in the log, what happened. Runs of events of a kind that comes in
@@ -96,8 +97,10 @@ final class TimelinePrinter {
                         events.stream()
                                 .map(TensorConverted.class::cast)
                                 .max(
-                                        java.util.Comparator.comparingDouble(
-                                                TensorConverted::relativeError))
+                                        Comparator.comparing(
+                                                TensorConverted::relativeError,
+                                                Comparator.nullsFirst(
+                                                        Comparator.naturalOrder())))
                                 .orElseThrow();
                 yield "%d tensors; largest relative error %s (%s)"
                         .formatted(

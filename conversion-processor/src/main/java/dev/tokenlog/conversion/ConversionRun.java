@@ -52,7 +52,7 @@ final class ConversionRun implements ConversionListener {
     private final ConversionLog log;
     private final StopSign stop;
     private final long startedAt = System.nanoTime();
-    private Progress before = Progress.NONE;
+    private Progress before = new Progress();
     private LocatedSource located;
     private List<String> warnings = List.of();
 

@@ -87,7 +87,8 @@ final class KafkaConversionLog implements ConversionLog, AutoCloseable {
         } catch (KafkaException e) {
             throw new UnavailableException("conversion-events cannot be read: " + e, e);
         }
-        return progress.getOrDefault(conversionId, Progress.NONE);
+        Progress known = progress.get(conversionId);
+        return known == null ? new Progress() : known.copy();
     }
 
     private void catchUp() {
@@ -111,10 +112,7 @@ final class KafkaConversionLog implements ConversionLog, AutoCloseable {
         try {
             ConversionEvent event =
                     EventJson.read(record.headers(), record.value(), ConversionEvent.class);
-            progress.merge(
-                    event.conversionId(),
-                    Progress.NONE.after(event),
-                    (known, first) -> known.after(event));
+            progress.computeIfAbsent(event.conversionId(), id -> new Progress()).note(event);
         } catch (UnreadableEventException e) {
             LOG.warn(
                     "conversion ignores an unreadable event partition={} offset={} reason={}",

@@ -11,46 +11,76 @@ import dev.tokenlog.contracts.ConversionEvent.ManifestPublished;
 import dev.tokenlog.contracts.ConversionEvent.SourceDownloading;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.Map;
 
-/// How far a conversion has come, by what `conversion-events` holds of it: a pure fold.
-///
-/// @param accepted whether anybody has begun it
-/// @param sourceResolved whether the source has been reported
-/// @param commit of a source of the hub, once it has been reported; else null
-/// @param tensors digest of every tensor reported so far, by name; empty once it has ended
-/// @param ended whether there is a terminal event; what comes after it is void
-record Progress(
-        boolean accepted,
-        boolean sourceResolved,
-        String commit,
-        Map<String, String> tensors,
-        boolean ended) {
+/// How far a conversion has come, by what `conversion-events` holds of it.
+final class Progress {
 
-    static final Progress NONE = new Progress(false, false, null, Map.of(), false);
+    private boolean accepted;
+    private boolean sourceResolved;
+    private String commit;
+    private Map<String, String> tensors = new HashMap<>();
+    private boolean ended;
 
-    Progress {
-        tensors = Map.copyOf(tensors);
+    /// Takes in the next event of the conversion.
+    void note(ConversionEvent event) {
+        if (ended) {
+            return;
+        }
+        switch (event) {
+            case ConversionAccepted _ -> accepted = true;
+            case SourceResolved source -> {
+                sourceResolved = true;
+                commit = source.revision();
+            }
+            case TensorConverted tensor ->
+                    tensors.put(tensor.name(), String.valueOf(tensor.sha256()));
+            case ConversionResumed _,
+                    SourceDownloading _,
+                    ArtifactWritten _,
+                    ManifestPublished _ -> {}
+            case ConversionFinished _, ConversionFailed _, ConversionCancelled _ -> {
+                ended = true;
+                tensors = Map.of();
+            }
+        }
     }
 
-    Progress after(ConversionEvent event) {
-        if (ended) {
-            return this;
-        }
-        return switch (event) {
-            case ConversionAccepted _ -> new Progress(true, sourceResolved, commit, tensors, false);
-            case SourceResolved source ->
-                    new Progress(accepted, true, source.revision(), tensors, false);
-            case TensorConverted tensor -> {
-                Map<String, String> more = new HashMap<>(tensors);
-                more.put(tensor.name(), String.valueOf(tensor.sha256()));
-                yield new Progress(accepted, sourceResolved, commit, more, false);
-            }
-            case ConversionResumed _, SourceDownloading _, ArtifactWritten _, ManifestPublished _ ->
-                    this;
-            case ConversionFinished _, ConversionFailed _, ConversionCancelled _ ->
-                    new Progress(accepted, sourceResolved, commit, Map.of(), true);
-        };
+    /// This moment of it.
+    Progress copy() {
+        Progress copy = new Progress();
+        copy.accepted = accepted;
+        copy.sourceResolved = sourceResolved;
+        copy.commit = commit;
+        copy.tensors = new HashMap<>(tensors);
+        copy.ended = ended;
+        return copy;
+    }
+
+    /// Whether anybody has begun it.
+    boolean accepted() {
+        return accepted;
+    }
+
+    /// Whether the source has been reported.
+    boolean sourceResolved() {
+        return sourceResolved;
+    }
+
+    /// Of a source of the hub, once it has been reported; else null.
+    String commit() {
+        return commit;
+    }
+
+    /// The digest of every tensor reported so far, by name; empty once it has ended.
+    Map<String, String> tensors() {
+        return Collections.unmodifiableMap(tensors);
+    }
+
+    /// Whether there is a terminal event; what comes after it is void.
+    boolean ended() {
+        return ended;
     }
 }

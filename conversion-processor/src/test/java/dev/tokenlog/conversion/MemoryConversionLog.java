@@ -23,10 +23,10 @@ final class MemoryConversionLog implements ConversionLog {
 
     @Override
     public Progress progress(String conversionId) {
-        Progress progress = Progress.NONE;
+        Progress progress = new Progress();
         for (Event event : events) {
             if (event instanceof ConversionEvent e && e.conversionId().equals(conversionId)) {
-                progress = progress.after(e);
+                progress.note(e);
             }
         }
         return progress;
