@@ -99,8 +99,7 @@ final class TimelinePrinter {
                                 .max(
                                         Comparator.comparing(
                                                 TensorConverted::relativeError,
-                                                Comparator.nullsFirst(
-                                                        Comparator.naturalOrder())))
+                                                Comparator.nullsFirst(Comparator.naturalOrder())))
                                 .orElseThrow();
                 yield "%d tensors; largest relative error %s (%s)"
                         .formatted(
