@@ -69,7 +69,8 @@ final class BlobDownload {
                                         listing.id().repository(),
                                         listing.commit(),
                                         URLEncoder.encode(file.path(), StandardCharsets.UTF_8)
-                                                .replace("+", "%20")));
+                                                .replace("+", "%20")
+                                                .replace("%2F", "/")));
         this.what = listing.id() + ": " + file.path();
         this.incomplete = cache.incomplete(file);
         this.retries = new Retries(settings.patience(), stop, note -> meter.note(this, note));

@@ -6,6 +6,7 @@ import dev.tokenlog.artifactstore.hub.HubTransport.Answer;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.StrictJson;
+import dev.tokenlog.engine.tokenizer.ChatTemplate;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URLEncoder;
@@ -49,11 +50,23 @@ final class HubApi {
     HubListing list(HubId id) {
         String commit = commit(id);
         List<HubFile> files = new ArrayList<>();
+        if (list(id, commit, files)) {
+            list(id, commit + "/" + ChatTemplate.ADDITIONAL, files);
+        }
+        return HubListing.of(id, commit, files);
+    }
+
+    /// Adds the files of one folder.
+    ///
+    /// @param place a commit, or `COMMIT/FOLDER`
+    /// @return whether there is a folder of further chat templates in it
+    private boolean list(HubId id, String place, List<HubFile> files) {
+        boolean moreTemplates = false;
         Optional<URI> page =
                 Optional.of(
                         URI.create(
                                 "%s/api/models/%s/tree/%s"
-                                        .formatted(settings.endpoint(), id.repository(), commit)));
+                                        .formatted(settings.endpoint(), id.repository(), place)));
         for (int pages = 0; page.isPresent(); pages++) {
             if (pages == MOST_PAGES) {
                 throw unreadable(id, "a list of files of more than " + MOST_PAGES + " pages");
@@ -62,10 +75,15 @@ final class HubApi {
             if (!got.json().isArray()) {
                 throw unreadable(id, "expected a list of files");
             }
-            got.json().forEach(entry -> file(id, entry).ifPresent(files::add));
+            for (JsonNode entry : got.json()) {
+                file(id, entry).ifPresent(files::add);
+                moreTemplates |=
+                        entry.path("type").asText("").equals("directory")
+                                && entry.path("path").asText("").equals(ChatTemplate.ADDITIONAL);
+            }
             page = got.next();
         }
-        return HubListing.of(id, commit, files);
+        return moreTemplates;
     }
 
     private String commit(HubId id) {

@@ -34,6 +34,7 @@ final class HubFiles {
         for (String name : ModelFiles.COPIED) {
             listing.find(name).ifPresent(files::add);
         }
+        files.addAll(listing.moreTemplates());
         if (part == Hub.Part.MODEL) {
             requireWeights(listing);
             if (listing.find(ModelFiles.CONFIG).isEmpty()) {

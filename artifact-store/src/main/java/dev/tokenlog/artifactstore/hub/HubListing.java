@@ -2,14 +2,16 @@ package dev.tokenlog.artifactstore.hub;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.tokenizer.ChatTemplate;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
-/// What a repository holds at one commit, in its uppermost folder: models keep nothing that we read
-/// below it.
+/// What a repository holds at one commit, in its uppermost folder, and further chat templates:
+/// models keep nothing else that we read below it.
 record HubListing(HubId id, String commit, Map<String, HubFile> files) {
 
     HubListing {
@@ -21,7 +23,7 @@ record HubListing(HubId id, String commit, Map<String, HubFile> files) {
                 id,
                 commit,
                 files.stream()
-                        .filter(file -> file.path().indexOf('/') < 0)
+                        .filter(file -> file.path().indexOf('/') < 0 || isTemplate(file.path()))
                         .collect(
                                 Collectors.toMap(
                                         HubFile::path,
@@ -32,6 +34,21 @@ record HubListing(HubId id, String commit, Map<String, HubFile> files) {
                                                     "%s: the hub lists '%s' twice"
                                                             .formatted(id, one.path()));
                                         })));
+    }
+
+    private static boolean isTemplate(String path) {
+        String folder = ChatTemplate.ADDITIONAL + "/";
+        return path.startsWith(folder)
+                && path.endsWith(".jinja")
+                && path.indexOf('/', folder.length()) < 0;
+    }
+
+    /// Templates beside the usual one, for tools for instance.
+    List<HubFile> moreTemplates() {
+        return files.values().stream()
+                .filter(file -> isTemplate(file.path()))
+                .sorted(Comparator.comparing(HubFile::path))
+                .toList();
     }
 
     Optional<HubFile> find(String path) {

@@ -7,9 +7,12 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout.PathElement;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.lang.invoke.VarHandle;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.FileAlreadyExistsException;
@@ -17,6 +20,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -75,7 +80,7 @@ final class HubLock implements AutoCloseable {
             throw HubCache.failed(file, e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new java.util.concurrent.CancellationException("interrupted");
+            throw new CancellationException("interrupted");
         } finally {
             if (told) {
                 note.accept("");
@@ -128,6 +133,12 @@ final class HubLock implements AutoCloseable {
         private static final int READ_AND_WRITE = 2;
         private static final int EXCLUSIVE_AT_ONCE = 2 | 4;
 
+        /// `EWOULDBLOCK` of Linux and of macOS, and `EINTR`: asked again, it may be granted.
+        private static final Set<Integer> HELD_BY_ANOTHER = Set.of(11, 35, 4);
+
+        private static final StructLayout STATE = Linker.Option.captureStateLayout();
+        private static final VarHandle ERRNO = STATE.varHandle(PathElement.groupElement("errno"));
+
         private static final Linker LINKER = Linker.nativeLinker();
         private static final MethodHandle OPEN =
                 LINKER.downcallHandle(
@@ -139,7 +150,8 @@ final class HubLock implements AutoCloseable {
                 LINKER.downcallHandle(
                         LINKER.defaultLookup().findOrThrow("flock"),
                         FunctionDescriptor.of(
-                                ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+                                ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT),
+                        Linker.Option.captureCallState("errno"));
         private static final MethodHandle CLOSE =
                 LINKER.downcallHandle(
                         LINKER.defaultLookup().findOrThrow("close"),
@@ -150,13 +162,19 @@ final class HubLock implements AutoCloseable {
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment path = arena.allocateFrom(file.toString());
                 descriptor = call(OPEN, path, READ_AND_WRITE);
-            }
-            if (descriptor < 0) {
-                throw new IOException(file + " cannot be opened for writing");
-            }
-            if (call(FLOCK, descriptor, EXCLUSIVE_AT_ONCE) != 0) {
-                call(CLOSE, descriptor);
-                return null;
+                if (descriptor < 0) {
+                    throw new IOException(file + " cannot be opened for writing");
+                }
+                MemorySegment state = arena.allocate(STATE);
+                if (call(FLOCK, state, descriptor, EXCLUSIVE_AT_ONCE) != 0) {
+                    call(CLOSE, descriptor);
+                    int error = (int) ERRNO.get(state, 0L);
+                    if (!HELD_BY_ANOTHER.contains(error)) {
+                        // Some network file systems have no such locks: waiting would not end.
+                        throw new IOException("flock gives errno " + error);
+                    }
+                    return null;
+                }
             }
             return () -> call(CLOSE, descriptor);
         }

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -526,30 +527,51 @@ public final class FakeHub implements AutoCloseable {
         return json(json, Map.of(), body);
     }
 
-    private byte[] tree(Request request, Repository repository, String revision, boolean body) {
+    /// The files of one folder and the folders in it.
+    ///
+    /// @param place a revision, or `REVISION/FOLDER`
+    private byte[] tree(Request request, Repository repository, String place, boolean body) {
+        int slash = place.indexOf('/');
+        String revision = slash < 0 ? place : place.substring(0, slash);
+        String folder = slash < 0 ? "" : place.substring(slash + 1) + "/";
         if (!knows(repository, revision)) {
             return error(404, "RevisionNotFound", "Invalid rev id: " + revision, body);
         }
         List<String> entries = new ArrayList<>();
-        entries.add(
-                "{\"type\":\"directory\",\"oid\":\"%s\",\"size\":0,\"path\":\"onnx\"}"
-                        .formatted("0".repeat(40)));
+        TreeSet<String> folders = new TreeSet<>();
+        Map<String, byte[]> here = new TreeMap<>();
         repository
                 .files()
-                .forEach((path, content) ->
-                        entries.add(
-                                isLarge(path)
-                                        ? """
-                                        {"type":"file","oid":"%s","size":%d,"path":"%s","lfs":{"oid":"%s","size":%d,"pointerSize":134}}\
-                                        """
-                                                .formatted(
-                                                        oid(new byte[0]),
-                                                        content.length,
-                                                        path,
-                                                        sha256(content),
-                                                        content.length)
-                                        : "{\"type\":\"file\",\"oid\":\"%s\",\"size\":%d,\"path\":\"%s\"}"
-                                                .formatted(oid(content), content.length, path)));
+                .forEach((path, content) -> {
+                    int next = path.indexOf('/', folder.length());
+                    if (path.startsWith(folder) && next >= 0) {
+                        folders.add(path.substring(0, next));
+                    } else if (path.startsWith(folder)) {
+                        here.put(path, content);
+                    }
+                });
+        if (folder.isEmpty()) {
+            folders.add("onnx");
+        }
+        for (String each : folders) {
+            entries.add(
+                    "{\"type\":\"directory\",\"oid\":\"%s\",\"size\":0,\"path\":\"%s\"}"
+                            .formatted("0".repeat(40), each));
+        }
+        here.forEach((path, content) ->
+                entries.add(
+                        isLarge(path)
+                                ? """
+                                {"type":"file","oid":"%s","size":%d,"path":"%s","lfs":{"oid":"%s","size":%d,"pointerSize":134}}\
+                                """
+                                        .formatted(
+                                                oid(new byte[0]),
+                                                content.length,
+                                                path,
+                                                sha256(content),
+                                                content.length)
+                                : "{\"type\":\"file\",\"oid\":\"%s\",\"size\":%d,\"path\":\"%s\"}"
+                                        .formatted(oid(content), content.length, path)));
         if (!pages) {
             return json("[" + String.join(",", entries) + "]", Map.of(), body);
         }

@@ -76,6 +76,32 @@ class HubTest {
     }
 
     @Test
+    void furtherChatTemplatesComeWithTheTokenizer() {
+        Map<String, byte[]> files = model(100);
+        files.put("additional_chat_templates/tool_use.jinja", utf8("{{ tools[0].name }}"));
+        files.put("additional_chat_templates/deeper/other.jinja", utf8("not read"));
+        files.put("images/tool_use.jinja", utf8("not read"));
+        server.add("org/model", files);
+
+        HubSnapshot snapshot =
+                hub(server, home)
+                        .fetch(
+                                HubId.parse("hub:org/model", null),
+                                Hub.Part.TOKENIZER,
+                                progress -> {},
+                                () -> false);
+
+        assertThat(tree(snapshot.folder()))
+                .containsExactly(
+                        "additional_chat_templates/tool_use.jinja",
+                        "config.json",
+                        "tokenizer.json",
+                        "tokenizer_config.json");
+        assertThat(snapshot.folder().resolve("additional_chat_templates/tool_use.jinja"))
+                .hasContent("{{ tools[0].name }}");
+    }
+
+    @Test
     void whatIsInTheCacheIsNotDownloadedAgain() {
         server.add("org/model", model(5000));
         fetch(hub(server, home), "org/model");

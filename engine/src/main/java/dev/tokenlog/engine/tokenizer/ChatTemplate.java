@@ -24,7 +24,10 @@ public final class ChatTemplate {
 
     private static final String DEFAULT = "default";
     private static final String WITH_TOOLS = "tool_use";
-    private static final String ADDITIONAL = "additional_chat_templates";
+
+    /// The folder of templates for other purposes, each called after the file.
+    public static final String ADDITIONAL = "additional_chat_templates";
+
     private static final String JINJA = ".jinja";
     private static final int MAX_TEMPLATES = 64;
     private static final int MAX_CHARACTERS = 1 << 19;

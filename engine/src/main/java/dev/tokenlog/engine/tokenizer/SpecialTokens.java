@@ -19,7 +19,6 @@ final class SpecialTokens {
 
     static final String TOKENIZER_CONFIG = "tokenizer_config.json";
     private static final String[] BY_NAME = {"special_tokens_map.json", TOKENIZER_CONFIG};
-    private static final int MAX_ID = (1 << 22) - 1;
 
     private final Path folder;
     private final Optional<JsonNode> config;
@@ -251,7 +250,7 @@ final class SpecialTokens {
     private int id(String file, String text) {
         try {
             int id = Integer.parseInt(text);
-            if (id >= 0 && id <= MAX_ID) {
+            if (id >= 0 && id <= TokenizerFile.MAX_ID) {
                 return id;
             }
         } catch (NumberFormatException e) {

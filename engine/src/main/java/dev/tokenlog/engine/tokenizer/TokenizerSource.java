@@ -28,8 +28,6 @@ public record TokenizerSource(Path file, String json) {
     static final String VOCABULARY = "vocab.json";
     static final String MERGES = "merges.txt";
 
-    private static final int MAX_ID = (1 << 22) - 1;
-
     /// Whether a folder has a tokenizer in any of these forms.
     public static boolean isIn(Path folder) {
         return isThere(folder, JSON) || hasTranslation(folder);
@@ -122,7 +120,7 @@ public record TokenizerSource(Path file, String json) {
                 .properties()
                 .forEach(entry -> {
                     JsonNode id = entry.getValue();
-                    if (!id.isInt() || id.intValue() < 0 || id.intValue() > MAX_ID) {
+                    if (!id.isInt() || id.intValue() < 0 || id.intValue() > TokenizerFile.MAX_ID) {
                         throw new EngineException(
                                 Reason.SOURCE_UNREADABLE,
                                 file + ": the id of '" + entry.getKey() + "' is " + id);
