@@ -217,6 +217,27 @@ static void quantize(const float *x, int32_t columns, int32_t largest, int16_t *
   }
 }
 
+// Several sums, so that none waits for another.
+static void read_all(const uint8_t *memory, int64_t bytes, int64_t *sum) {
+  int64_t sums[32] = {0};
+  for (int64_t i = 0; i + 256 <= bytes; i += 256) {
+    int64_t words[32];
+    __builtin_prefetch(memory + i + AHEAD);
+    __builtin_prefetch(memory + i + AHEAD + 64);
+    __builtin_prefetch(memory + i + AHEAD + 128);
+    __builtin_prefetch(memory + i + AHEAD + 192);
+    memcpy(words, memory + i, sizeof words);
+    for (int k = 0; k < 32; k++) sums[k] ^= words[k];
+  }
+  for (int64_t i = bytes / 256 * 256; i < bytes; i += 8) {
+    int64_t one;
+    memcpy(&one, memory + i, sizeof one);
+    sums[0] ^= one;
+  }
+  for (int k = 1; k < 32; k++) sums[0] ^= sums[k];
+  *sum = sums[0];
+}
+
 #define CONCAT_(A, B) A##B
 #define CONCAT(A, B) CONCAT_(A, B)
 #define ENTRY(NAME, PARAMETERS) .NAME = NAME,

@@ -26,6 +26,7 @@ typedef struct {
 
 // KERNEL(name, parameters): one row per kernel.
 #define KERNEL_LIST(KERNEL)                  \
+  KERNEL(read_all, (const uint8_t *memory, int64_t bytes, int64_t *sum)) \
   KERNEL(multiply_int4, (const Product *))   \
   KERNEL(multiply_int8, (const Product *))   \
   KERNEL(quantize, (const float *x, int32_t columns, int32_t largest, int16_t *codes, int8_t *bytes, float *scales, int32_t *offsets))

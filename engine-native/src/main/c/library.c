@@ -203,3 +203,9 @@ void tokenlog_multiply_int8(int32_t tier, const uint8_t *packed, int32_t columns
   p.out_stride = out_stride;
   tiers[tier].kernels->multiply_int8(&p);
 }
+
+int64_t tokenlog_read(int32_t tier, const uint8_t *memory, int64_t bytes) {
+  int64_t sum;
+  tiers[tier].kernels->read_all(memory, bytes, &sum);
+  return sum;
+}

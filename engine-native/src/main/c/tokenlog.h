@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 // Raised whenever anything in this file changes its meaning. The Java side refuses every other number.
-#define TOKENLOG_ABI 1
+#define TOKENLOG_ABI 2
 
 enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16 };
 
@@ -52,5 +52,8 @@ TOKENLOG_API void tokenlog_multiply_int4(int32_t tier, const uint8_t *packed, in
 TOKENLOG_API void tokenlog_multiply_int8(int32_t tier, const uint8_t *packed, int32_t columns, int32_t group_size,
                                          int32_t from_row, int32_t to_row, const int16_t *codes, const float *scales,
                                          int32_t tokens, float *out, int64_t out_offset, int64_t out_stride);
+
+// Reads memory as fast as it can be read; `bytes` is a multiple of 64. The result depends on every byte.
+TOKENLOG_API int64_t tokenlog_read(int32_t tier, const uint8_t *memory, int64_t bytes);
 
 #endif

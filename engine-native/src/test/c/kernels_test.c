@@ -118,6 +118,21 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
   free(x), free(scales), free(codes), free(bytes), free(offsets), free(weights), free(weight_scales), free(packed), free(out);
 }
 
+static void read_everything(int tier) {
+  for (int bytes = 64; bytes < 1024; bytes += 64) {
+    uint8_t *p = memory(bytes);
+    int64_t expected = 0;
+    for (int i = 0; i < bytes; i++) p[i] = random_bits();
+    for (int i = 0; i < bytes; i += 8) {
+      int64_t one;
+      memcpy(&one, p + i, 8);
+      expected ^= one;
+    }
+    if (tokenlog_read(tier, p, bytes) != expected) fail("read", tier, bytes, 0, 0, 0);
+    free(p);
+  }
+}
+
 static void map_and_unmap(int64_t bytes) {
   char *p = tokenlog_map(bytes);
   if (!p || (uintptr_t)p % 64) fail("map", 0, bytes >> 10, 0, 0, 0);
@@ -142,6 +157,7 @@ int main(int count, char **argument) {
         compare(tier, TOKENLOG_INT8, columns[c], 1 + below(50), tokens, group, below(2) ? 127 : 2047);
         cases += 2;
       }
+    read_everything(tier);
     printf("%s: all equal\n", tokenlog_tier_name(tier));
   }
   map_and_unmap(1), map_and_unmap(5000), map_and_unmap((2 << 20) - 1), map_and_unmap(7 << 20), map_and_unmap((9 << 20) + 1);

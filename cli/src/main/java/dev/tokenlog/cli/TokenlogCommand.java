@@ -42,6 +42,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             DeadLettersCommand.class,
             TopicsCommand.class,
             DoctorCommand.class,
+            BenchCommand.class,
             QuantizeCommand.class,
             InspectCommand.class,
             LogitsCommand.class,

@@ -27,7 +27,14 @@ class UsageTest {
         assertThat(run.out())
                 .contains("demo", "up", "test", "convert", "models", "generate", "chat", "attach")
                 .contains("cancel", "audit", "topics", "doctor", "quantize", "logits", "tokenize")
-                .contains("render", "inspect", "workers", "dead-letters", "validate", "completion");
+                .contains(
+                        "render",
+                        "inspect",
+                        "workers",
+                        "dead-letters",
+                        "validate",
+                        "completion",
+                        "bench");
         assertThat(run.out()).matches("\\p{ASCII}*");
     }
 
@@ -71,6 +78,12 @@ class UsageTest {
                 "logits demo",
                 "logits demo --ids 1",
                 "quantize demo --out x --bits 3",
+                "bench",
+                "bench --shape no-such-shape",
+                "bench --shape tinyllama-1.1b --codes int3",
+                "bench --shape smollm2-135m --rounds 0",
+                "bench --model demo --codes int4",
+                "bench --model demo --shape smollm2-135m",
                 "quantize demo --out x --bits 4 --recipe int4-g32-absmax",
                 "quantize demo --out x --group-size 3",
                 "quantize demo --out x --recipe int5",

@@ -30,10 +30,11 @@ record NativeLibrary(
         MethodHandle unmap,
         MethodHandle quantize,
         MethodHandle multiplyInt4,
-        MethodHandle multiplyInt8) {
+        MethodHandle multiplyInt8,
+        MethodHandle read) {
 
     /// `TOKENLOG_ABI` of the header that this class was written for.
-    static final int ABI = 1;
+    static final int ABI = 2;
 
     /// @param usable whether this processor and operating system have its instructions
     record Tier(int number, String name, boolean usable) {}
@@ -133,6 +134,13 @@ record NativeLibrary(
                                 JAVA_INT,
                                 ADDRESS,
                                 JAVA_LONG,
+                                JAVA_LONG),
+                        function(
+                                symbols,
+                                "tokenlog_read",
+                                JAVA_LONG,
+                                JAVA_INT,
+                                ADDRESS,
                                 JAVA_LONG)));
     }
 

@@ -28,7 +28,9 @@ class NativeLibraryTest {
         assertThat(NativeLibrary.open(library))
                 .isEqualTo(
                         new NativeLibrary.Missing(
-                                library + " has interface 99, this version of Tokenlog needs 1",
+                                library
+                                        + " has interface 99, this version of Tokenlog needs "
+                                        + NativeLibrary.ABI,
                                 "build engine-native of this version again"));
     }
 

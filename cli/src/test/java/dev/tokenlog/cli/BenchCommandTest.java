@@ -1,0 +1,105 @@
+package dev.tokenlog.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.compute.KernelProbe;
+import dev.tokenlog.engine.compute.KernelProbes;
+import java.util.stream.StreamSupport;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class BenchCommandTest {
+
+    /// Numbers of parameters as published, norms left out.
+    @ParameterizedTest
+    @CsvSource({
+        "smollm2-135m, 134479872",
+        "tinyllama-1.1b, 1099956224",
+        "llama-7b, 6738149376",
+        "mistral-7b, 7241465856",
+        "llama-8b, 8029995008"
+    })
+    void shapesAreThoseOfThePublishedModels(String label, long parameters) throws Exception {
+        ModelPlan plan = ModelShape.of(label).plan();
+
+        long counted =
+                PlanMatrices.of(plan).stream()
+                        .mapToLong(matrix -> (long) matrix.rows() * matrix.columns())
+                        .sum();
+
+        assertThat(counted).isEqualTo(parameters);
+        double perToken = PlanMatrices.layerProducts(plan) + PlanMatrices.headProducts(plan);
+        long embedding = (long) plan.vocabularySize() * plan.hiddenSize();
+        assertThat(perToken).isEqualTo(plan.tiedEmbeddings() ? parameters : parameters - embedding);
+    }
+
+    @Test
+    void itMeasuresTheBundledModel() {
+        CommandRun run = bench("--json");
+
+        assertThat(run.status()).as(run.toString()).isZero();
+        assertThat(run.out().lines()).hasSize(1);
+        JsonNode answer = Json.read(run.out(), "bench");
+        assertThat(answer.path("numerics_id").asText()).isEqualTo("float-1/kv32");
+        assertThat(answer.path("compute").asText()).contains("1 thread");
+        assertThat(answer.path("machine").asText()).isNotEmpty();
+        assertThat(answer.path("commit").asText()).isNotEmpty();
+        assertThat(figure(answer, "prompt of 20").path("median").asDouble()).isPositive();
+        assertThat(figure(answer, "decode, batch 2").path("median").asDouble()).isPositive();
+    }
+
+    @Test
+    void theYardstickNeedsQuantizedWeights() {
+        CommandRun run = bench("--yardstick");
+
+        assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
+        assertThat(run.err()).contains("this model is in float");
+    }
+
+    @Test
+    void randomWeightsAreMeasuredAgainstTheYardstick() {
+        KernelProbe probe = KernelProbes.all().getFirst();
+        assumeTrue(probe instanceof KernelProbe.Usable, "skipped: " + probe);
+        CommandRun run =
+                CommandRun.of(
+                        "bench --shape smollm2-135m --codes int8 --prompt 8 --decode 2 --batch 1"
+                                .concat(" --rounds 1 --threads 2 --yardstick --json")
+                                .split(" "));
+
+        assertThat(run.status()).as(run.toString()).isZero();
+        JsonNode answer = Json.read(run.out(), "bench");
+        assertThat(answer.path("codes").asText()).isEqualTo("int8");
+        assertThat(figure(answer, "prompt of 8").path("of_limit").asDouble()).isPositive();
+        assertThat(figure(answer, "decode, batch 1").path("of_limit").asDouble()).isPositive();
+        assertThat(figure(answer, "memory read").path("unit").asText()).isEqualTo("GB/s");
+    }
+
+    private static CommandRun bench(String option) {
+        return CommandRun.of(
+                "bench",
+                "--model",
+                CommandRun.demoModel(),
+                "--prompt",
+                "20",
+                "--decode",
+                "3",
+                "--batch",
+                "2",
+                "--rounds",
+                "1",
+                "--threads",
+                "1",
+                option);
+    }
+
+    private static JsonNode figure(JsonNode answer, String name) {
+        return StreamSupport.stream(answer.path("figures").spliterator(), false)
+                .filter(each -> each.path("name").asText().equals(name))
+                .findFirst()
+                .orElseThrow();
+    }
+}
