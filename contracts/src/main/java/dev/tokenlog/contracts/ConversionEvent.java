@@ -63,7 +63,7 @@ public sealed interface ConversionEvent extends Event {
             String note)
             implements ConversionEvent {}
 
-    /// @param location a folder, or `hub:ORG/NAME@COMMIT`
+    /// @param location a folder or GGUF file, or `hub:ORG/NAME@COMMIT`, also with `#FILE.gguf`
     /// @param repository `ORG/NAME` of a source of the hub
     /// @param revision its commit
     /// @param warnings what a user should know of the source, such as a missing chat template

@@ -19,7 +19,8 @@ public sealed interface ConversionRequest extends Event {
 
     /// @param modelId the name under which the model is registered; missing: derived from the
     ///   source
-    /// @param source a folder as the worker sees it, or `hub:ORG/NAME`, also with `@REVISION`
+    /// @param source a folder or GGUF file as the worker sees it, or `hub:ORG/NAME`, also with
+    ///   `@REVISION` and `#FILE.gguf`
     /// @param revision of a source of the hub: a branch, a tag or a commit; missing: `main`
     /// @param recipe missing: `int4` in groups of 32
     /// @param requestedBy who asked, for the audit

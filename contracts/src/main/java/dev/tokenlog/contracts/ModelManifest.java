@@ -8,7 +8,8 @@ import com.fasterxml.jackson.annotation.JsonTypeName;
 ///
 /// @param location the artifact's folder
 /// @param manifestSha256 SHA-256, hex, of manifest.json
-/// @param source where the FP32 baseline lies: a folder, or `hub:ORG/NAME@COMMIT`
+/// @param source where the FP32 baseline lies: a folder or GGUF file, or `hub:ORG/NAME@COMMIT`,
+///   also with `#FILE.gguf`
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonTypeName("ModelManifest")
 public record ModelManifest(

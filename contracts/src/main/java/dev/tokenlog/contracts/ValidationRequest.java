@@ -14,7 +14,8 @@ import com.fasterxml.jackson.annotation.JsonTypeInfo;
 public sealed interface ValidationRequest extends Event {
 
     /// @param modelDigest missing: the digest that the manifests topic holds
-    /// @param against folder or hub id of the FP32 baseline; missing: the manifest's source
+    /// @param against folder, GGUF file or hub id of the FP32 baseline; missing: the manifest's
+    ///   source
     record ValidationRequested(
             String validationId,
             @Required String modelId,

@@ -50,7 +50,7 @@ public final class Converter {
     }
 
     /// @param name of the model, for people; stands in the manifest
-    /// @param repository where the source came from: a hub id, or the name of the folder
+    /// @param repository where the source came from: a hub id, or the name of the folder or file
     /// @param revision of the repository, or null
     public record Origin(String name, String repository, String revision) {
 
@@ -62,7 +62,7 @@ public final class Converter {
     }
 
     /// [#convert(SourceModel, Recipe, ArtifactStore, Origin, ConversionListener)] under the
-    /// folder's name.
+    /// source's name.
     public Artifact convert(
             SourceModel source, Recipe recipe, ArtifactStore store, ConversionListener listener) {
         return convert(source, recipe, store, Origin.of(source), listener);

@@ -165,7 +165,7 @@ public record Manifest(
         }
     }
 
-    /// @param repository where the source came from: a hub id, or the name of the folder
+    /// @param repository where the source came from: a hub id, or the name of the folder or file
     /// @param revision of the repository, where there is one
     /// @param dtype the type that most parameters have in the source
     /// @param files every file that was read
