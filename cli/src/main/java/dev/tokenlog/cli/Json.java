@@ -3,6 +3,7 @@ package dev.tokenlog.cli;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
@@ -11,6 +12,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.contracts.Event;
 import dev.tokenlog.contracts.EventJson;
 import java.io.IOException;
+import java.util.regex.Pattern;
 
 /// The JSON that commands print: snake_case, nothing that is null, one document a line.
 final class Json {
@@ -22,7 +24,11 @@ final class Json {
                             JsonInclude.Value.construct(
                                     JsonInclude.Include.NON_ABSENT, JsonInclude.Include.ALWAYS))
                     .configure(JsonGenerator.Feature.WRITE_BIGDECIMAL_AS_PLAIN, true)
+                    .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
                     .build();
+
+    /// Halves of a pair that stand alone: UTF-8 has no bytes for them.
+    private static final Pattern LONE_SURROGATE = Pattern.compile("\\p{Cs}");
 
     private Json() {}
 
@@ -43,14 +49,18 @@ final class Json {
         }
     }
 
+    /// One line that UTF-8 can carry: what it cannot is escaped.
     static String text(JsonNode node) {
         try {
-            return MAPPER.writeValueAsString(node);
+            return LONE_SURROGATE
+                    .matcher(MAPPER.writeValueAsString(node))
+                    .replaceAll(half -> "\\\\u%04x".formatted((int) half.group().charAt(0)));
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("a tree cannot be written", e);
         }
     }
 
+    /// @param text one JSON document and nothing after it
     /// @throws CommandFailure naming what was expected
     static JsonNode read(String text, String what) {
         try {

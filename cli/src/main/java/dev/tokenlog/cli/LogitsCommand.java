@@ -86,6 +86,9 @@ final class LogitsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        if (greedy != null && greedy < 0) {
+            throw CommandFailure.usage("--greedy: 0 or more tokens, not " + greedy);
+        }
         if (out == null && greedy == null) {
             throw CommandFailure.usage("nothing to do: give --out FILE.npy, --greedy N or both");
         }

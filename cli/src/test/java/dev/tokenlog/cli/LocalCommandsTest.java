@@ -73,6 +73,21 @@ class LocalCommandsTest {
         assertThat(run.err()).contains("line 2");
     }
 
+    /// Half of the line would be an answer to a question that nobody asked.
+    @Test
+    void tokenizeRefusesWhatFollowsTheString() {
+        CommandRun run = withInput("\"a\" \"b\"\n", "tokenize", CommandRun.demoModel());
+        assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err()).contains("line 1 is not JSON");
+    }
+
+    @Test
+    void halfASurrogatePairIsWrittenAsAnEscape() {
+        assertThat(Json.text(Json.of("a\ud800b\ud83d\ude00\udc00")))
+                .isEqualTo("\"a\\ud800b\ud83d\ude00\\udc00\"");
+    }
+
     @Test
     void aGgufFileIsReadLikeAFolder() {
         String gguf = gguf();
@@ -162,6 +177,14 @@ class LocalCommandsTest {
                 CommandRun.of("logits", CommandRun.demoModel(), "--ids", "999999", "--greedy", "1");
         assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
         assertThat(run.err()).contains("999999");
+    }
+
+    @Test
+    void logitsRefusesANegativeNumberOfTokens() {
+        CommandRun run =
+                CommandRun.of("logits", CommandRun.demoModel(), "--ids", "1", "--greedy=-3");
+        assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
+        assertThat(run.err()).contains("--greedy").contains("-3").doesNotContain("defect");
     }
 
     @Test

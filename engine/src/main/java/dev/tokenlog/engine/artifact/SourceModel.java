@@ -11,6 +11,7 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -58,6 +59,9 @@ public final class SourceModel implements Model {
         // First what is there under another name: it says more than what is missing for it.
         this.skipped = skipped();
         planned.forEach(this::check);
+        if (skipped.stream().anyMatch(tensor -> tensor.name().equals(SkippedTensors.HEAD))) {
+            refuseAnotherHead();
+        }
     }
 
     /// @param path a Hugging Face folder, or a GGUF file
@@ -135,6 +139,42 @@ public final class SourceModel implements Model {
                     "%s: dtype %s, expected %s"
                             .formatted(where, found.type(), weights.readableTypes()));
         }
+    }
+
+    /// Of a tied model only a copy of the embedding may be left out: with a head of its own the
+    /// configuration and the weights say two things, and transformers before and since version 5
+    /// believe different ones.
+    private void refuseAnotherHead() {
+        SourceTensor head = weights.tensor(SkippedTensors.HEAD).orElseThrow();
+        SourceTensor embedding = weights.tensor(plan.embeddingTensor()).orElseThrow();
+        if (!haveEqualValues(head, embedding)) {
+            throw new EngineException(
+                    Reason.SOURCE_UNREADABLE,
+                    ("%s: tensor '%s' is no copy of '%s', but config.json ties them: set"
+                                    + " 'tie_word_embeddings' to false if the model has a head of"
+                                    + " its own, or remove the tensor")
+                            .formatted(weights.fileOf(head.name()), head.name(), embedding.name()));
+        }
+    }
+
+    private boolean haveEqualValues(SourceTensor one, SourceTensor other) {
+        if (!one.shape().equals(other.shape()) || !weights.isReadable(one)) {
+            return false;
+        }
+        if (one.type().equals(other.type())) {
+            return one.stored().mismatch(other.stored()) < 0;
+        }
+        float[] a = new float[one.columns()];
+        float[] b = new float[one.columns()];
+        long rows = one.shape().getFirst();
+        for (int row = 0; row < rows; row++) {
+            one.row(row, a);
+            other.row(row, b);
+            if (!Arrays.equals(a, b)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private List<Manifest.SkippedTensor> skipped() {

@@ -3,6 +3,8 @@ package dev.tokenlog.engine.artifact;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.TestFiles;
@@ -194,6 +196,60 @@ class SourceModelTest {
         Files.delete(folder.resolve("model-00002-of-00002.safetensors"));
 
         assertRefused(folder, Reason.SOURCE_NOT_FOUND, "model-00002-of-00002.safetensors");
+    }
+
+    /// Both are in the files, and the configuration reads only one: which one is meant?
+    @Test
+    void a_head_of_its_own_beside_a_tied_embedding_is_refused_by_name() throws IOException {
+        Path folder = tied();
+
+        assertRefused(
+                folder,
+                Reason.SOURCE_UNREADABLE,
+                "model.safetensors: tensor 'lm_head.weight' is no copy of"
+                        + " 'model.embed_tokens.weight'",
+                "set 'tie_word_embeddings' to false");
+    }
+
+    @Test
+    void a_head_that_copies_the_tied_embedding_is_left_out() throws IOException {
+        Path folder = tied();
+        copyTensor(
+                folder.resolve("model.safetensors"), "model.embed_tokens.weight", "lm_head.weight");
+
+        try (SourceModel model = SourceModel.open(folder)) {
+            assertThat(model.skippedTensors())
+                    .singleElement()
+                    .satisfies(skipped -> assertThat(skipped.name()).isEqualTo("lm_head.weight"));
+        }
+    }
+
+    private Path tied() throws IOException {
+        Path folder = TestFiles.copy(TestFiles.golden("llama"), temp.resolve("model"));
+        replace(
+                folder.resolve("config.json"),
+                "\"tie_word_embeddings\": false",
+                "\"tie_word_embeddings\": true");
+        return folder;
+    }
+
+    /// Overwrites the values of one tensor by those of another of the same size.
+    private static void copyTensor(Path file, String from, String to) throws IOException {
+        byte[] bytes = Files.readAllBytes(file);
+        int header = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
+        JsonNode tensors = new ObjectMapper().readTree(bytes, 8, header);
+        JsonNode source = tensors.path(from).path("data_offsets");
+        JsonNode target = tensors.path(to).path("data_offsets");
+        int length = source.get(1).intValue() - source.get(0).intValue();
+        assertThat(target.get(1).intValue() - target.get(0).intValue()).isEqualTo(length);
+        int data = 8 + header;
+        System.arraycopy(
+                bytes,
+                data + source.get(0).intValue(),
+                bytes,
+                data + target.get(0).intValue(),
+                length);
+        Files.write(file, bytes);
     }
 
     private static void replace(Path file, String from, String to) throws IOException {
