@@ -132,7 +132,7 @@ final class ConversionFollower {
             }
             case ConversionFinished e ->
                     terminal.line(
-                            "  published %s: %.2fx smaller than FP32, %.2fx than the source, %d ms"
+                            "  published %s: %.2fx smaller than FP32 and %.2fx smaller than the source, %d ms"
                                     .formatted(
                                             e.modelId(),
                                             e.ratioToFp32(),

@@ -123,7 +123,7 @@ final class QuantizeCommand implements Callable<Integer> {
         common.terminal().line(manifest.modelDigest());
         common.terminal()
                 .err(
-                        "%s: %d parameters, %d bytes, %.2f bits per weight, %.2fx smaller than FP32, %.2fx than the source"
+                        "%s: %d parameters, %d bytes, %.2f bits per weight, %.2fx smaller than FP32, %.2fx smaller than the source"
                                 .formatted(
                                         artifact.folder(),
                                         statistics.parameters(),
