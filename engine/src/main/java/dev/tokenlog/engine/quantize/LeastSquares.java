@@ -1,7 +1,5 @@
 package dev.tokenlog.engine.quantize;
 
-import java.util.Arrays;
-
 /// Finds the scale of a group by trying all F16 numbers near the one that the element of largest
 /// magnitude gives: `s` with the least `Σ (x − q(x, s) · s)²`, `q(x, s) = clamp(rint(x / s))`.
 ///
@@ -17,12 +15,19 @@ final class LeastSquares {
     static final int REACH = 120;
 
     /// Adding and subtracting 1.5 · 2²³ rounds to an integer, ties to even.
-    private static final float ROUNDING = 0x1.8p23f;
+    static final float ROUNDING = 0x1.8p23f;
 
     private static final int LARGEST_F16 = 0x7bff;
 
-    private final float[] scales = new float[2 * REACH + 1];
-    private final float[] errors = new float[2 * REACH + 1];
+    /// Scales are tried in vectors of at most this many.
+    private static final int LANES = 16;
+
+    private static final boolean VECTORS =
+            ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+
+    private final float[] scales = new float[Math.ceilDiv(2 * REACH + 1, LANES) * LANES];
+    private final float[] inverses = new float[scales.length];
+    private final float[] errors = new float[scales.length];
 
     /// @param first F16 bits of a finite scale other than 0
     /// @return F16 bits
@@ -33,10 +38,13 @@ final class LeastSquares {
         int count = Math.min(LARGEST_F16, magnitude + REACH) - low + 1;
         for (int i = 0; i < count; i++) {
             scales[i] = Float.float16ToFloat((short) (sign | low + i));
+            inverses[i] = 1f / scales[i];
         }
-        Arrays.fill(errors, 0, count, 0f);
-        for (int column = from; column < to; column++) {
-            addErrors(x[column], code.smallest(), code.largest(), count);
+        if (VECTORS) {
+            LeastSquaresVectors.errors(
+                    x, from, to, code.smallest(), code.largest(), scales, inverses, errors);
+        } else {
+            errors(x, from, to, code.smallest(), code.largest(), scales, inverses, errors);
         }
         int best = magnitude - low;
         for (int distance = 1; distance <= REACH; distance++) {
@@ -52,15 +60,28 @@ final class LeastSquares {
         return (short) (sign | low + best);
     }
 
-    /// One element under all scales: what the compiler makes vectors of.
-    private void addErrors(float x, float smallest, float largest, int count) {
-        float[] s = scales;
-        float[] sums = errors;
-        for (int i = 0; i < count; i++) {
-            float scale = s[i];
-            float q = Math.max(smallest, Math.min(largest, x / scale)) + ROUNDING - ROUNDING;
-            float error = x - q * scale;
-            sums[i] += error * error;
+    /// The squared error of `x[from, to)` under every scale. Multiplying by the inverse may round a
+    /// number half-way between two codes to the other one, which is as far away.
+    static void errors(
+            float[] x,
+            int from,
+            int to,
+            float smallest,
+            float largest,
+            float[] scales,
+            float[] inverses,
+            float[] errors) {
+        for (int i = 0; i < scales.length; i++) {
+            float sum = 0f;
+            for (int column = from; column < to; column++) {
+                float q = x[column] * inverses[i];
+                q = q > largest ? largest : q;
+                q = q < smallest ? smallest : q;
+                q = q + ROUNDING - ROUNDING;
+                float error = x[column] - q * scales[i];
+                sum += error * error;
+            }
+            errors[i] = sum;
         }
     }
 }

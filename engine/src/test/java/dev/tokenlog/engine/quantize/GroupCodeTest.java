@@ -185,6 +185,27 @@ class GroupCodeTest {
         }
     }
 
+    @Test
+    void vectors_find_the_errors_of_plain_loops() {
+        Random random = new Random(2);
+        float[] x = new float[40];
+        float[] scales = new float[256];
+        float[] inverses = new float[256];
+        for (int i = 0; i < x.length; i++) {
+            x[i] = (float) random.nextGaussian();
+        }
+        for (int i = 0; i < scales.length; i++) {
+            scales[i] = 0.015f + 1e-5f * i;
+            inverses[i] = 1 / scales[i];
+        }
+        float[] expected = new float[256];
+        float[] actual = new float[256];
+        LeastSquares.errors(x, 3, 36, -127, 127, scales, inverses, expected);
+        LeastSquaresVectors.errors(x, 3, 36, -127, 127, scales, inverses, actual);
+
+        assertThat(actual).containsExactly(expected);
+    }
+
     private static double squaredError(GroupCode code, float[] x, short scale) {
         byte[] q = new byte[x.length];
         code.encode(x, 0, x.length, scale, q);
