@@ -1,5 +1,7 @@
 package dev.tokenlog.engine.transformer;
 
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
 import java.util.Arrays;
 
 /// Logits of whole token sequences, for measurements and comparisons.
@@ -12,6 +14,7 @@ public final class Logits {
     /// The logits that follow each token.
     ///
     /// @return `[ids.length][vocabularySize]`
+    /// @throws EngineException `NON_FINITE`
     public static float[][] of(Executor executor, int[] ids) {
         float[][] result = new float[ids.length][];
         Batch batch = executor.newBatch(CHUNK, CHUNK);
@@ -25,6 +28,7 @@ public final class Logits {
                     batch.add(sequence, ids[i], i, true);
                 }
                 executor.step(batch);
+                refuseNonFinite(sequence);
                 for (int i = from; i < to; i++) {
                     result[i] = row(batch, i - from);
                 }
@@ -38,6 +42,7 @@ public final class Logits {
     ///
     /// @param endIds tokens that end the continuation; they belong to it
     /// @return at most `count` tokens
+    /// @throws EngineException `NON_FINITE`
     public static int[] greedy(Executor executor, int[] promptIds, int count, int... endIds) {
         int[] ids = Arrays.copyOf(promptIds, promptIds.length + count);
         int length = promptIds.length;
@@ -46,7 +51,9 @@ public final class Logits {
             while (length < ids.length) {
                 int cached = sequence.fit(length);
                 sequence.reserve(length);
-                int token = likeliest(batch, read(executor, batch, sequence, ids, cached, length));
+                int row = read(executor, batch, sequence, ids, cached, length);
+                refuseNonFinite(sequence);
+                int token = likeliest(batch, row);
                 ids[length++] = token;
                 if (contains(endIds, token)) {
                     break;
@@ -68,6 +75,14 @@ public final class Logits {
             executor.step(batch);
         }
         return row;
+    }
+
+    /// Numbers that follow a NaN look like others: a soft cap makes them finite, and of them there
+    /// is a largest one.
+    private static void refuseNonFinite(Sequence sequence) {
+        if (sequence.isNonFinite()) {
+            throw new EngineException(Reason.NON_FINITE, "the model computed a NaN or an infinity");
+        }
     }
 
     private static float[] row(Batch batch, int row) {
