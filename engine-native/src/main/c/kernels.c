@@ -3,7 +3,8 @@
 //
 //   acc = fma((float) sum_of_block(q_w * q_x), s_w * s_x, acc)
 //
-// int4 is stored as q + 8, without a sign, as the dot product instructions want it; -8 * sum(q_x) puts that right.
+// Weights for bytes of activations are unpacked without a sign, as the dot product instructions want them, as q + ZERO;
+// -ZERO * sum(q_x) puts that right.
 #include "kernels.h"
 
 #include <string.h>
@@ -42,28 +43,52 @@ typedef struct {
   int32_t blocks, blocks_per_group;
 } Strip;
 
-INLINE void int4_strip(const Strip *s, const int tokens, floats *acc) {
+// --- unpacking: one function per code ------------------------------------------------------------------------------
+// BYTES: register i holds, for each row, columns 4i to 4i + 3 of the block as unsigned bytes.
+// WORDS: register i holds columns 2i and 2i + 1 as int16.
+
+INLINE void unpack_int4(const uint8_t *w, ints *q) {
+  UNROLL for (int i = 0; i < 4; i++) {
+    const ints pair = load(w + 64 * i);
+    q[i] = low_nibbles(pair);
+    q[i + 4] = high_nibbles(pair);
+  }
+}
+
+// Bit i of byte k is column 4i + k. As +1 and -1 are 2 - 1 and 0 - 1, bits become 2 and 0.
+INLINE void unpack_int1(const uint8_t *w, ints *q) {
+  const ints bits = load(w);
+  q[0] = second_bits(shift_left(bits, 1));
+  UNROLL for (int i = 1; i < 8; i++) q[i] = second_bits(shift_right(bits, i - 1));
+}
+
+INLINE ints unpack_int8(const uint8_t *w, const int i) { return widen_bytes(w + 32 * i); }
+
+// --- products ------------------------------------------------------------------------------------------------------
+
+typedef void UnpackBytes(const uint8_t *w, ints *q);
+typedef ints UnpackWords(const uint8_t *w, int i);
+
+INLINE void bytes_strip(const Strip *s, const int tokens, floats *acc, const int bits, const int zero_code,
+                        UnpackBytes *const unpack) {
   const uint8_t *w = s->weights;
   const uint8_t *ws = s->scales;
   const size_t blocks = s->blocks;
   UNROLL for (int t = 0; t < tokens; t++) acc[t] = zero();
   for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE) {
-    prefetch_scales(ws, 256);
+    prefetch_scales(ws, 64 * bits);
     const floats scale = load_halves(ws);
     const size_t left = blocks - first, group = s->blocks_per_group;
     const size_t end = first + (left < group ? left : group);
-    for (size_t b = first; b < end; b++, w += 256) {
-      prefetch_codes(w, 256);
+    for (size_t b = first; b < end; b++, w += 64 * bits) {
+      prefetch_codes(w, 64 * bits);
       ints q[8];
-      UNROLL for (int i = 0; i < 4; i++) {
-        const ints pair = load(w + 64 * i);
-        q[i] = low_nibbles(pair);
-        q[i + 4] = high_nibbles(pair);
-      }
+      unpack(w, q);
       UNROLL for (int t = 0; t < tokens; t++) {
         const char *x = s->codes + 32 * (t * blocks + b);
-        const int32_t offset = s->offsets[t * blocks + b];
-        ints sum = begin4(offset);
+        const int32_t offset_8 = s->offsets[t * blocks + b]; // -8 * sum(q_x)
+        const int32_t offset = zero_code == 8 ? offset_8 : offset_8 / 8 * zero_code;
+        sums sum = begin4(offset);
         UNROLL for (int i = 0; i < 8; i++) sum = dot4(sum, q[i], word(x, i));
         acc[t] = fma_scaled(end4(sum, offset), scale, s->token_scales[t * blocks + b], acc[t]);
       }
@@ -71,24 +96,26 @@ INLINE void int4_strip(const Strip *s, const int tokens, floats *acc) {
   }
 }
 
-INLINE void int8_strip(const Strip *s, const int tokens, floats *acc) {
-  enum { STEPS = 16 / INT8_PARTS };
+INLINE void words_strip(const Strip *s, const int tokens, floats *acc, const int bits, const int zero_code,
+                        UnpackWords *const unpack) {
+  (void)zero_code;
+  enum { STEPS = 16 / WORDS_PARTS };
   const uint8_t *w = s->weights;
   const uint8_t *ws = s->scales;
   const size_t blocks = s->blocks;
   UNROLL for (int t = 0; t < tokens; t++) acc[t] = zero();
   for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE) {
-    prefetch_scales(ws, 512);
+    prefetch_scales(ws, 64 * bits);
     const floats scale = load_halves(ws);
     const size_t left = blocks - first, group = s->blocks_per_group;
     const size_t end = first + (left < group ? left : group);
-    for (size_t b = first; b < end; b++, w += 512) {
-      prefetch_codes(w, 512);
-      ints sum[INT8_TOKENS];
+    for (size_t b = first; b < end; b++, w += 64 * bits) {
+      prefetch_codes(w, 64 * bits);
+      wide_sums sum[WORDS_TOKENS];
       UNROLL for (int t = 0; t < tokens; t++) sum[t] = begin2();
-      UNROLL for (int part = 0; part < INT8_PARTS; part++) {
+      UNROLL for (int part = 0; part < WORDS_PARTS; part++) {
         ints q[STEPS];
-        UNROLL for (int i = 0; i < STEPS; i++) q[i] = widen_bytes(w + 32 * (part * STEPS + i));
+        UNROLL for (int i = 0; i < STEPS; i++) q[i] = unpack(w, part * STEPS + i);
         UNROLL for (int t = 0; t < tokens; t++) {
           const char *x = s->codes + 64 * (t * blocks + b);
           UNROLL for (int i = 0; i < STEPS; i++) sum[t] = dot2(sum[t], q[i], word(x, part * STEPS + i));
@@ -102,38 +129,42 @@ INLINE void int8_strip(const Strip *s, const int tokens, floats *acc) {
 
 typedef void Run(const Strip *, floats *acc);
 
-// One function per number of tokens, so that sums stay in registers.
-#define RUN(CODE, TOKENS)                                                                                 \
-  static void CODE##_##TOKENS(const Strip *s, floats *acc) {                                              \
-    floats sums[TOKENS];                                                                                  \
-    CODE##_strip(s, TOKENS, sums);                                                                        \
-    UNROLL for (int t = 0; t < TOKENS; t++) acc[t] = sums[t];                                             \
+// One function per code and number of tokens, so that sums stay in registers.
+#define RUN(NAME, BITS, ZERO, STRIP, TOKENS)                    \
+  static void NAME##_##TOKENS(const Strip *s, floats *acc) {    \
+    floats results[TOKENS];                                     \
+    STRIP(s, TOKENS, results, BITS, ZERO, unpack_##NAME);       \
+    UNROLL for (int t = 0; t < TOKENS; t++) acc[t] = results[t]; \
   }
-#define RUNS_3(CODE) RUN(CODE, 1) RUN(CODE, 2) RUN(CODE, 3)
-#define RUNS_4(CODE) RUNS_3(CODE) RUN(CODE, 4)
-#define RUNS_12(CODE) \
-  RUNS_4(CODE) RUN(CODE, 5) RUN(CODE, 6) RUN(CODE, 7) RUN(CODE, 8) RUN(CODE, 9) RUN(CODE, 10) RUN(CODE, 11) RUN(CODE, 12)
-#define NAMES_3(CODE) CODE##_1, CODE##_2, CODE##_3
-#define NAMES_4(CODE) NAMES_3(CODE), CODE##_4
-#define NAMES_12(CODE) \
-  NAMES_4(CODE), CODE##_5, CODE##_6, CODE##_7, CODE##_8, CODE##_9, CODE##_10, CODE##_11, CODE##_12
+#define RUN_NAME(NAME, BITS, ZERO, STRIP, TOKENS) NAME##_##TOKENS,
 
-#ifdef __AVX512VNNI__
-RUNS_12(int4)
-RUNS_12(int8)
-static Run *const int4_runs[] = {NAMES_12(int4)};
-static Run *const int8_runs[] = {NAMES_12(int8)};
-#else
-RUNS_4(int4)
-RUNS_3(int8)
-static Run *const int4_runs[] = {NAMES_4(int4)};
-static Run *const int8_runs[] = {NAMES_3(int8)};
-#endif
-_Static_assert(sizeof int4_runs / sizeof *int4_runs == INT4_TOKENS, "a function per number of tokens");
-_Static_assert(sizeof int8_runs / sizeof *int8_runs == INT8_TOKENS, "a function per number of tokens");
+#define UP_TO_1(M, ...) M(__VA_ARGS__, 1)
+#define UP_TO_2(M, ...) UP_TO_1(M, __VA_ARGS__) M(__VA_ARGS__, 2)
+#define UP_TO_3(M, ...) UP_TO_2(M, __VA_ARGS__) M(__VA_ARGS__, 3)
+#define UP_TO_4(M, ...) UP_TO_3(M, __VA_ARGS__) M(__VA_ARGS__, 4)
+#define UP_TO_5(M, ...) UP_TO_4(M, __VA_ARGS__) M(__VA_ARGS__, 5)
+#define UP_TO_6(M, ...) UP_TO_5(M, __VA_ARGS__) M(__VA_ARGS__, 6)
+#define UP_TO_7(M, ...) UP_TO_6(M, __VA_ARGS__) M(__VA_ARGS__, 7)
+#define UP_TO_8(M, ...) UP_TO_7(M, __VA_ARGS__) M(__VA_ARGS__, 8)
+#define UP_TO_9(M, ...) UP_TO_8(M, __VA_ARGS__) M(__VA_ARGS__, 9)
+#define UP_TO_10(M, ...) UP_TO_9(M, __VA_ARGS__) M(__VA_ARGS__, 10)
+#define UP_TO_11(M, ...) UP_TO_10(M, __VA_ARGS__) M(__VA_ARGS__, 11)
+#define UP_TO_12(M, ...) UP_TO_11(M, __VA_ARGS__) M(__VA_ARGS__, 12)
+
+#define CONCAT_(A, B) A##B
+#define CONCAT(A, B) CONCAT_(A, B)
+#define STRIP_OF_BYTES bytes_strip
+#define STRIP_OF_WORDS words_strip
+#define RUNS(NAME, PER_BYTE, BITS, ZERO, ACTIVATIONS)                                       \
+  CONCAT(UP_TO_, ACTIVATIONS##_TOKENS)(RUN, NAME, BITS, ZERO, STRIP_OF_##ACTIVATIONS)       \
+  static Run *const NAME##_runs[] = {                                                       \
+      CONCAT(UP_TO_, ACTIVATIONS##_TOKENS)(RUN_NAME, NAME, BITS, ZERO, STRIP_OF_##ACTIVATIONS)};
+CODE_LIST(RUNS)
+
+enum { MAX_TOKENS = BYTES_TOKENS > WORDS_TOKENS ? BYTES_TOKENS : WORDS_TOKENS };
 
 // All strips of a product. Tokens are shared out evenly over as few rounds as possible.
-INLINE void multiply(const Product *p, Run *const *runs, const int max_tokens, int lane_bytes, int block, int code_bytes) {
+INLINE void multiply_with(const Product *p, Run *const *runs, const int max_tokens, int lane_bytes, int block, int code_bytes) {
   enum { STRIPS = TOKENLOG_TILE / LANES };
   const int32_t rounds = (p->tokens + max_tokens - 1) / max_tokens;
   const size_t code_size = (size_t)p->blocks * block;
@@ -154,7 +185,7 @@ INLINE void multiply(const Product *p, Run *const *runs, const int max_tokens, i
                        p->offsets ? p->offsets + (size_t)done * p->blocks : 0,
                        p->blocks,
                        p->blocks_per_group};
-      floats acc[INT4_TOKENS > INT8_TOKENS ? INT4_TOKENS : INT8_TOKENS];
+      floats acc[MAX_TOKENS];
       runs[tokens - 1](&s, acc);
       for (int32_t t = 0; t < tokens; t++) {
         float *out = p->out + (done + t) * p->out_stride + (lane - p->from_lane);
@@ -172,9 +203,18 @@ INLINE void multiply(const Product *p, Run *const *runs, const int max_tokens, i
   }
 }
 
-static void multiply_int4(const Product *p) { multiply(p, int4_runs, INT4_TOKENS, 4, 256, 1); }
+enum { LANE_OF_BYTES = 4, LANE_OF_WORDS = 2, SIZE_OF_BYTES = 1, SIZE_OF_WORDS = 2 };
 
-static void multiply_int8(const Product *p) { multiply(p, int8_runs, INT8_TOKENS, 2, 512, 2); }
+static void multiply(int32_t code, const Product *p) {
+  switch (code) {
+#define CASE(NAME, PER_BYTE, BITS, ZERO, ACTIVATIONS)                                                                  \
+  case CODE_##NAME:                                                                                                    \
+    multiply_with(p, NAME##_runs, ACTIVATIONS##_TOKENS, LANE_OF_##ACTIVATIONS, 64 * BITS, SIZE_OF_##ACTIVATIONS);      \
+    break;
+    CODE_LIST(CASE)
+#undef CASE
+  }
+}
 
 // s = amax / Q, q = roundTiesToEven(x * (Q / amax)); below 2^-116 all are 0. Not a number counts as the largest magnitude
 // (so the scale becomes one, too) and has code 0.
@@ -238,7 +278,5 @@ static void read_all(const uint8_t *memory, int64_t bytes, int64_t *sum) {
   *sum = sums[0];
 }
 
-#define CONCAT_(A, B) A##B
-#define CONCAT(A, B) CONCAT_(A, B)
 #define ENTRY(NAME, PARAMETERS) .NAME = NAME,
 const Kernels CONCAT(kernels_, TIER) = {KERNEL_LIST(ENTRY)};

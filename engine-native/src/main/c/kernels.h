@@ -1,5 +1,5 @@
-// The one list of kernels. kernels.c is compiled once per tier of instructions and defines, for each tier, a table of them;
-// library.c chooses the table.
+// The one list of kernels and the one list of weight codes. kernels.c is compiled once per tier of instructions and defines,
+// for each tier, a table of kernels; library.c chooses the table.
 #ifndef KERNELS_H
 #define KERNELS_H
 
@@ -7,6 +7,35 @@
 #include <stdint.h>
 
 #include "tokenlog.h"
+
+// CODE(NAME, PER_BYTE, BITS, ZERO, ACTIVATIONS): one row per code that weights are stored in. Its place is its number.
+//   PER_BYTE     codes in a byte of a stored row (docs/artifacts.md), the first in the lowest bits
+//   BITS         of a code in a tile: a block of 16 rows and 32 columns has 64 * BITS bytes
+//   ZERO         the unpacked code that stands for 0; BYTES alone
+//   ACTIVATIONS  BYTES: multiplied as bytes 0..16 by int8 activations; WORDS: as int16 by int16 ones
+// A row needs pack_NAME in library.c, which makes tiles, and unpack_NAME in kernels.c, which makes operands of them. Products,
+// sizes, the way out to Java and the tests of shapes come by themselves.
+#define CODE_LIST(CODE)        \
+  CODE(int4, 2, 4, 8, BYTES)   \
+  CODE(int8, 1, 8, 0, WORDS)   \
+  CODE(int1, 8, 1, 1, BYTES)
+
+#define NUMBER(NAME, ...) CODE_##NAME,
+enum { CODE_LIST(NUMBER) CODES };
+#undef NUMBER
+
+// What callers of the kernels have to know of a code.
+typedef struct {
+  const char *name;
+  int32_t per_byte;
+  size_t block_bytes; // of the codes of 16 rows and 32 columns
+  int32_t activations; // 8 or 16 bits
+} Code;
+
+enum { BITS_OF_BYTES = 8, BITS_OF_WORDS = 16 };
+#define ROW(NAME, PER_BYTE, BITS, ZERO, ACTIVATIONS) {#NAME, PER_BYTE, 64 * BITS, BITS_OF_##ACTIVATIONS},
+static const Code codes_of_weights[] = {CODE_LIST(ROW)};
+#undef ROW
 
 // A part of a product: `tiles` packed tiles that follow each other, times `tokens` rows of activations.
 typedef struct {
@@ -16,19 +45,18 @@ typedef struct {
   int32_t blocks_per_group; // blocks that share a scale
   int32_t from_lane;        // rows of the first tile that are left out
   int32_t rows;             // from there on
-  const void *codes;        // [token][blocks][32], int8 or int16
+  const void *codes;        // [token][blocks][32], int8 or int16 as the code wants them
   const float *scales;      // [token][blocks]
-  const int32_t *offsets;   // [token][blocks], int4 alone
+  const int32_t *offsets;   // [token][blocks], -8 times the sum of the int8 codes
   int32_t tokens;
   float *out;               // of the first row
   int64_t out_stride;
 } Product;
 
 // KERNEL(name, parameters): one row per kernel.
-#define KERNEL_LIST(KERNEL)                  \
+#define KERNEL_LIST(KERNEL) \
   KERNEL(read_all, (const uint8_t *memory, int64_t bytes, int64_t *sum)) \
-  KERNEL(multiply_int4, (const Product *))   \
-  KERNEL(multiply_int8, (const Product *))   \
+  KERNEL(multiply, (int32_t code, const Product *)) \
   KERNEL(quantize, (const float *x, int32_t columns, int32_t largest, int16_t *codes, int8_t *bytes, float *scales, int32_t *offsets))
 
 #define MEMBER(NAME, PARAMETERS) void(*NAME) PARAMETERS;
@@ -39,12 +67,9 @@ typedef struct {
 
 static inline int32_t blocks_of(int32_t columns) { return columns / TOKENLOG_BLOCK + (columns % TOKENLOG_BLOCK != 0); }
 
-// Bytes of the codes of 16 rows and 32 columns.
-static inline size_t block_bytes(int32_t code) { return code == TOKENLOG_INT4 ? 256 : 512; }
-
 static inline size_t tile_bytes(int32_t code, int32_t columns, int32_t group_size) {
   size_t groups = (size_t)columns / group_size + (columns % group_size != 0);
-  size_t bytes = blocks_of(columns) * block_bytes(code) + groups * 2 * TOKENLOG_TILE;
+  size_t bytes = blocks_of(columns) * codes_of_weights[code].block_bytes + groups * 2 * TOKENLOG_TILE;
   return (bytes + 63) / 64 * 64;
 }
 

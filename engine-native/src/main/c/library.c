@@ -72,6 +72,14 @@ int32_t tokenlog_tier_usable(int32_t tier) {
   return tiers[tier].usable(&p);
 }
 
+// --- codes ---------------------------------------------------------------------------------------------------------
+
+int32_t tokenlog_codes(void) { return CODES; }
+
+const char *tokenlog_code_name(int32_t code) { return codes_of_weights[code].name; }
+
+int32_t tokenlog_code_activations(int32_t code) { return codes_of_weights[code].activations; }
+
 // --- packing -------------------------------------------------------------------------------------------------------
 
 int64_t tokenlog_packed_bytes(int32_t code, int32_t rows, int32_t columns, int32_t group_size) {
@@ -85,28 +93,56 @@ static uint32_t spread(uint32_t nibbles) {
   return (nibbles | nibbles << 4) & 0x0f0f0f0f;
 }
 
-// 16 bytes of row-major codes (32 columns) of one row to 4 words, each 64 bytes after the one before: low nibbles are
-// columns 0 to 15, high nibbles columns 16 to 31.
-static void pack_int4(const uint8_t *from, uint8_t *to) {
+// `count` bytes of a stored row from byte `from` on, or a copy with zeros where the row has ended. What stands in columns that
+// do not exist is never seen: activations are 0 there.
+static const uint8_t *part(const uint8_t *row, size_t row_bytes, size_t from, size_t count, uint8_t *copy) {
+  if (from + count <= row_bytes) return row + from;
+  memset(copy, 0, count);
+  if (from < row_bytes) memcpy(copy, row + from, row_bytes - from);
+  return copy;
+}
+
+// Packers bring block `b` of a stored row to its place in a tile.
+
+// Words i of 4, each 64 bytes after the one before: low nibbles are columns 4i to 4i + 3, high nibbles those 16 further on.
+static void pack_int4(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  uint8_t copy[16];
   uint16_t quarters[8];
-  memcpy(quarters, from, 16);
+  memcpy(quarters, part(row, row_bytes, 16 * (size_t)b, 16, copy), 16);
   for (int i = 0; i < 4; i++) {
     const uint32_t w = spread(quarters[i]) | spread(quarters[i + 4]) << 4;
     memcpy(to + 64 * i, &w, 4);
   }
 }
 
-// 32 codes of one row to 16 pairs, each 32 bytes after the one before.
-static void pack_int8(const uint8_t *from, uint8_t *to) {
+// 16 pairs, each 32 bytes after the one before.
+static void pack_int8(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  uint8_t copy[32];
+  const uint8_t *from = part(row, row_bytes, 32 * (size_t)b, 32, copy);
   for (int i = 0; i < 16; i++) memcpy(to + 32 * i, from + 2 * i, 2);
 }
 
+// One word: bit i of byte k is column 4i + k.
+static void pack_int1(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  uint8_t copy[4];
+  const uint8_t *from = part(row, row_bytes, 4 * (size_t)b, 4, copy);
+  uint32_t w = 0;
+  for (int column = 0; column < TOKENLOG_BLOCK; column++)
+    w |= (uint32_t)(from[column / 8] >> column % 8 & 1) << (8 * (column % 4) + column / 4);
+  memcpy(to, &w, 4);
+}
+
+typedef void Pack(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to);
+
 void tokenlog_pack(int32_t code, int32_t rows, int32_t columns, int32_t group_size, const uint8_t *codes,
                    const uint8_t *scales, int32_t from_tile, int32_t to_tile, uint8_t *packed) {
-  const int int4 = code == TOKENLOG_INT4;
-  const size_t row_bytes = int4 ? ((size_t)columns + 1) / 2 : (size_t)columns;
-  const size_t block_row = int4 ? 16 : 32, lane_bytes = int4 ? 4 : 2, block = block_bytes(code);
-  const size_t tile_size = tile_bytes(code, columns, group_size);
+#define PACKER(NAME, ...) pack_##NAME,
+  static Pack *const packers[] = {CODE_LIST(PACKER)};
+#undef PACKER
+  static const uint8_t lane_bytes_of[] = {[8] = 4, [16] = 2}; // by bits of activations
+  const size_t row_bytes = ((size_t)columns + codes_of_weights[code].per_byte - 1) / codes_of_weights[code].per_byte;
+  const size_t lane_bytes = lane_bytes_of[codes_of_weights[code].activations];
+  const size_t block = codes_of_weights[code].block_bytes, tile_size = tile_bytes(code, columns, group_size);
   const int32_t blocks = blocks_of(columns);
   const size_t groups = (size_t)columns / group_size + (columns % group_size != 0);
   for (int32_t tile = from_tile; tile < to_tile; tile++) {
@@ -115,21 +151,11 @@ void tokenlog_pack(int32_t code, int32_t rows, int32_t columns, int32_t group_si
     memset(to_scales, 0, tile_size - blocks * block);
     for (int32_t lane = 0; lane < TOKENLOG_TILE; lane++) {
       const int64_t row = (int64_t)tile * TOKENLOG_TILE + lane;
-      for (int32_t b = 0; b < blocks; b++) {
-        uint8_t last[TOKENLOG_BLOCK];
-        const uint8_t *from = last;
-        if (row < rows && (b + 1) * block_row <= row_bytes) {
-          from = codes + row * row_bytes + b * block_row;
-        } else {
-          memset(last, int4 ? 0x88 : 0, sizeof last);
-          if (row < rows) memcpy(last, codes + row * row_bytes + b * block_row, row_bytes - b * block_row);
-        }
-        (int4 ? pack_int4 : pack_int8)(from, to + b * block + lane * lane_bytes);
-      }
-      if (row < rows) {
-        for (size_t g = 0; g < groups; g++)
-          memcpy(to_scales + 2 * (g * TOKENLOG_TILE + lane), scales + 2 * (row * groups + g), 2);
-      }
+      const int exists = row < rows;
+      for (int32_t b = 0; b < blocks; b++)
+        packers[code](exists ? codes + row * row_bytes : 0, exists ? row_bytes : 0, b, to + b * block + lane * lane_bytes);
+      for (size_t g = 0; exists && g < groups; g++)
+        memcpy(to_scales + 2 * (g * TOKENLOG_TILE + lane), scales + 2 * (row * groups + g), 2);
     }
   }
 }
@@ -165,43 +191,26 @@ void tokenlog_quantize(int32_t tier, const float *x, int64_t x_offset, int32_t c
                                 narrow ? offsets + block : 0);
 }
 
-static Product product(int32_t code, const uint8_t *packed, int32_t columns, int32_t group_size, int32_t from_row,
-                       int32_t to_row) {
-  const size_t bytes = tile_bytes(code, columns, group_size);
+void tokenlog_multiply(int32_t tier, int32_t code, const uint8_t *packed, int32_t columns, int32_t group_size,
+                       int32_t from_row, int32_t to_row, const int16_t *codes, const int8_t *bytes, const float *scales,
+                       const int32_t *offsets, int32_t tokens, float *out, int64_t out_offset, int64_t out_stride) {
+  const size_t size = tile_bytes(code, columns, group_size);
   const int32_t blocks = blocks_of(columns);
-  return (Product){
-      .packed = packed + from_row / TOKENLOG_TILE * bytes,
-      .tile_bytes = bytes,
+  const Product product = {
+      .packed = packed + from_row / TOKENLOG_TILE * size,
+      .tile_bytes = size,
       .blocks = blocks,
       .blocks_per_group = group_size < columns ? group_size / TOKENLOG_BLOCK : blocks,
       .from_lane = from_row % TOKENLOG_TILE,
       .rows = to_row - from_row,
+      .codes = codes_of_weights[code].activations == 8 ? (const void *)bytes : codes,
+      .scales = scales,
+      .offsets = offsets,
+      .tokens = tokens,
+      .out = out + out_offset + from_row,
+      .out_stride = out_stride,
   };
-}
-
-void tokenlog_multiply_int4(int32_t tier, const uint8_t *packed, int32_t columns, int32_t group_size, int32_t from_row,
-                            int32_t to_row, const int8_t *bytes, const float *scales, const int32_t *offsets,
-                            int32_t tokens, float *out, int64_t out_offset, int64_t out_stride) {
-  Product p = product(TOKENLOG_INT4, packed, columns, group_size, from_row, to_row);
-  p.codes = bytes;
-  p.scales = scales;
-  p.offsets = offsets;
-  p.tokens = tokens;
-  p.out = out + out_offset + from_row;
-  p.out_stride = out_stride;
-  tiers[tier].kernels->multiply_int4(&p);
-}
-
-void tokenlog_multiply_int8(int32_t tier, const uint8_t *packed, int32_t columns, int32_t group_size, int32_t from_row,
-                            int32_t to_row, const int16_t *codes, const float *scales, int32_t tokens, float *out,
-                            int64_t out_offset, int64_t out_stride) {
-  Product p = product(TOKENLOG_INT8, packed, columns, group_size, from_row, to_row);
-  p.codes = codes;
-  p.scales = scales;
-  p.tokens = tokens;
-  p.out = out + out_offset + from_row;
-  p.out_stride = out_stride;
-  tiers[tier].kernels->multiply_int8(&p);
+  tiers[tier].kernels->multiply(code, &product);
 }
 
 int64_t tokenlog_read(int32_t tier, const uint8_t *memory, int64_t bytes) {

@@ -1,14 +1,16 @@
 // AVX2 with FMA and F16C: 8 lanes. With -mavxvnni, dot products are single instructions.
 #include <immintrin.h>
 
-enum {
-  LANES = 8,
-  INT4_TOKENS = 4, // tokens at once: what fits in 16 registers
-  INT8_TOKENS = 3,
-  INT8_PARTS = 4 // parts of a block whose weights are kept in registers
-};
+enum { LANES = 8 };
 
-typedef __m256i ints;
+// Tokens at once: what fits in 16 registers.
+#define BYTES_TOKENS 4
+#define WORDS_TOKENS 3
+
+// Parts of a block whose weights are kept in registers.
+#define WORDS_PARTS 4
+
+typedef __m256i ints, sums, wide_sums;
 typedef __m256 floats;
 
 static inline ints load(const void *p) { return _mm256_loadu_si256(p); }
@@ -20,33 +22,36 @@ static inline floats fma_scaled(floats sum, floats ws, float xs, floats acc) {
 }
 static inline ints low_nibbles(ints v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
 static inline ints high_nibbles(ints v) { return low_nibbles(_mm256_srli_epi16(v, 4)); }
+static inline ints shift_left(ints v, int by) { return _mm256_slli_epi32(v, by); }
+static inline ints shift_right(ints v, int by) { return _mm256_srli_epi32(v, by); }
+static inline ints second_bits(ints v) { return _mm256_and_si256(v, _mm256_set1_epi8(2)); }
 static inline ints widen_bytes(const uint8_t *p) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)); }
 
 // Sums of products of 4 unsigned and 4 signed bytes per lane; `x` holds the 4 signed ones.
 #ifdef __AVXVNNI__
-static inline ints begin4(int32_t offset) { return _mm256_set1_epi32(offset); }
-static inline ints dot4(ints sum, ints w, int32_t x) { return _mm256_dpbusd_avx_epi32(sum, w, _mm256_set1_epi32(x)); }
-static inline floats end4(ints sum, int32_t offset) {
+static inline sums begin4(int32_t offset) { return _mm256_set1_epi32(offset); }
+static inline sums dot4(sums sum, ints w, int32_t x) { return _mm256_dpbusd_avx_epi32(sum, w, _mm256_set1_epi32(x)); }
+static inline floats end4(sums sum, int32_t offset) {
   (void)offset;
   return _mm256_cvtepi32_ps(sum);
 }
-static inline ints dot2(ints sum, ints w, int32_t x) { return _mm256_dpwssd_avx_epi32(sum, w, _mm256_set1_epi32(x)); }
+static inline wide_sums dot2(wide_sums sum, ints w, int32_t x) { return _mm256_dpwssd_avx_epi32(sum, w, _mm256_set1_epi32(x)); }
 #else
 // A block's sums fit in 16 bits: 8 steps of at most 2 * 15 * 127.
-static inline ints begin4(int32_t offset) {
+static inline sums begin4(int32_t offset) {
   (void)offset;
   return _mm256_setzero_si256();
 }
-static inline ints dot4(ints sum, ints w, int32_t x) {
+static inline sums dot4(sums sum, ints w, int32_t x) {
   return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, _mm256_set1_epi32(x)));
 }
-static inline floats end4(ints sum, int32_t offset) {
+static inline floats end4(sums sum, int32_t offset) {
   ints pairs = _mm256_madd_epi16(sum, _mm256_set1_epi16(1));
   return _mm256_cvtepi32_ps(_mm256_add_epi32(pairs, _mm256_set1_epi32(offset)));
 }
-static inline ints dot2(ints sum, ints w, int32_t x) {
+static inline wide_sums dot2(wide_sums sum, ints w, int32_t x) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(w, _mm256_set1_epi32(x)));
 }
 #endif
-static inline ints begin2(void) { return _mm256_setzero_si256(); }
-static inline floats end2(ints sum) { return _mm256_cvtepi32_ps(sum); }
+static inline wide_sums begin2(void) { return _mm256_setzero_si256(); }
+static inline floats end2(wide_sums sum) { return _mm256_cvtepi32_ps(sum); }

@@ -1,14 +1,16 @@
 // AVX-512 F, BW, VL and VNNI: 16 lanes, a whole tile of rows.
 #include <immintrin.h>
 
-enum {
-  LANES = 16,
-  INT4_TOKENS = 12, // tokens at once: what fits in 32 registers
-  INT8_TOKENS = 12,
-  INT8_PARTS = 1 // parts of a block whose weights are kept in registers
-};
+enum { LANES = 16 };
 
-typedef __m512i ints;
+// Tokens at once: what fits in 32 registers.
+#define BYTES_TOKENS 12
+#define WORDS_TOKENS 12
+
+// Parts of a block whose weights are kept in registers.
+#define WORDS_PARTS 1
+
+typedef __m512i ints, sums, wide_sums;
 typedef __m512 floats;
 
 static inline ints load(const void *p) { return _mm512_loadu_si512(p); }
@@ -20,15 +22,18 @@ static inline floats fma_scaled(floats sum, floats ws, float xs, floats acc) {
 }
 static inline ints low_nibbles(ints v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
 static inline ints high_nibbles(ints v) { return low_nibbles(_mm512_srli_epi16(v, 4)); }
+static inline ints shift_left(ints v, int by) { return _mm512_slli_epi32(v, by); }
+static inline ints shift_right(ints v, int by) { return _mm512_srli_epi32(v, by); }
+static inline ints second_bits(ints v) { return _mm512_and_si512(v, _mm512_set1_epi8(2)); }
 static inline ints widen_bytes(const uint8_t *p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)p)); }
 
 // Sums of products of 4 unsigned and 4 signed bytes per lane; `x` holds the 4 signed ones.
-static inline ints begin4(int32_t offset) { return _mm512_set1_epi32(offset); }
-static inline ints dot4(ints sum, ints w, int32_t x) { return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(x)); }
-static inline floats end4(ints sum, int32_t offset) {
+static inline sums begin4(int32_t offset) { return _mm512_set1_epi32(offset); }
+static inline sums dot4(sums sum, ints w, int32_t x) { return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(x)); }
+static inline floats end4(sums sum, int32_t offset) {
   (void)offset;
   return _mm512_cvtepi32_ps(sum);
 }
-static inline ints begin2(void) { return _mm512_setzero_si512(); }
-static inline ints dot2(ints sum, ints w, int32_t x) { return _mm512_dpwssd_epi32(sum, w, _mm512_set1_epi32(x)); }
-static inline floats end2(ints sum) { return _mm512_cvtepi32_ps(sum); }
+static inline wide_sums begin2(void) { return _mm512_setzero_si512(); }
+static inline wide_sums dot2(wide_sums sum, ints w, int32_t x) { return _mm512_dpwssd_epi32(sum, w, _mm512_set1_epi32(x)); }
+static inline floats end2(wide_sums sum) { return _mm512_cvtepi32_ps(sum); }

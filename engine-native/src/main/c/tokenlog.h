@@ -7,12 +7,9 @@
 #include <stdint.h>
 
 // Raised whenever anything in this file changes its meaning. The Java side refuses every other number.
-#define TOKENLOG_ABI 2
+#define TOKENLOG_ABI 3
 
 enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16 };
-
-// How weights are stored, as in kernels.h: KERNEL_LIST.
-enum { TOKENLOG_INT4 = 0, TOKENLOG_INT8 = 1 };
 
 #define TOKENLOG_API __attribute__((visibility("default")))
 
@@ -23,9 +20,15 @@ TOKENLOG_API int32_t tokenlog_tiers(void);
 TOKENLOG_API const char *tokenlog_tier_name(int32_t tier);
 TOKENLOG_API int32_t tokenlog_tier_usable(int32_t tier);
 
+// The codes that weights are stored in (kernels.h: CODE_LIST), by number from 0. Names are those of docs/artifacts.md. A code
+// meets activations of 8 bits (`bytes` and `offsets`) or of up to 16 (`codes`).
+TOKENLOG_API int32_t tokenlog_codes(void);
+TOKENLOG_API const char *tokenlog_code_name(int32_t code);
+TOKENLOG_API int32_t tokenlog_code_activations(int32_t code);
+
 // Bytes of a packed matrix, which begins at an address that is a multiple of 64.
 //   packed = tiles of 16 rows; tile = codes of all blocks of 32 columns, then scales of all groups as F16 [group][row],
-//   filled up to a multiple of 64 bytes. Missing rows and columns are codes and scales of 0.
+//   filled up to a multiple of 64 bytes. Missing rows have scales of 0.
 TOKENLOG_API int64_t tokenlog_packed_bytes(int32_t code, int32_t rows, int32_t columns, int32_t group_size);
 
 // Packs tiles from_tile to to_tile. Codes and scales are those of the whole matrix, row-major, as artifacts store them
@@ -44,14 +47,11 @@ TOKENLOG_API void tokenlog_quantize(int32_t tier, const float *x, int64_t x_offs
                                     int32_t token, int16_t *codes, int8_t *bytes, float *scales, int32_t *offsets);
 
 // Rows from_row to to_row of a packed matrix times `tokens` rows of activations, to out[out_offset + t * out_stride + row].
-// int4 meets `bytes` and `offsets`; int8 meets `codes` (of either size).
-TOKENLOG_API void tokenlog_multiply_int4(int32_t tier, const uint8_t *packed, int32_t columns, int32_t group_size,
-                                         int32_t from_row, int32_t to_row, const int8_t *bytes, const float *scales,
-                                         const int32_t *offsets, int32_t tokens, float *out, int64_t out_offset,
-                                         int64_t out_stride);
-TOKENLOG_API void tokenlog_multiply_int8(int32_t tier, const uint8_t *packed, int32_t columns, int32_t group_size,
-                                         int32_t from_row, int32_t to_row, const int16_t *codes, const float *scales,
-                                         int32_t tokens, float *out, int64_t out_offset, int64_t out_stride);
+// A code that meets 8 bits reads `bytes` and `offsets`, the others read `codes` (of either size).
+TOKENLOG_API void tokenlog_multiply(int32_t tier, int32_t code, const uint8_t *packed, int32_t columns, int32_t group_size,
+                                    int32_t from_row, int32_t to_row, const int16_t *codes, const int8_t *bytes,
+                                    const float *scales, const int32_t *offsets, int32_t tokens, float *out,
+                                    int64_t out_offset, int64_t out_stride);
 
 // Reads memory as fast as it can be read; `bytes` is a multiple of 64. The result depends on every byte.
 TOKENLOG_API int64_t tokenlog_read(int32_t tier, const uint8_t *memory, int64_t bytes);

@@ -32,9 +32,19 @@ static float widen(uint16_t half) {
   return half >> 15 ? -magnitude : magnitude;
 }
 
-static int weight(int code, const uint8_t *codes, int columns, int row, int column) {
-  if (code == TOKENLOG_INT8) return (int8_t)codes[(size_t)row * columns + column];
-  return (codes[(size_t)row * ((columns + 1) / 2) + column / 2] >> column % 2 * 4 & 15) - 8;
+// Codes by name, so that one without a reference here is noticed.
+static int weight(const char *code, const uint8_t *row, int column) {
+  if (!strcmp(code, "int8")) return (int8_t)row[column];
+  if (!strcmp(code, "int4")) return (row[column / 2] >> column % 2 * 4 & 15) - 8;
+  if (!strcmp(code, "int1")) return (row[column / 8] >> column % 8 & 1) * 2 - 1;
+  printf("no reference for %s\n", code);
+  exit(1);
+}
+
+static size_t stored_row(const char *code, int columns) {
+  if (!strcmp(code, "int8")) return columns;
+  if (!strcmp(code, "int4")) return (columns + 1) / 2;
+  return (columns + 7) / 8;
 }
 
 static void fail(const char *what, int tier, int a, int b, int c, int d) {
@@ -45,7 +55,8 @@ static void fail(const char *what, int tier, int a, int b, int c, int d) {
 // One quantization, checked, and one product, checked.
 static void compare(int tier, int code, int columns, int rows, int tokens, int group_size, int largest) {
   const int blocks = (columns + 31) / 32, groups = (columns + group_size - 1) / group_size, narrow = largest == 127;
-  const size_t row_bytes = code == TOKENLOG_INT4 ? (columns + 1) / 2 : columns;
+  const char *name = tokenlog_code_name(code);
+  const size_t row_bytes = stored_row(name, columns);
 
   float *x = memory(sizeof(float) * tokens * columns), *scales = memory(sizeof(float) * tokens * blocks);
   int16_t *codes = memory(2 * 32 * tokens * blocks);
@@ -94,10 +105,8 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
   const int from_row = below(rows), to_row = from_row + 1 + below(rows - from_row), stride = to_row + below(3);
   float *out = memory(sizeof(float) * ((tokens - 1) * stride + to_row));
   for (int i = 0; i < (tokens - 1) * stride + to_row; i++) out[i] = -7777;
-  if (code == TOKENLOG_INT4)
-    tokenlog_multiply_int4(tier, packed, columns, group_size, from_row, to_row, bytes, scales, offsets, tokens, out, 0, stride);
-  else
-    tokenlog_multiply_int8(tier, packed, columns, group_size, from_row, to_row, codes, scales, tokens, out, 0, stride);
+  tokenlog_multiply(tier, code, packed, columns, group_size, from_row, to_row, codes, bytes, scales, offsets, tokens, out, 0,
+                    stride);
   for (int i = 0; i < (tokens - 1) * stride + to_row; i++) {
     const int t = i / stride, row = i % stride;
     float expected = -7777;
@@ -106,14 +115,14 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
       for (int b = 0; b < blocks; b++) {
         int sum = 0;
         for (int c = b * 32; c < columns && c < b * 32 + 32; c++)
-          sum += weight(code, weights, columns, row, c) * codes[t * blocks * 32 + c];
+          sum += weight(name, weights + row * row_bytes, c) * codes[t * blocks * 32 + c];
         uint16_t scale;
         memcpy(&scale, weight_scales + 2 * ((size_t)row * groups + b * 32 / group_size), 2);
         const float product = widen(scale) * scales[t * blocks + b];
         expected = fmaf((float)sum, product, expected);
       }
     }
-    if (memcmp(&expected, out + i, 4) && !(isnan(expected) && isnan(out[i]))) fail("product", tier, columns, rows, t, row);
+    if (memcmp(&expected, out + i, 4) && !(isnan(expected) && isnan(out[i]))) fail(name, tier, columns, rows, t, row);
   }
   free(x), free(scales), free(codes), free(bytes), free(offsets), free(weights), free(weight_scales), free(packed), free(out);
 }
@@ -153,9 +162,9 @@ int main(int count, char **argument) {
     for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
       for (int tokens = 1; tokens < 30; tokens++) {
         const int group_size = group_sizes[below(4)], group = group_size ? group_size : columns[c];
-        compare(tier, TOKENLOG_INT4, columns[c], 1 + below(50), tokens, group, 127);
-        compare(tier, TOKENLOG_INT8, columns[c], 1 + below(50), tokens, group, below(2) ? 127 : 2047);
-        cases += 2;
+        for (int code = 0; code < tokenlog_codes(); code++, cases++)
+          compare(tier, code, columns[c], 1 + below(50), tokens, group,
+                  tokenlog_code_activations(code) == 16 && below(2) ? 2047 : 127);
       }
     read_everything(tier);
     printf("%s: all equal\n", tokenlog_tier_name(tier));

@@ -1,7 +1,6 @@
 package dev.tokenlog.nativekernels;
 
 import dev.tokenlog.engine.EngineException;
-import dev.tokenlog.engine.compute.ActivationCode;
 import dev.tokenlog.engine.compute.AttentionShape;
 import dev.tokenlog.engine.compute.ElementaryFunction;
 import dev.tokenlog.engine.compute.Kernels;
@@ -12,9 +11,9 @@ import dev.tokenlog.engine.compute.QuantizedActivations;
 import dev.tokenlog.engine.compute.ScalarKernels;
 import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.tensor.Matrix;
-import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /// Quantized products and the quantization of activations in C; everything else by other kernels.
 /// The same bits as [ScalarKernels].
@@ -58,14 +57,21 @@ final class NativeKernels implements Kernels {
     /// then on, and its pages may leave memory.
     @Override
     public PreparedMatrix prepare(Matrix.Quantized weights, Arena arena) {
-        int code = code(weights.code());
+        Optional<NativeLibrary.Code> code = FUNCTIONS.code(weights.code());
+        return code.isPresent()
+                ? pack(weights, code.get(), arena)
+                : portable.prepare(weights, arena);
+    }
+
+    private static PackedMatrix pack(
+            Matrix.Quantized weights, NativeLibrary.Code code, Arena arena) {
         try {
             long bytes =
                     (long)
                             FUNCTIONS
                                     .packedBytes()
                                     .invokeExact(
-                                            code,
+                                            code.number(),
                                             weights.rows(),
                                             weights.columns(),
                                             weights.groupSize());
@@ -73,7 +79,7 @@ final class NativeKernels implements Kernels {
             FUNCTIONS
                     .pack()
                     .invokeExact(
-                            code,
+                            code.number(),
                             weights.rows(),
                             weights.columns(),
                             weights.groupSize(),
@@ -82,7 +88,7 @@ final class NativeKernels implements Kernels {
                             0,
                             Math.ceilDiv(weights.rows(), TILE),
                             tiles);
-            return new PackedMatrix(weights, tiles);
+            return new PackedMatrix(weights, code, tiles);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -105,13 +111,6 @@ final class NativeKernels implements Kernels {
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
-    }
-
-    private static int code(NumberCode code) {
-        return switch (code) {
-            case INT4 -> 0;
-            case INT8 -> 1;
-        };
     }
 
     @Override
@@ -146,22 +145,22 @@ final class NativeKernels implements Kernels {
             int outOffset,
             int outStride,
             Workspace workspace) {
-        Matrix.Quantized source = weights.source();
-        if (source.code() == NumberCode.INT4 && x.code() != ActivationCode.BITS_8) {
+        if (!(weights instanceof PackedMatrix packed)) {
+            portable.multiply(
+                    weights, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
+            return;
+        }
+        if (!packed.code().meets(x.code())) {
             // No model asks for it.
             scalar.multiply(
                     weights, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
             return;
         }
-        checkRange(source, fromRow, toRow, x, tokens, out, outOffset, outStride);
-        MemorySegment tiles = ((PackedMatrix) weights).tiles();
-        int step = rowsPerCall(source.columns(), tokens);
+        checkRange(packed.source(), fromRow, toRow, x, tokens, out, outOffset, outStride);
+        int step = rowsPerCall(packed.source().columns(), tokens);
         for (int row = fromRow; row < toRow; ) {
             int end = Math.min(toRow, (row / TILE * TILE) + step);
-            switch (source.code()) {
-                case INT4 -> int4(source, tiles, row, end, x, tokens, out, outOffset, outStride);
-                case INT8 -> int8(source, tiles, row, end, x, tokens, out, outOffset, outStride);
-            }
+            multiply(packed, row, end, x, tokens, out, outOffset, outStride);
             row = end;
         }
     }
@@ -211,9 +210,8 @@ final class NativeKernels implements Kernels {
         }
     }
 
-    private void int4(
-            Matrix.Quantized weights,
-            MemorySegment tiles,
+    private void multiply(
+            PackedMatrix weights,
             int fromRow,
             int toRow,
             QuantizedActivations x,
@@ -223,48 +221,19 @@ final class NativeKernels implements Kernels {
             int outStride) {
         try {
             FUNCTIONS
-                    .multiplyInt4()
+                    .multiply()
                     .invokeExact(
                             tier.number(),
-                            tiles,
-                            weights.columns(),
-                            weights.groupSize(),
-                            fromRow,
-                            toRow,
-                            MemorySegment.ofArray(x.bytes()),
-                            MemorySegment.ofArray(x.scales()),
-                            MemorySegment.ofArray(x.offsets()),
-                            tokens,
-                            MemorySegment.ofArray(out),
-                            (long) outOffset,
-                            (long) outStride);
-        } catch (Throwable failure) {
-            throw NativeLibrary.unexpected(failure);
-        }
-    }
-
-    private void int8(
-            Matrix.Quantized weights,
-            MemorySegment tiles,
-            int fromRow,
-            int toRow,
-            QuantizedActivations x,
-            int tokens,
-            float[] out,
-            int outOffset,
-            int outStride) {
-        try {
-            FUNCTIONS
-                    .multiplyInt8()
-                    .invokeExact(
-                            tier.number(),
-                            tiles,
-                            weights.columns(),
-                            weights.groupSize(),
+                            weights.code().number(),
+                            weights.tiles(),
+                            weights.source().columns(),
+                            weights.source().groupSize(),
                             fromRow,
                             toRow,
                             MemorySegment.ofArray(x.codes()),
+                            MemorySegment.ofArray(x.bytes()),
                             MemorySegment.ofArray(x.scales()),
+                            MemorySegment.ofArray(x.offsets()),
                             tokens,
                             MemorySegment.ofArray(out),
                             (long) outOffset,

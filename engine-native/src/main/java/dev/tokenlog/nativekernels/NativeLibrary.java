@@ -4,6 +4,8 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.tokenlog.engine.compute.ActivationCode;
+import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -14,30 +16,48 @@ import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /// The functions of `tokenlog.h`. Those that compute are called without leaving the state of Java
 /// code, so that they may read and write arrays; a garbage collection then waits for them, which is
 /// why [NativeKernels] keeps each call short.
 ///
 /// @param tiers in the library's order, the best first; a tier's number is its place here
+/// @param codes that weights may be stored in; a code's number is its place here
 /// @param quantize `tokenlog_quantize`, and so on
 record NativeLibrary(
         Path file,
         List<Tier> tiers,
+        List<Code> codes,
         MethodHandle packedBytes,
         MethodHandle pack,
         MethodHandle map,
         MethodHandle unmap,
         MethodHandle quantize,
-        MethodHandle multiplyInt4,
-        MethodHandle multiplyInt8,
+        MethodHandle multiply,
         MethodHandle read) {
 
     /// `TOKENLOG_ABI` of the header that this class was written for.
-    static final int ABI = 2;
+    static final int ABI = 3;
 
     /// @param usable whether this processor and operating system have its instructions
     record Tier(int number, String name, boolean usable) {}
+
+    /// A row of `CODE_LIST`.
+    ///
+    /// @param name as in [NumberCode#label()]
+    /// @param activationBits 8 or 16, what it is multiplied by
+    record Code(int number, String name, int activationBits) {
+
+        boolean meets(ActivationCode activations) {
+            return activationBits == 16 || activations == ActivationCode.BITS_8;
+        }
+    }
+
+    /// The row of a code, if this library has it.
+    Optional<Code> code(NumberCode code) {
+        return codes.stream().filter(row -> row.name().equals(code.label())).findFirst();
+    }
 
     /// Either a library or the reason why there is none.
     sealed interface Result {}
@@ -74,6 +94,7 @@ record NativeLibrary(
                 new NativeLibrary(
                         file,
                         tiers(symbols),
+                        codes(symbols),
                         function(
                                 symbols,
                                 "tokenlog_packed_bytes",
@@ -106,29 +127,16 @@ record NativeLibrary(
                                 ADDRESS),
                         kernel(
                                 symbols,
-                                "tokenlog_multiply_int4",
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_INT,
-                                JAVA_INT,
+                                "tokenlog_multiply",
                                 JAVA_INT,
                                 JAVA_INT,
                                 ADDRESS,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
                                 ADDRESS,
                                 ADDRESS,
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG,
-                                JAVA_LONG),
-                        kernel(
-                                symbols,
-                                "tokenlog_multiply_int8",
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
                                 ADDRESS,
                                 ADDRESS,
                                 JAVA_INT,
@@ -150,15 +158,37 @@ record NativeLibrary(
         MethodHandle usable = function(symbols, "tokenlog_tier_usable", JAVA_INT, JAVA_INT);
         List<Tier> tiers = new ArrayList<>();
         for (int tier = 0; tier < count; tier++) {
-            try {
-                MemorySegment text = (MemorySegment) name.invokeExact(tier);
-                boolean has = (int) usable.invokeExact(tier) != 0;
-                tiers.add(new Tier(tier, text.reinterpret(100).getString(0), has));
-            } catch (Throwable failure) {
-                throw unexpected(failure);
-            }
+            tiers.add(new Tier(tier, text(name, tier), number(usable, tier) != 0));
         }
         return List.copyOf(tiers);
+    }
+
+    private static List<Code> codes(SymbolLookup symbols) {
+        int count = callInt(function(symbols, "tokenlog_codes", JAVA_INT));
+        MethodHandle name = function(symbols, "tokenlog_code_name", ADDRESS, JAVA_INT);
+        MethodHandle bits = function(symbols, "tokenlog_code_activations", JAVA_INT, JAVA_INT);
+        List<Code> codes = new ArrayList<>();
+        for (int code = 0; code < count; code++) {
+            codes.add(new Code(code, text(name, code), number(bits, code)));
+        }
+        return List.copyOf(codes);
+    }
+
+    private static String text(MethodHandle function, int index) {
+        try {
+            MemorySegment text = (MemorySegment) function.invokeExact(index);
+            return text.reinterpret(100).getString(0);
+        } catch (Throwable failure) {
+            throw unexpected(failure);
+        }
+    }
+
+    private static int number(MethodHandle function, int index) {
+        try {
+            return (int) function.invokeExact(index);
+        } catch (Throwable failure) {
+            throw unexpected(failure);
+        }
     }
 
     private static MethodHandle function(

@@ -5,4 +5,7 @@ import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.MemorySegment;
 
 /// Weights in tiles of 16 rows (`tokenlog.h`: `tokenlog_packed_bytes`).
-record PackedMatrix(Matrix.Quantized source, MemorySegment tiles) implements PreparedMatrix {}
+///
+/// @param code what the library calls the code of the weights
+record PackedMatrix(Matrix.Quantized source, NativeLibrary.Code code, MemorySegment tiles)
+        implements PreparedMatrix {}
