@@ -12,6 +12,8 @@ import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.tokenizer.TextReadiness;
 import dev.tokenlog.engine.tokenizer.TokenizerSource;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -51,6 +53,7 @@ final class QuantizeCommand implements Callable<Integer> {
             throw CommandFailure.usage("--threads %d: expected at least 1".formatted(count));
         }
         String local = hub.local(model, Hub.Part.MODEL, common);
+        List<ConversionListener.FileShared> shared = new ArrayList<>();
         try (SourceModel source = SourceModel.open(ModelFolders.resolve(local));
                 Progress progress = new Progress(common.terminal(), "quantize");
                 Artifact artifact =
@@ -60,8 +63,9 @@ final class QuantizeCommand implements Callable<Integer> {
                                         recipe.recipe(),
                                         new ArtifactStore(out),
                                         origin(source),
-                                        new Shown(progress, hub.snapshot()))) {
+                                        new Shown(progress, hub.snapshot(), shared))) {
             progress.close();
+            shared.forEach(file -> common.terminal().err(said(file)));
             report(artifact);
             warn(source.folder());
         }
@@ -91,8 +95,24 @@ final class QuantizeCommand implements Callable<Integer> {
                 .orElseGet(() -> Converter.Origin.of(source));
     }
 
-    private record Shown(Progress progress, Optional<HubSnapshot> snapshot)
+    private static String said(ConversionListener.FileShared file) {
+        return file.refused() == null
+                ? "%s: %d bytes are one file with %s"
+                        .formatted(file.file(), file.bytes(), file.with())
+                : "%s: equal to a file of %s, but %d bytes are stored twice: %s"
+                        .formatted(file.file(), file.with(), file.bytes(), file.refused());
+    }
+
+    private record Shown(
+            Progress progress,
+            Optional<HubSnapshot> snapshot,
+            List<ConversionListener.FileShared> shared)
             implements ConversionListener {
+        @Override
+        public void fileShared(FileShared file) {
+            shared.add(file);
+        }
+
         @Override
         public void sourceFound(SourceFound source) {
             snapshot.ifPresent(stated ->

@@ -43,6 +43,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             TopicsCommand.class,
             DoctorCommand.class,
             BenchCommand.class,
+            ArtifactsCommand.class,
             QuantizeCommand.class,
             InspectCommand.class,
             LogitsCommand.class,

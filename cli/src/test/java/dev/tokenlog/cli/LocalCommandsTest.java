@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -33,6 +34,45 @@ class LocalCommandsTest {
                 .isEqualTo(made.path("model_digest").asText())
                 .isEqualTo(Path.of(location).getFileName().toString());
         assertThat(found.path("tensors")).hasSize(6 * 9 + 2);
+    }
+
+    @Test
+    void artifactsSaysWhatSeveralModelsShareAndWhichIsBroken() throws Exception {
+        Path store = folder.resolve("store");
+        Path other = Files.createDirectories(folder.resolve("other"));
+        try (Stream<Path> files = Files.list(Path.of(CommandRun.demoModel()))) {
+            for (Path file : files.toList()) {
+                Files.copy(file, other.resolve(file.getFileName()));
+            }
+        }
+        Files.writeString(other.resolve("generation_config.json"), "{\"eos_token_id\": 7}");
+        String first = quantized(CommandRun.demoModel(), store);
+        String second = quantized(other.toString(), store);
+
+        CommandRun list = CommandRun.of("artifacts", "--store", store.toString(), "--json");
+        assertThat(list.status()).as(list.toString()).isZero();
+        JsonNode usage = Json.read(list.out(), "artifacts");
+        assertThat(usage.path("artifacts")).hasSize(2);
+        JsonNode entry = usage.path("artifacts").get(0);
+        assertThat(entry.path("shared_bytes").asLong()).isPositive();
+        assertThat(usage.path("bytes").asLong() - usage.path("bytes_on_disk").asLong())
+                .isEqualTo(entry.path("shared_bytes").asLong());
+        assertThat(CommandRun.of("artifacts", "--store", store.toString()).err())
+                .contains("MB are saved");
+
+        Path config = store.resolve(second).resolve("config.json");
+        Files.writeString(config, Files.readString(config) + " ");
+        CommandRun verify = CommandRun.of("artifacts", "verify", "--store", store.toString());
+        assertThat(verify.status()).isEqualTo(ExitStatus.NO);
+        assertThat(verify.out().lines())
+                .anyMatch(line -> line.equals(first + "  whole"))
+                .anyMatch(line -> line.startsWith(second + "  BROKEN") && line.contains("config"));
+    }
+
+    private static String quantized(String model, Path store) {
+        CommandRun run = CommandRun.of("quantize", model, "--out", store.toString());
+        assertThat(run.status()).as(run.toString()).isZero();
+        return run.out().strip();
     }
 
     @Test

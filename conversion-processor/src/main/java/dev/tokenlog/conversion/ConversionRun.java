@@ -35,10 +35,14 @@ import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.function.Supplier;
 import org.apache.kafka.common.header.Headers;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One attempt at one conversion: the engine's progress as events. What the log already holds of
 /// earlier attempts is not said again.
 final class ConversionRun implements ConversionListener {
+
+    private static final Logger LOG = LoggerFactory.getLogger(ConversionRun.class);
 
     /// What a run needs beside its request.
     ///
@@ -260,6 +264,26 @@ final class ConversionRun implements ConversionListener {
                         located.snapshot().map(s -> s.id().revision()).orElse(null),
                         warnings),
                 headers);
+    }
+
+    @Override
+    public void fileShared(FileShared file) {
+        if (file.refused() == null) {
+            LOG.info(
+                    "weights shared id={} file={} bytes={} with={}",
+                    id(),
+                    file.file(),
+                    file.bytes(),
+                    file.with());
+        } else {
+            LOG.warn(
+                    "weights stored twice id={} file={} bytes={} with={} reason={}",
+                    id(),
+                    file.file(),
+                    file.bytes(),
+                    file.with(),
+                    file.refused());
+        }
     }
 
     @Override

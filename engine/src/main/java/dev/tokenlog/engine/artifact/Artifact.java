@@ -8,7 +8,6 @@ import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.format.StrictJson;
 import dev.tokenlog.engine.tensor.Floats;
 import dev.tokenlog.engine.tensor.Matrix;
-import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -23,21 +22,18 @@ public final class Artifact implements Model {
     private final String manifestSha256;
     private final ModelPlan plan;
     private final StoredWeights weights;
-    private final Arena arena;
 
     private Artifact(
             Path folder,
             Manifest manifest,
             String manifestSha256,
             ModelPlan plan,
-            StoredWeights weights,
-            Arena arena) {
+            StoredWeights weights) {
         this.folder = folder;
         this.manifest = manifest;
         this.manifestSha256 = manifestSha256;
         this.plan = plan;
         this.weights = weights;
-        this.arena = arena;
     }
 
     /// @param verifyDigests whether every byte of the weights is read and compared with the
@@ -45,14 +41,11 @@ public final class Artifact implements Model {
     /// @throws EngineException `MODEL_UNREADABLE`, naming the tensor, file or field
     public static Artifact open(Path folder, boolean verifyDigests) {
         Path absolute = folder.toAbsolutePath().normalize();
-        Arena arena = Arena.ofShared();
-        boolean opened = false;
         try {
-            Artifact artifact = read(absolute, arena);
+            Artifact artifact = read(absolute);
             if (verifyDigests) {
-                artifact.weights.verify(artifact.manifest.weights());
+                artifact.verify();
             }
-            opened = true;
             return artifact;
         } catch (EngineException e) {
             throw new EngineException(Reason.MODEL_UNREADABLE, e.getMessage(), e);
@@ -61,14 +54,22 @@ public final class Artifact implements Model {
                     Reason.MODEL_UNREADABLE,
                     folder + ": a weight file became shorter while it was read",
                     mapping);
+        }
+    }
+
+    private void verify() {
+        boolean verified = false;
+        try {
+            weights.verify(manifest.weights());
+            verified = true;
         } finally {
-            if (!opened) {
-                arena.close();
+            if (!verified) {
+                close();
             }
         }
     }
 
-    private static Artifact read(Path folder, Arena arena) {
+    private static Artifact read(Path folder) {
         Path file = folder.resolve(ModelFiles.MANIFEST);
         byte[] bytes = StrictJson.bytes(file);
         Manifest manifest = ManifestFile.read(bytes, file);
@@ -79,8 +80,8 @@ public final class Artifact implements Model {
                     file, "config.json gives another layer plan than the one that was converted");
         }
         StoredWeights weights =
-                StoredWeights.open(folder, PlannedTensor.of(plan), manifest.weights(), arena);
-        return new Artifact(folder, manifest, Digests.of(bytes), plan, weights, arena);
+                StoredWeights.open(folder, PlannedTensor.of(plan), manifest.weights());
+        return new Artifact(folder, manifest, Digests.of(bytes), plan, weights);
     }
 
     /// The small files have their digests, and all digests together give the model's.
@@ -161,6 +162,6 @@ public final class Artifact implements Model {
 
     @Override
     public void close() {
-        arena.close();
+        weights.close();
     }
 }

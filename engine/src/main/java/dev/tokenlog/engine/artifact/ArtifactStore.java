@@ -34,10 +34,17 @@ public final class ArtifactStore {
     private static final String WORK = ".work";
 
     private final Path root;
+    private final SharedFiles.Linker linker;
 
     /// Creates nothing before the first conversion.
     public ArtifactStore(Path root) {
+        this(root, Files::createLink);
+    }
+
+    /// @param linker makes hard links
+    ArtifactStore(Path root, SharedFiles.Linker linker) {
         this.root = root.toAbsolutePath().normalize();
+        this.linker = linker;
     }
 
     public Path root() {
@@ -115,6 +122,18 @@ public final class ArtifactStore {
         } catch (IOException e) {
             throw failed(target, e);
         }
+    }
+
+    /// Lets the weight files of an artifact be the same files as equal ones of other artifacts.
+    ///
+    /// @return the files that others have as well, whether or not they could become one
+    public List<ConversionListener.FileShared> share(String digest) {
+        return new SharedFiles(this, linker).share(digest);
+    }
+
+    /// What each artifact takes, and what several have in common. Reads no weights.
+    public StoreUsage usage() {
+        return StoreUsage.of(this);
     }
 
     private static void rename(Path from, Path target) throws IOException {

@@ -38,6 +38,14 @@ public interface ConversionListener {
             long bytesTotal,
             boolean reused) {}
 
+    /// A weight file whose bytes another artifact of the store has as well.
+    ///
+    /// @param file its name in the artifact's folder
+    /// @param with the model digest of the other artifact
+    /// @param refused null where both are one file on the disk now; otherwise why each has a copy
+    ///   of its own, for instance that the file system has no hard links
+    record FileShared(String file, long bytes, String with, String refused) {}
+
     default void sourceFound(SourceFound source) {}
 
     /// An earlier conversion of the same source by the same recipe was interrupted; this many of
@@ -45,6 +53,9 @@ public interface ConversionListener {
     default void resumed(int tensorsDone) {}
 
     default void tensorDone(TensorDone tensor) {}
+
+    /// After the artifact is in the store.
+    default void fileShared(FileShared file) {}
 
     /// Asked often, from any thread; true ends the conversion with a `CancellationException`.
     default boolean isCancelled() {

@@ -26,7 +26,7 @@ import java.util.stream.Stream;
 public final class Converter {
 
     /// Changes whenever the same source and recipe would give other bytes.
-    public static final String ENCODER_VERSION = "tokenlog-1";
+    public static final String ENCODER_VERSION = "tokenlog-2";
 
     private final int threads;
     private final long maxFileBytes;
@@ -87,6 +87,7 @@ public final class Converter {
             try (WorkFolder work = store.work(workKey(recipe, files))) {
                 Manifest manifest = write(source, recipe, origin, files, work, pool, listener);
                 Path folder = store.publish(work, manifest.modelDigest());
+                store.share(manifest.modelDigest()).forEach(listener::fileShared);
                 return Artifact.open(folder, false);
             }
         } catch (InternalError mapping) {

@@ -7,9 +7,9 @@ import dev.tokenlog.engine.format.safetensors.SafetensorsFile;
 import dev.tokenlog.engine.format.safetensors.SafetensorsLayout.Declared;
 import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tensor.Tensor;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,30 +19,57 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /// The weight files of an artifact, mapped, with what the manifest says about each tensor.
-final class StoredWeights {
+final class StoredWeights implements AutoCloseable {
 
     private static final Pattern FILE = Pattern.compile("weights-[0-9]{5}\\.safetensors");
 
     private final Path folder;
     private final Map<String, StoredTensor> stored;
     private final Map<String, Tensor> parts;
+    private final Collection<MappedFile> files;
+    private boolean closed;
 
     private StoredWeights(
-            Path folder, Map<String, StoredTensor> stored, Map<String, Tensor> parts) {
+            Path folder,
+            Map<String, StoredTensor> stored,
+            Map<String, Tensor> parts,
+            Collection<MappedFile> files) {
         this.folder = folder;
         this.stored = stored;
         this.parts = parts;
+        this.files = files;
+    }
+
+    static boolean isWeightFile(String name) {
+        return FILE.matcher(name).matches();
     }
 
     /// Maps the files and checks that the plan, the manifest and the files agree on every tensor.
     static StoredWeights open(
-            Path folder, List<PlannedTensor> planned, List<Manifest.Weight> weights, Arena arena) {
+            Path folder, List<PlannedTensor> planned, List<Manifest.Weight> weights) {
+        Map<String, MappedFile> files = new LinkedHashMap<>();
+        boolean opened = false;
+        try {
+            StoredWeights all = open(folder, planned, weights, files);
+            opened = true;
+            return all;
+        } finally {
+            if (!opened) {
+                files.values().forEach(MappedFile::close);
+            }
+        }
+    }
+
+    private static StoredWeights open(
+            Path folder,
+            List<PlannedTensor> planned,
+            List<Manifest.Weight> weights,
+            Map<String, MappedFile> files) {
         Map<String, PlannedTensor> wanted =
                 planned.stream()
                         .collect(Collectors.toMap(PlannedTensor::name, Function.identity()));
         Map<String, StoredTensor> stored = new LinkedHashMap<>();
         Map<String, Tensor> parts = new LinkedHashMap<>();
-        Map<String, SafetensorsFile> files = new LinkedHashMap<>();
         for (Manifest.Weight weight : weights) {
             PlannedTensor plan = wanted.remove(weight.name());
             if (plan == null) {
@@ -50,11 +77,14 @@ final class StoredWeights {
                         folder, weight.name(), "is not in the layer plan, or listed twice");
             }
             StoredTensor tensor = check(folder, plan, weight);
-            SafetensorsFile file =
-                    files.computeIfAbsent(
-                            weight.file(), f -> SafetensorsFile.open(folder.resolve(f), arena));
+            Path path = folder.resolve(weight.file());
+            MappedFile file = files.get(weight.file());
+            if (file == null) {
+                file = MappedFile.open(path);
+                files.put(weight.file(), file);
+            }
             for (Declared part : tensor.declared()) {
-                parts.put(part.name(), find(file, part));
+                parts.put(part.name(), find(path, file.file(), part));
             }
             stored.put(tensor.name(), tensor);
         }
@@ -62,14 +92,14 @@ final class StoredWeights {
             throw unreadable(
                     folder, wanted.keySet().iterator().next(), "is missing in the manifest");
         }
-        for (SafetensorsFile file : files.values()) {
-            for (Tensor tensor : file.tensors()) {
+        files.forEach((name, file) -> {
+            for (Tensor tensor : file.file().tensors()) {
                 if (!parts.containsKey(tensor.name())) {
-                    throw unreadable(file.path(), tensor.name(), "is not in the manifest");
+                    throw unreadable(folder.resolve(name), tensor.name(), "is not in the manifest");
                 }
             }
-        }
-        return new StoredWeights(folder, stored, parts);
+        });
+        return new StoredWeights(folder, stored, parts, files.values());
     }
 
     private static StoredTensor check(Path folder, PlannedTensor plan, Manifest.Weight weight) {
@@ -101,13 +131,13 @@ final class StoredWeights {
         return tensor;
     }
 
-    private static Tensor find(SafetensorsFile file, Declared part) {
+    private static Tensor find(Path path, SafetensorsFile file, Declared part) {
         Tensor found =
                 file.tensor(part.name())
-                        .orElseThrow(() -> unreadable(file.path(), part.name(), "is missing"));
+                        .orElseThrow(() -> unreadable(path, part.name(), "is missing"));
         if (found.type() != part.type() || !found.shape().equals(part.shape())) {
             throw unreadable(
-                    file.path(),
+                    path,
                     part.name(),
                     "is %s %s, expected %s %s"
                             .formatted(found.type(), found.shape(), part.type(), part.shape()));
@@ -179,6 +209,16 @@ final class StoredWeights {
             throw new IllegalArgumentException(name + ": not a tensor of the plan");
         }
         return tensor;
+    }
+
+    /// Once: a second close must not take a file from another artifact that maps it as well.
+    @Override
+    public synchronized void close() {
+        if (closed) {
+            throw new IllegalStateException(folder + ": already closed");
+        }
+        closed = true;
+        files.forEach(MappedFile::close);
     }
 
     private static EngineException unreadable(Path where, String tensor, String what) {

@@ -13,7 +13,9 @@ import java.util.Locale;
 import java.util.Map;
 
 /// The files `weights-00001.safetensors`, … of an artifact that is being written: tensors in the
-/// order of the plan, a new file when one would become larger than the limit.
+/// order of the plan, a new file when one would become larger than the limit. The embedding and the
+/// head have a file of their own each, so that models of the same vocabulary can share it: see
+/// [SharedFiles].
 final class WeightFiles implements AutoCloseable {
 
     /// A file on its own stays small enough for any store.
@@ -48,8 +50,11 @@ final class WeightFiles implements AutoCloseable {
     private static List<List<StoredTensor>> group(List<StoredTensor> tensors, long maxFileBytes) {
         List<List<StoredTensor>> groups = new ArrayList<>();
         long bytes = 0;
+        boolean alone = false;
         for (StoredTensor tensor : tensors) {
-            if (groups.isEmpty() || bytes + tensor.bytes() > maxFileBytes) {
+            boolean wasAlone = alone;
+            alone = isAlone(tensor);
+            if (groups.isEmpty() || alone || wasAlone || bytes + tensor.bytes() > maxFileBytes) {
                 groups.add(new ArrayList<>());
                 bytes = 0;
             }
@@ -57,6 +62,13 @@ final class WeightFiles implements AutoCloseable {
             bytes += tensor.bytes();
         }
         return groups;
+    }
+
+    private static boolean isAlone(StoredTensor tensor) {
+        return switch (tensor.planned().kind()) {
+            case EMBEDDING, HEAD -> true;
+            case MATRIX, ROUTER, NORM, BIAS -> false;
+        };
     }
 
     private void open(Path folder, String name, List<StoredTensor> tensors) {

@@ -97,6 +97,52 @@ class ConversionProcessTest {
         }
     }
 
+    /// What a killed process had begun with is never a file of another artifact.
+    @Test
+    void a_killed_conversion_goes_on_and_shares_what_another_model_has() throws Exception {
+        ArtifactStore store = new ArtifactStore(temp.resolve("store"));
+        Path other = TestFiles.copy(TestFiles.demoModel(), temp.resolve("other"));
+        Files.writeString(other.resolve("generation_config.json"), "{\"eos_token_id\": 7}");
+        String first = convert(other, store, new ArrayList<>());
+        BufferedReader out = start("64m", TestFiles.demoModel(), store.root(), 25);
+        for (int number = 1; number <= 25; number++) {
+            assertThat(out.readLine()).isEqualTo("done " + number);
+        }
+        process.destroyForcibly();
+        assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        store.open(first, true).close();
+        Files.createLink(
+                store.root().resolve(".sharing.link"), // as if the next one was killed there
+                store.root().resolve(first).resolve("weights-00001.safetensors"));
+
+        List<ConversionListener.FileShared> shared = new ArrayList<>();
+        String second = convert(TestFiles.demoModel(), store, shared);
+
+        assertThat(second).isNotEqualTo(first);
+        assertThat(shared)
+                .isNotEmpty()
+                .allMatch(file -> file.with().equals(first) && file.refused() == null);
+        assertThat(store.root().resolve(".sharing.link")).doesNotExist();
+        store.open(first, true).close();
+        store.open(second, true).close();
+    }
+
+    private static String convert(
+            Path folder, ArtifactStore store, List<ConversionListener.FileShared> shared) {
+        ConversionListener listener =
+                new ConversionListener() {
+                    @Override
+                    public void fileShared(FileShared file) {
+                        shared.add(file);
+                    }
+                };
+        try (SourceModel source = SourceModel.open(folder);
+                Artifact artifact =
+                        new Converter(2).convert(source, Recipe.parse("int4"), store, listener)) {
+            return artifact.digest().orElseThrow();
+        }
+    }
+
     /// The system refuses to let any file grow beyond 2 MiB, as a full disk would.
     @Test
     void a_disk_that_takes_no_more_is_a_named_failure_and_the_next_attempt_succeeds()
@@ -110,7 +156,7 @@ class ConversionProcessTest {
 
         String last = start(command).lines().toList().getLast();
 
-        assertThat(last).startsWith("failed STORAGE_FAILED").contains("weights-00001.safetensors");
+        assertThat(last).startsWith("failed STORAGE_FAILED").contains("weights-00002.safetensors");
         assertThat(store.list()).isEmpty();
         try (SourceModel source = SourceModel.open(TestFiles.demoModel());
                 Artifact artifact =
