@@ -15,6 +15,7 @@ import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
 /// Continuous batching: one thread owns the executor and its sequences, and in each step computes
@@ -28,6 +29,7 @@ public final class StepLoop implements GenerationEngine {
     private final Set<Integer> endOfSequence;
     private final Supplier<TextStream> texts;
     private final StepLoopOptions options;
+    private final LongSupplier nanoTime;
     private final int contextLength;
 
     private final Mailbox mailbox = new Mailbox();
@@ -38,24 +40,30 @@ public final class StepLoop implements GenerationEngine {
 
     // The rest belongs to the loop's thread.
     private final Batch batch;
+    private final StepPace pace;
     private final Sampler sampler;
     private final LogProbabilities logProbabilities;
     private final List<Generation> arrived = new ArrayList<>();
     private final PriorityQueue<Generation> waiting = new PriorityQueue<>(Generation::compare);
     private final List<Generation> active = new ArrayList<>();
     private long cachedTokens;
+    private int decodeTokens;
+    private int firstReader;
 
     private StepLoop(
             Executor executor,
             Set<Integer> endOfSequence,
             Supplier<TextStream> texts,
-            StepLoopOptions options) {
+            StepLoopOptions options,
+            LongSupplier nanoTime) {
         this.executor = executor;
         this.endOfSequence = Set.copyOf(endOfSequence);
         this.texts = texts;
         this.options = options;
+        this.nanoTime = nanoTime;
         this.contextLength = executor.plan().contextLength();
         this.batch = executor.newBatch(options.maxStepTokens(), options.maxSequences());
+        this.pace = new StepPace(options.maxSequences());
         this.sampler = new Sampler(executor.plan().vocabularySize());
         this.logProbabilities = new LogProbabilities(executor.plan().vocabularySize());
         this.thread = Thread.ofPlatform().name("engine-loop").unstarted(this::run);
@@ -79,7 +87,17 @@ public final class StepLoop implements GenerationEngine {
             Set<Integer> endOfSequence,
             Supplier<TextStream> texts,
             StepLoopOptions options) {
-        StepLoop loop = new StepLoop(executor, endOfSequence, texts, options);
+        return start(executor, endOfSequence, texts, options, System::nanoTime);
+    }
+
+    /// @param nanoTime what steps are timed with
+    static StepLoop start(
+            Executor executor,
+            Set<Integer> endOfSequence,
+            Supplier<TextStream> texts,
+            StepLoopOptions options,
+            LongSupplier nanoTime) {
+        StepLoop loop = new StepLoop(executor, endOfSequence, texts, options, nanoTime);
         loop.thread.start();
         return loop;
     }
@@ -235,8 +253,13 @@ public final class StepLoop implements GenerationEngine {
     private void step() {
         batch.clear();
         fill();
+        if (batch.size() == 0) {
+            return; // all who could take part have failed
+        }
         try {
+            long begin = nanoTime.getAsLong();
             executor.step(batch);
+            pace.stepped(decodeTokens, batch.size() - decodeTokens, nanoTime.getAsLong() - begin);
         } catch (RuntimeException e) {
             List.copyOf(active).forEach(generation -> fail(generation, e));
             return;
@@ -250,30 +273,39 @@ public final class StepLoop implements GenerationEngine {
         }
     }
 
-    /// One token of each generation that decodes; then equal pieces of the prompts that are not
-    /// read yet, so that a short one does not wait for a long one; bounded if anybody decodes.
+    /// One token of each generation that decodes; then pieces of the prompts that are not read yet,
+    /// as many tokens in all as [StepPace] allows.
     private void fill() {
-        boolean decoding = false;
-        int prefilling = 0;
+        List<Generation> readers = new ArrayList<>();
         for (Generation generation : List.copyOf(active)) {
             if (!begin(generation)) {
                 continue;
             }
             if (generation.isPrefilling()) {
-                prefilling++;
+                readers.add(generation);
             } else {
-                decoding |= fill(generation, 1) > 0;
+                fill(generation, 1);
             }
         }
+        decodeTokens = batch.size();
+        if (!readers.isEmpty()) {
+            read(readers);
+        }
+    }
+
+    /// Equal pieces, so that a short prompt does not wait for a long one. Where there are fewer
+    /// tokens than prompts, they take turns.
+    private void read(List<Generation> readers) {
         int room = batch.maxTokens() - batch.size();
-        if (decoding) {
+        if (decodeTokens > 0) {
             room = Math.min(room, options.maxPrefillChunk());
         }
-        for (Generation generation : List.copyOf(active)) {
-            if (room > 0 && generation.isPrefilling()) {
-                room -= fill(generation, Math.ceilDiv(room, prefilling--));
-            }
+        room = pace.promptTokens(decodeTokens, room);
+        for (int i = 0; i < readers.size() && room > 0; i++) {
+            Generation generation = readers.get((firstReader + i) % readers.size());
+            room -= fill(generation, Math.ceilDiv(room, readers.size() - i));
         }
+        firstReader = (firstReader + 1) % readers.size();
     }
 
     /// @return whether it takes part

@@ -197,8 +197,9 @@ class StepLoopTest {
                             decoding.countDown();
                             awaitQuietly(submitted);
                         });
-        try (StepLoop loop = start(OPTIONS)) {
-            loop.submit(request(prompt(4), 20), talker);
+        try (StepLoop loop =
+                StepLoop.start(executor, Set.of(), () -> null, OPTIONS, executor::nanos)) {
+            loop.submit(request(prompt(4), 100), talker);
             decoding.await();
             Recorder reader = new Recorder();
             loop.submit(request(prompt(100), 3), reader);
@@ -209,6 +210,79 @@ class StepLoopTest {
             assertThat(stepsAtToken.getLast() - stepsAtToken.getFirst()).isEqualTo(tokens - 1);
             assertThat(executor.largestBatch()).isLessThanOrEqualTo(1 + OPTIONS.maxPrefillChunk());
         }
+    }
+
+    /// The executor's own time: 21 µs for a token alone, so that 21 prompt tokens fit beside it.
+    @Test
+    void aLongPromptHardlySlowsOthersDown() throws Exception {
+        List<Long> times = new ArrayList<>();
+        CountDownLatch decoding = new CountDownLatch(1);
+        CountDownLatch submitted = new CountDownLatch(1);
+        Recorder talker =
+                new Recorder(
+                        0,
+                        count -> {
+                            times.add(executor.nanos());
+                            decoding.countDown();
+                            awaitQuietly(submitted);
+                        });
+        // One after the other.
+        StepLoopOptions options = new StepLoopOptions(2, 64, 48, 1000);
+        try (StepLoop loop =
+                StepLoop.start(executor, Set.of(), () -> null, options, executor::nanos)) {
+            loop.submit(request(prompt(4), 100), talker);
+            decoding.await();
+            List<Recorder> readers = new ArrayList<>();
+            for (int i = 0; i < 10; i++) {
+                readers.add(new Recorder());
+                loop.submit(request(prompt(100), 1), readers.getLast());
+            }
+            submitted.countDown();
+            talker.await().finish();
+            for (Recorder reader : readers) {
+                reader.await().finish();
+            }
+        }
+        List<Long> gaps =
+                IntStream.range(1, times.size())
+                        .mapToObj(i -> times.get(i) - times.get(i - 1))
+                        .toList();
+        assertThat(gaps).allMatch(gap -> gap <= 42_000 + 5_000);
+        assertThat(gaps).anyMatch(gap -> gap > 35_000);
+    }
+
+    @Test
+    void promptsThatArriveTogetherAreReadTogether() throws Exception {
+        CountDownLatch decoding = new CountDownLatch(1);
+        CountDownLatch submitted = new CountDownLatch(1);
+        Recorder talker =
+                new Recorder(
+                        0,
+                        count -> {
+                            decoding.countDown();
+                            awaitQuietly(submitted);
+                        });
+        List<Integer> firstTokens = new ArrayList<>();
+        // A piece of three tokens for six readers: they take turns.
+        StepLoopOptions options = new StepLoopOptions(8, 16, 3, 1000);
+        try (StepLoop loop =
+                StepLoop.start(executor, Set.of(), () -> null, options, executor::nanos)) {
+            loop.submit(request(prompt(4), 100), talker);
+            decoding.await();
+            List<Recorder> readers = new ArrayList<>();
+            for (int i = 0; i < 6; i++) {
+                readers.add(new Recorder(0, count -> firstTokens.add(executor.steps())));
+                loop.submit(request(prompt(40), 1), readers.getLast());
+            }
+            submitted.countDown();
+            for (Recorder reader : readers) {
+                reader.await().finish();
+            }
+            talker.await().finish();
+        }
+        // All take 80 steps; the first and the last are one round of turns apart.
+        assertThat(firstTokens.getFirst()).isGreaterThan(75);
+        assertThat(firstTokens.getLast() - firstTokens.getFirst()).isLessThanOrEqualTo(3);
     }
 
     private static void awaitQuietly(CountDownLatch latch) {
