@@ -1,12 +1,6 @@
 package dev.tokenlog.benchmarks;
 
-import dev.tokenlog.engine.artifact.Artifact;
-import dev.tokenlog.engine.artifact.ArtifactStore;
-import dev.tokenlog.engine.artifact.ConversionListener;
-import dev.tokenlog.engine.artifact.Converter;
 import dev.tokenlog.engine.artifact.Model;
-import dev.tokenlog.engine.artifact.Recipe;
-import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.generation.GenerationListener;
 import dev.tokenlog.engine.generation.GenerationRequest;
 import dev.tokenlog.engine.generation.SamplingParameters;
@@ -14,22 +8,16 @@ import dev.tokenlog.engine.generation.StepLoop;
 import dev.tokenlog.engine.generation.StepLoopOptions;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
 import dev.tokenlog.engine.transformer.Batch;
-import dev.tokenlog.engine.transformer.CpuExecutor;
-import dev.tokenlog.engine.transformer.CpuOptions;
 import dev.tokenlog.engine.transformer.Executor;
 import dev.tokenlog.engine.transformer.Sequence;
 import dev.tokenlog.engine.transformer.WarmUp;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /// The engine alone: tokens per second of prompt processing and of decoding for several numbers of
@@ -57,21 +45,9 @@ public final class EngineBenchmark {
     }
 
     public static void main(String[] arguments) throws IOException {
-        Map<String, String> options = options(arguments);
-        Path folder = Path.of(options.get("model"));
-        CpuOptions cpu =
-                new CpuOptions(
-                        options.getOrDefault("compute", "auto"),
-                        Integer.parseInt(options.getOrDefault("threads", "2")),
-                        Optional.empty());
-        try (Model model = open(folder, Optional.ofNullable(options.get("recipe")));
-                Executor executor = CpuExecutor.open(model, cpu)) {
-            System.out.printf(
-                    "%s %s: %s, %s%n",
-                    folder,
-                    options.getOrDefault("recipe", ""),
-                    executor.numericsId(),
-                    executor.description());
+        Map<String, String> options = BenchmarkModels.options(arguments);
+        try (Model model = BenchmarkModels.open(options);
+                Executor executor = BenchmarkModels.executor(model, options)) {
             EngineBenchmark benchmark = new EngineBenchmark(executor, options);
             String[] batches = options.getOrDefault("batch", "1,4,8").split(",");
             Duration warmUp = WarmUp.run(executor, Duration.ofSeconds(20));
@@ -87,36 +63,6 @@ public final class EngineBenchmark {
                     }
                 }
             }
-        }
-    }
-
-    private static Map<String, String> options(String[] arguments) {
-        Map<String, String> options = new HashMap<>();
-        for (int i = 0; i + 1 < arguments.length; i += 2) {
-            options.put(arguments[i].replaceFirst("^--", ""), arguments[i + 1]);
-        }
-        if (!options.containsKey("model")) {
-            throw new IllegalArgumentException("--model FOLDER is missing");
-        }
-        return options;
-    }
-
-    private static Model open(Path folder, Optional<String> recipe) throws IOException {
-        if (Files.exists(folder.resolve("manifest.json"))) {
-            return Artifact.open(folder, false);
-        }
-        SourceModel source = SourceModel.open(folder);
-        if (recipe.isEmpty()) {
-            return source;
-        }
-        try (source) {
-            Path store = Files.createTempDirectory("engine-benchmark");
-            return new Converter()
-                    .convert(
-                            source,
-                            Recipe.parse(recipe.get()),
-                            new ArtifactStore(store),
-                            new ConversionListener() {});
         }
     }
 
