@@ -59,6 +59,7 @@ public final class ArrivalLatency {
             try (StepLoop loop = StepLoop.start(executor, tokenizer, StepLoopOptions.standard())) {
                 ArrivalLatency benchmark =
                         new ArrivalLatency(loop, executor.plan().vocabularySize(), options);
+                benchmark.read(1);
                 long alone = benchmark.read(1).getFirst();
                 benchmark.run(BenchmarkModels.number(options, "streams", 1));
                 benchmark.print(alone);
