@@ -16,5 +16,6 @@
 ///
 /// To add a field: a component that may be missing (`null`), at the end of its record or where it
 /// reads best, then step 2. The frozen sample of an event that gains a field is kept beside a
-/// second one. A field is never renamed, retyped or reused; what breaks readers is a new topic.
+/// second one, `Type.v1.2.json`, which shows all fields. A field is never renamed, retyped or
+/// reused; what breaks readers is a new topic.
 package dev.tokenlog.contracts;

@@ -21,8 +21,9 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/// One sample per type and version, frozen: what was written once can be read for ever. A sample is
-/// never edited; a new type gets a new one.
+/// Samples per type and version, frozen: what was written once can be read for ever. A sample is
+/// never edited; a new type gets one, and a type that gains fields gets a further one that shows
+/// them all (`Type.v1.json`, then `Type.v1.2.json`, `Type.v1.3.json`, …).
 class SamplesTest {
 
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -40,19 +41,19 @@ class SamplesTest {
     }
 
     private static void check(Topic topic, Class<? extends Event> type) throws Exception {
-        byte[] sample = sample(type);
-        JsonNode tree = JSON.readTree(sample);
-
-        Event event = EventJson.read(sample, topic.payload().orElseThrow());
-
-        assertThat(event).isInstanceOf(type);
-        assertThat(EventJson.write(event))
-                .as("written again: no field lost, none added")
-                .satisfies(written -> assertThat(JSON.readTree(written)).isEqualTo(tree));
         JsonSchema schema = schema(type);
-        assertThat(schema.validate(tree)).as("against the schema").isEmpty();
-        assertThat(names(tree))
-                .as("the sample shows every field, save the other text of a prompt")
+        JsonNode latest = null;
+        for (byte[] sample : samples(type)) {
+            latest = JSON.readTree(sample);
+            Event event = EventJson.read(sample, topic.payload().orElseThrow());
+            JsonNode written = JSON.readTree(EventJson.write(event));
+
+            assertThat(event).isInstanceOf(type);
+            assertThat(written).as("written again: no field lost, none added").isEqualTo(latest);
+            assertThat(schema.validate(latest)).as("against the schema").isEmpty();
+        }
+        assertThat(names(latest))
+                .as("the last sample shows every field, save the other text of a prompt")
                 .containsAll(names(schema.getSchemaNode().get("properties"), "prompt"));
     }
 
@@ -75,9 +76,15 @@ class SamplesTest {
                 .isEmpty();
     }
 
-    private static byte[] sample(Class<? extends Event> type) throws IOException {
-        return bytes(
-                "sample/%s.v%d.json".formatted(type.getSimpleName(), EventJson.SCHEMA_VERSION));
+    /// The oldest first; one at least.
+    private static List<byte[]> samples(Class<? extends Event> type) throws IOException {
+        String name = "sample/%s.v%d".formatted(type.getSimpleName(), EventJson.SCHEMA_VERSION);
+        List<byte[]> samples = new ArrayList<>();
+        samples.add(bytes(name + ".json"));
+        for (int i = 2; Event.class.getResource(name + "." + i + ".json") != null; i++) {
+            samples.add(bytes(name + "." + i + ".json"));
+        }
+        return samples;
     }
 
     private static JsonSchema schema(Class<? extends Event> type) throws IOException {

@@ -92,15 +92,7 @@ final class Generation implements GenerationHandle {
             words = texts.get();
             stopTexts = new StopTexts(request.stop());
         }
-        SamplingParameters sampling = request.sampling();
-        boolean penalties =
-                sampling.repetitionPenalty() != 1
-                        || sampling.presencePenalty() != 0
-                        || sampling.frequencyPenalty() != 0;
-        if (penalties) {
-            seen = new SeenTokens(vocabularySize);
-            seen.prompt(request.promptIds());
-        }
+        seen = SeenTokens.ofPrompt(request, vocabularySize);
         Finish finish = null;
         for (int id : request.doneIds()) {
             finish = complete(id, contextLength, endOfSequence);

@@ -13,6 +13,21 @@ final class SeenTokens {
         seen = new boolean[vocabularySize];
     }
 
+    /// With the tokens of its prompt; null if the request asks for no penalty.
+    static SeenTokens ofPrompt(GenerationRequest request, int vocabularySize) {
+        SamplingParameters sampling = request.sampling();
+        boolean penalties =
+                sampling.repetitionPenalty() != 1
+                        || sampling.presencePenalty() != 0
+                        || sampling.frequencyPenalty() != 0;
+        if (!penalties) {
+            return null;
+        }
+        SeenTokens seen = new SeenTokens(vocabularySize);
+        seen.prompt(request.promptIds());
+        return seen;
+    }
+
     void prompt(int[] ids) {
         for (int id : ids) {
             see(id);

@@ -55,6 +55,11 @@ final class PagedSequence implements Sequence, KvCache {
         return length;
     }
 
+    @Override
+    public int fitted() {
+        return rotatable;
+    }
+
     /// The table of a plan's rotary.
     RotaryTable rotary(int index) {
         return rotaries[index];

@@ -18,6 +18,10 @@ public interface Sequence extends AutoCloseable {
     ///   otherwise than a text of the new length is, and so have to be computed again
     int fit(int tokens);
 
+    /// Most tokens that the text may have without being rotated otherwise than it has been
+    /// [fitted][#fit] for.
+    int fitted();
+
     /// Forgets the tokens from `length` on.
     void truncate(int length);
 

@@ -185,6 +185,11 @@ public final class HashExecutor implements Executor {
         }
 
         @Override
+        public int fitted() {
+            return longText ? Integer.MAX_VALUE : longestShortText;
+        }
+
+        @Override
         public void reserve(int count) {
             require(count <= maxCached, "reserves " + count + " of " + maxCached);
             reserved = Math.max(reserved, count);
