@@ -7,7 +7,9 @@ import dev.tokenlog.client.TokenlogClient;
 import dev.tokenlog.client.TokenlogException;
 import dev.tokenlog.contracts.AccuracyEvent;
 import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
+import dev.tokenlog.contracts.AccuracyEvent.CandidateReplayed;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayDiverged;
+import dev.tokenlog.contracts.AccuracyEvent.ReplayFailed;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayVerified;
 import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.ConversionEvent;
@@ -157,7 +159,11 @@ final class ConversionFollower {
             AccuracyEvent end = measured(stream, converted.modelDigest(), silence);
             return switch (end) {
                 case ValidationFinished finished -> finished;
-                case AccuracyMeasured _, ReplayVerified _, ReplayDiverged _ ->
+                case AccuracyMeasured _,
+                    ReplayVerified _,
+                    ReplayDiverged _,
+                    ReplayFailed _,
+                    CandidateReplayed _ ->
                         throw new IllegalStateException(end.type() + " is no verdict");
             };
         }
@@ -197,7 +203,11 @@ final class ConversionFollower {
                                 ? terminal.green(line)
                                 : terminal.red(line));
             }
-            case AccuracyMeasured _, ReplayVerified _, ReplayDiverged _ -> {}
+            case AccuracyMeasured _,
+                    ReplayVerified _,
+                    ReplayDiverged _,
+                    ReplayFailed _,
+                    CandidateReplayed _ -> {}
         }
     }
 

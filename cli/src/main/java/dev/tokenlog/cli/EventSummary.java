@@ -37,6 +37,7 @@ final class EventSummary {
                     "generation_id",
                     "model_id",
                     "validation_id",
+                    "replay_id",
                     "prompt_offset");
 
     private EventSummary() {}

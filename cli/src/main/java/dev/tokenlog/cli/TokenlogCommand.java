@@ -38,6 +38,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             CancelCommand.class,
             ValidateCommand.class,
             AuditCommand.class,
+            ReplayCommand.class,
             WorkersCommand.class,
             DeadLettersCommand.class,
             TopicsCommand.class,

@@ -278,6 +278,10 @@ final class Audit {
                         modelIds.contains(validation.modelId())
                                 || validation.modelDigest() != null
                                         && digests.contains(validation.modelDigest());
+                case ValidationRequest.CandidateReplayRequested replay ->
+                        modelIds.contains(replay.modelId())
+                                || replay.modelDigest() != null
+                                        && digests.contains(replay.modelDigest());
                 default -> false;
             };
         }

@@ -5,18 +5,23 @@ import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.EventHeaders;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.GenerationId;
+import dev.tokenlog.contracts.GenerationLog;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.TokenEvent;
 import dev.tokenlog.contracts.TokenEvent.Claim;
+import dev.tokenlog.contracts.TokenEvent.GenerationStarted;
 import dev.tokenlog.contracts.TokenHash;
 import dev.tokenlog.contracts.Topic;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
@@ -167,6 +172,65 @@ final class Generations {
                     }
                 });
         return first(asked.values());
+    }
+
+    /// The generations whose first claim was appended at or after this time, in the order of their
+    /// claims.
+    ///
+    /// @param wanted which ids
+    List<PastGeneration> past(Instant since, Predicate<String> wanted) {
+        List<TopicPartition> everywhere = cluster.all(Topic.TOKENS);
+        Map<List<Object>, Folded> folded = new LinkedHashMap<>();
+        cluster.scan(
+                cluster.since(everywhere, since),
+                cluster.ends(everywhere),
+                record ->
+                        record.event(TokenEvent.class)
+                                .filter(event -> wanted.test(event.generationId()))
+                                .ifPresent(event ->
+                                        folded.computeIfAbsent(
+                                                        List.of(
+                                                                event.generationId(),
+                                                                record.partition(),
+                                                                event.promptOffset()),
+                                                        _ -> new Folded(event))
+                                                .apply(record, event)));
+        return folded.values().stream()
+                .filter(each -> each.log.started().isPresent())
+                .map(Folded::generation)
+                .sorted(Comparator.comparing(PastGeneration::startedAt))
+                .toList();
+    }
+
+    private static final class Folded {
+        private final GenerationLog log;
+        private int partition;
+        private Instant startedAt;
+
+        Folded(TokenEvent event) {
+            log = new GenerationLog(event.generationId(), event.promptOffset());
+        }
+
+        void apply(LogRecord record, TokenEvent event) {
+            partition = record.partition();
+            log.apply(record.offset(), event);
+            if (startedAt == null && log.started().isPresent()) {
+                startedAt = record.timestamp();
+            }
+        }
+
+        PastGeneration generation() {
+            GenerationStarted started = log.started().orElseThrow();
+            return new PastGeneration(
+                    started.generationId(),
+                    partition,
+                    log.promptOffset(),
+                    started.modelId(),
+                    started.modelDigest(),
+                    startedAt,
+                    log.tokenCount(),
+                    log.ended());
+        }
     }
 
     private static GenerationHandle at(String id, LogRecord claim) {

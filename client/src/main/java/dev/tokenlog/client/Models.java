@@ -2,7 +2,9 @@ package dev.tokenlog.client;
 
 import dev.tokenlog.contracts.AccuracyEvent;
 import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
+import dev.tokenlog.contracts.AccuracyEvent.CandidateReplayed;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayDiverged;
+import dev.tokenlog.contracts.AccuracyEvent.ReplayFailed;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayVerified;
 import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.AccuracyEvent.Verdict;
@@ -11,6 +13,9 @@ import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.RegistryCommand;
 import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.ValidationRequest;
+import dev.tokenlog.contracts.ValidationRequest.CandidateReplayRequested;
+import dev.tokenlog.contracts.ValidationRequest.ReplayRequested;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -106,7 +111,7 @@ final class Models {
                 AccuracyEvent.class,
                 entry ->
                         isAbout(entry.event(), modelDigest)
-                                && modelId.equals(modelId(entry.event()))
+                                && modelId.equals(entry.event().modelId())
                                 && !(saysNothing(entry.event())
                                         && entry.timestamp().isBefore(since)),
                 ValidationFinished.class::isInstance);
@@ -116,48 +121,69 @@ final class Models {
         return event instanceof ValidationFinished finished && finished.verdict() == Verdict.NONE;
     }
 
-    private static String modelId(AccuracyEvent event) {
-        return switch (event) {
-            case AccuracyMeasured measured -> measured.modelId();
-            case ValidationFinished finished -> finished.modelId();
-            case ReplayVerified verified -> verified.modelId();
-            case ReplayDiverged diverged -> diverged.modelId();
-        };
-    }
-
     static boolean isAbout(AccuracyEvent event, String modelDigest) {
-        return modelDigest.equals(
-                switch (event) {
-                    case AccuracyMeasured measured -> measured.modelDigest();
-                    case ValidationFinished finished -> finished.modelDigest();
-                    case ReplayVerified verified -> verified.modelDigest();
-                    case ReplayDiverged diverged -> diverged.modelDigest();
-                });
+        return modelDigest.equals(event.modelDigest());
     }
 
     /// Follows the validation that it asks for, and no other.
     EventStream<AccuracyEvent> validate(ValidationRequested asked) {
         ValidationRequested request =
                 new ValidationRequested(
-                        asked.validationId() == null
-                                ? UUID.randomUUID().toString()
-                                : asked.validationId(),
+                        chosenOrNew(asked.validationId()),
                         asked.modelId(),
                         asked.modelDigest(),
                         asked.against(),
                         asked.profile(),
-                        asked.requestedBy() == null
-                                ? cluster.options().requestedBy()
-                                : asked.requestedBy());
+                        requestedBy(asked.requestedBy()));
+        return ask(request.validationId(), request.modelId(), request);
+    }
+
+    /// Follows the replay that it asks for, to its one answer.
+    EventStream<AccuracyEvent> replay(ReplayRequested asked) {
+        ReplayRequested request =
+                new ReplayRequested(
+                        chosenOrNew(asked.replayId()),
+                        asked.modelId(),
+                        asked.generationId(),
+                        asked.partition(),
+                        asked.promptOffset(),
+                        requestedBy(asked.requestedBy()),
+                        asked.compute(),
+                        asked.threads());
+        return ask(request.replayId(), request.modelId(), request);
+    }
+
+    EventStream<AccuracyEvent> replay(CandidateReplayRequested asked) {
+        CandidateReplayRequested request =
+                new CandidateReplayRequested(
+                        chosenOrNew(asked.replayId()),
+                        asked.modelId(),
+                        asked.modelDigest(),
+                        asked.generationId(),
+                        asked.partition(),
+                        asked.promptOffset(),
+                        requestedBy(asked.requestedBy()));
+        return ask(request.replayId(), request.modelId(), request);
+    }
+
+    private static String chosenOrNew(String id) {
+        return id == null ? UUID.randomUUID().toString() : id;
+    }
+
+    private String requestedBy(String named) {
+        return named == null ? cluster.options().requestedBy() : named;
+    }
+
+    private EventStream<AccuracyEvent> ask(String id, String key, ValidationRequest request) {
         EventStream<AccuracyEvent> stream =
                 cluster.stream(
-                        request.validationId(),
+                        id,
                         cluster.ends(cluster.all(Topic.ACCURACY_METRICS)),
                         AccuracyEvent.class,
-                        entry -> isOf(entry.event(), request.validationId()),
-                        ValidationFinished.class::isInstance);
+                        entry -> isOf(entry.event(), id),
+                        last -> !(last instanceof AccuracyMeasured));
         try {
-            cluster.append(Topic.VALIDATION_REQUESTS, request.modelId(), request);
+            cluster.append(Topic.VALIDATION_REQUESTS, key, request);
         } catch (TokenlogException e) {
             stream.close();
             throw e;
@@ -165,11 +191,15 @@ final class Models {
         return stream;
     }
 
-    private static boolean isOf(AccuracyEvent event, String validationId) {
-        return switch (event) {
-            case AccuracyMeasured measured -> validationId.equals(measured.validationId());
-            case ValidationFinished finished -> validationId.equals(finished.validationId());
-            case ReplayVerified _, ReplayDiverged _ -> false;
-        };
+    private static boolean isOf(AccuracyEvent event, String id) {
+        return id.equals(
+                switch (event) {
+                    case AccuracyMeasured measured -> measured.validationId();
+                    case ValidationFinished finished -> finished.validationId();
+                    case ReplayVerified verified -> verified.replayId();
+                    case ReplayDiverged diverged -> diverged.replayId();
+                    case ReplayFailed failed -> failed.replayId();
+                    case CandidateReplayed replayed -> replayed.replayId();
+                });
     }
 }

@@ -8,6 +8,8 @@ import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.RegistryCommand;
 import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.ValidationRequest.CandidateReplayRequested;
+import dev.tokenlog.contracts.ValidationRequest.ReplayRequested;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
 import dev.tokenlog.contracts.WorkerState;
 import java.time.Instant;
@@ -162,6 +164,36 @@ public final class TokenlogClient implements AutoCloseable {
     /// Asks for a validation and follows it to its verdict.
     public EventStream<AccuracyEvent> validate(ValidationRequested request) {
         return models.validate(request);
+    }
+
+    // Replays
+
+    /// The generations that began at or after this time, as far as the log holds them.
+    ///
+    /// @param modelId null: of all models
+    public List<PastGeneration> generationsSince(Instant since, String modelId) {
+        return generations.past(since, _ -> true).stream()
+                .filter(each -> modelId == null || modelId.equals(each.modelId()))
+                .toList();
+    }
+
+    /// What the log knows of one generation that has begun; the latest, if an id was used again.
+    public Optional<PastGeneration> pastGeneration(String generationId) {
+        return generations.past(Instant.EPOCH, generationId::equals).stream()
+                .reduce((_, later) -> later);
+    }
+
+    /// Asks for a past generation to be computed again, and follows it to its one answer:
+    /// `ReplayVerified`, `ReplayDiverged` or `ReplayFailed`. Where the request has no id, or no
+    /// requester, they are filled in.
+    public EventStream<AccuracyEvent> replay(ReplayRequested request) {
+        return models.replay(request);
+    }
+
+    /// Asks what another model would have made of a past generation: `CandidateReplayed` or
+    /// `ReplayFailed`.
+    public EventStream<AccuracyEvent> replay(CandidateReplayRequested request) {
+        return models.replay(request);
     }
 
     // The platform

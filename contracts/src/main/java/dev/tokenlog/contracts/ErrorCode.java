@@ -55,6 +55,8 @@ public enum ErrorCode {
     STORAGE_FAILED,
     /// Records were deleted before anybody processed them.
     LOG_GAP,
+    /// The log holds no such generation, or not any more.
+    GENERATION_UNKNOWN,
     CANCELLED,
     /// A defect of ours.
     INTERNAL,

@@ -2,7 +2,9 @@ package dev.tokenlog.registry;
 
 import dev.tokenlog.contracts.AccuracyEvent;
 import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
+import dev.tokenlog.contracts.AccuracyEvent.CandidateReplayed;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayDiverged;
+import dev.tokenlog.contracts.AccuracyEvent.ReplayFailed;
 import dev.tokenlog.contracts.AccuracyEvent.ReplayVerified;
 import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.ErrorCode;
@@ -53,7 +55,11 @@ final class FactReader {
     private static Optional<Fact> verdict(AccuracyEvent event) {
         return switch (event) {
             case ValidationFinished finished -> Optional.of(new Fact.Judged(finished));
-            case AccuracyMeasured _, ReplayVerified _, ReplayDiverged _ -> Optional.empty();
+            case AccuracyMeasured _,
+                    ReplayVerified _,
+                    ReplayDiverged _,
+                    ReplayFailed _,
+                    CandidateReplayed _ -> Optional.empty();
         };
     }
 }

@@ -45,6 +45,7 @@ final class KafkaValidationLog implements ValidationLog, AutoCloseable {
     private final String prefix;
     private final KafkaProducer<byte[], byte[]> producer;
     private final KafkaConsumer<byte[], byte[]> consumer;
+    private final GenerationFinder generations;
     private final List<Future<?>> pending = new ArrayList<>();
     private final VerdictHistory verdicts = new VerdictHistory();
 
@@ -71,17 +72,21 @@ final class KafkaValidationLog implements ValidationLog, AutoCloseable {
                                         Topic.DEAD_LETTER_LIMIT)),
                         new ByteArraySerializer(),
                         new ByteArraySerializer());
-        this.consumer =
-                new KafkaConsumer<>(
-                        with(
-                                settings,
-                                Map.of(
-                                        ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG,
-                                        false,
-                                        ConsumerConfig.AUTO_OFFSET_RESET_CONFIG,
-                                        "earliest")),
-                        new ByteArrayDeserializer(),
-                        new ByteArrayDeserializer());
+        this.consumer = consumer(settings);
+        this.generations = new GenerationFinder(() -> consumer(settings), prefix);
+    }
+
+    private static KafkaConsumer<byte[], byte[]> consumer(Map<String, Object> settings) {
+        return new KafkaConsumer<>(
+                with(
+                        settings,
+                        Map.of(
+                                ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG,
+                                false,
+                                ConsumerConfig.AUTO_OFFSET_RESET_CONFIG,
+                                "earliest")),
+                new ByteArrayDeserializer(),
+                new ByteArrayDeserializer());
     }
 
     private static Map<String, Object> with(Map<String, Object> kafka, Map<String, Object> ours) {
@@ -106,6 +111,16 @@ final class KafkaValidationLog implements ValidationLog, AutoCloseable {
         return modelDigest == null
                 ? Optional.of(known.lastEntry().getValue())
                 : Optional.ofNullable(known.get(modelDigest));
+    }
+
+    @Override
+    public Optional<LoggedGeneration> generation(
+            String generationId, Integer partition, Long promptOffset) {
+        try {
+            return generations.find(generationId, partition, promptOffset);
+        } catch (KafkaException e) {
+            throw new UnavailableException("generations cannot be read: " + e, e);
+        }
     }
 
     private void catchUp() {
@@ -160,17 +175,10 @@ final class KafkaValidationLog implements ValidationLog, AutoCloseable {
 
     @Override
     public void append(AccuracyEvent event, Headers request) {
-        String modelId =
-                switch (event) {
-                    case AccuracyEvent.AccuracyMeasured measured -> measured.modelId();
-                    case AccuracyEvent.ValidationFinished finished -> finished.modelId();
-                    case AccuracyEvent.ReplayVerified verified -> verified.modelId();
-                    case AccuracyEvent.ReplayDiverged diverged -> diverged.modelId();
-                };
         ProducerRecord<byte[], byte[]> record =
                 new ProducerRecord<>(
                         Topic.ACCURACY_METRICS.name(prefix),
-                        modelId.getBytes(StandardCharsets.UTF_8),
+                        event.modelId().getBytes(StandardCharsets.UTF_8),
                         EventJson.write(event));
         EventHeaders.describe(event, record.headers());
         EventHeaders.pass(request, record.headers());

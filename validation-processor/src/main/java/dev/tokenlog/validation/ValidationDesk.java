@@ -6,6 +6,7 @@ import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.UnreadableEventException;
 import dev.tokenlog.contracts.ValidationRequest;
+import dev.tokenlog.contracts.ValidationRequest.CandidateReplayRequested;
 import dev.tokenlog.contracts.ValidationRequest.ReplayRequested;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
 import java.time.Duration;
@@ -33,6 +34,7 @@ final class ValidationDesk implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ValidationDesk.class);
 
     private final Comparison comparison;
+    private final Replays replays;
     private final Supplier<ValidationLog> connect;
     private final Supplier<Hub> hub;
     private final String workerId;
@@ -52,11 +54,13 @@ final class ValidationDesk implements AutoCloseable {
     /// @param hub where baselines of the hub come from
     ValidationDesk(
             Comparison comparison,
+            Replays replays,
             Supplier<ValidationLog> connect,
             Supplier<Hub> hub,
             String workerId,
             Duration retryInterval) {
         this.comparison = comparison;
+        this.replays = replays;
         this.connect = connect;
         this.hub = hub;
         this.workerId = workerId;
@@ -74,7 +78,7 @@ final class ValidationDesk implements AutoCloseable {
         return submit(record, stop -> validateManifest(record, stop), acknowledge);
     }
 
-    /// A record of `validation-requests`: validated in any case, once.
+    /// A record of `validation-requests`: answered in any case, once.
     ///
     /// @return done when the next record may come
     CompletionStage<Void> request(ConsumerRecord<byte[], byte[]> record, Runnable acknowledge) {
@@ -177,11 +181,18 @@ final class ValidationDesk implements AutoCloseable {
         try {
             switch (EventJson.read(record.headers(), record.value(), ValidationRequest.class)) {
                 case ValidationRequested request -> validate(request, record, stop);
-                case ReplayRequested _ ->
-                        deadLetter(
-                                record,
-                                ErrorCode.UNSUPPORTED,
-                                "this validation processor does not replay generations");
+                case ReplayRequested request -> {
+                    String id = idOf(request.replayId(), record);
+                    if (!log.verdicts().hasEnded(id)) {
+                        new ReplayRun(replays, log).verify(id, request, record.headers(), stop);
+                    }
+                }
+                case CandidateReplayRequested request -> {
+                    String id = idOf(request.replayId(), record);
+                    if (!log.verdicts().hasEnded(id)) {
+                        new ReplayRun(replays, log).compare(id, request, record.headers(), stop);
+                    }
+                }
             }
         } catch (UnreadableEventException e) {
             deadLetter(record, e.code(), e.getMessage());
@@ -192,10 +203,7 @@ final class ValidationDesk implements AutoCloseable {
             ValidationRequested request,
             ConsumerRecord<byte[], byte[]> record,
             BooleanSupplier stop) {
-        String validationId =
-                request.validationId() == null
-                        ? "request-" + record.partition() + "-" + record.offset()
-                        : request.validationId();
+        String validationId = idOf(request.validationId(), record);
         if (log.verdicts().hasEnded(validationId)) {
             return;
         }
@@ -233,7 +241,13 @@ final class ValidationDesk implements AutoCloseable {
         run().complete(subject, stop);
     }
 
+    private static String idOf(String chosen, ConsumerRecord<byte[], byte[]> record) {
+        return chosen == null ? "request-" + record.partition() + "-" + record.offset() : chosen;
+    }
+
+    /// A validation has the machine for itself.
     private ValidationRun run() {
+        replays.release();
         return new ValidationRun(comparison, log, hub, workerId);
     }
 
@@ -262,6 +276,7 @@ final class ValidationDesk implements AutoCloseable {
     public void close() {
         closed = true;
         thread.execute(this::closeLog);
+        thread.execute(replays::release);
         thread.shutdown();
         try {
             if (!thread.awaitTermination(5, TimeUnit.SECONDS)) {

@@ -29,6 +29,14 @@ interface ValidationLog {
     /// @param modelDigest null: any
     Optional<ModelManifest> manifest(String modelId, String modelDigest);
 
+    /// A generation that has begun.
+    ///
+    /// @param partition of its prompt; null: any
+    /// @param promptOffset null: the first of this id
+    /// @throws UnavailableException if the log does not answer
+    Optional<LoggedGeneration> generation(
+            String generationId, Integer partition, Long promptOffset);
+
     /// Appends in order, without waiting.
     ///
     /// @param request headers of what asked for it: trace context and `x-` headers are passed on

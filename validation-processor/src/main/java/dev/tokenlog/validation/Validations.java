@@ -33,16 +33,19 @@ public class Validations {
             @Identifier("default-kafka-broker") Map<String, Object> kafka,
             @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
             ValidationConfig config) {
-        CpuOptions options = CpuOptions.automatic().withCompute(config.compute());
+        CpuOptions automatic = CpuOptions.automatic().withCompute(config.compute());
+        CpuOptions options =
+                config.threads().isPresent()
+                        ? automatic.withThreads(config.threads().getAsInt())
+                        : automatic;
         this.desk =
                 new ValidationDesk(
                         new EngineComparison(
                                 config.heldOut(),
                                 config.tokens(),
                                 config.longestDocument(),
-                                config.threads().isPresent()
-                                        ? options.withThreads(config.threads().getAsInt())
-                                        : options),
+                                options),
+                        new EngineReplays(options),
                         () -> new KafkaValidationLog(kafka, prefix.orElse("")),
                         // Anew each time: a token that was added meanwhile counts.
                         () -> new Hub(HubSettings.ofProcess()),

@@ -1,39 +1,55 @@
 package dev.tokenlog.validation;
 
 import dev.tokenlog.contracts.AccuracyEvent;
+import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
+import dev.tokenlog.contracts.AccuracyEvent.CandidateReplayed;
+import dev.tokenlog.contracts.AccuracyEvent.ReplayDiverged;
+import dev.tokenlog.contracts.AccuracyEvent.ReplayFailed;
+import dev.tokenlog.contracts.AccuracyEvent.ReplayVerified;
 import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.AccuracyEvent.Verdict;
 import java.util.HashSet;
 import java.util.Set;
 
-/// Which validations have ended, by what `accuracy-metrics` holds.
+/// Which validations and replays have ended, by what `accuracy-metrics` holds.
 final class VerdictHistory {
 
     private record Judged(String modelId, String modelDigest, String policy, String numericsId) {}
 
-    private final Set<String> validations = new HashSet<>();
+    private final Set<String> ended = new HashSet<>();
     private final Set<Judged> judged = new HashSet<>();
 
     void add(AccuracyEvent event) {
-        if (event instanceof ValidationFinished finished) {
-            if (finished.validationId() != null) {
-                validations.add(finished.validationId());
+        switch (event) {
+            case ValidationFinished finished -> {
+                ended(finished.validationId());
+                // No verdict says nothing about the digest: the next occasion may be a better one.
+                if (finished.verdict() != Verdict.NONE) {
+                    judged.add(
+                            new Judged(
+                                    finished.modelId(),
+                                    finished.modelDigest(),
+                                    finished.policy(),
+                                    finished.numericsId()));
+                }
             }
-            // No verdict says nothing about the digest: the next occasion may be a better one.
-            if (finished.verdict() != Verdict.NONE) {
-                judged.add(
-                        new Judged(
-                                finished.modelId(),
-                                finished.modelDigest(),
-                                finished.policy(),
-                                finished.numericsId()));
-            }
+            case ReplayVerified verified -> ended(verified.replayId());
+            case ReplayDiverged diverged -> ended(diverged.replayId());
+            case ReplayFailed failed -> ended(failed.replayId());
+            case CandidateReplayed replayed -> ended(replayed.replayId());
+            case AccuracyMeasured _ -> {}
         }
     }
 
-    /// Whether this very validation has ended.
-    boolean hasEnded(String validationId) {
-        return validations.contains(validationId);
+    private void ended(String id) {
+        if (id != null) {
+            ended.add(id);
+        }
+    }
+
+    /// Whether this very validation or replay has ended.
+    boolean hasEnded(String id) {
+        return ended.contains(id);
     }
 
     /// Whether a digest has been judged under this model id by this policy and arithmetic, by

@@ -19,6 +19,8 @@ final class MemoryValidationLog implements ValidationLog {
     final List<DeadLetter> deadLetters = new CopyOnWriteArrayList<>();
     final List<ModelManifest> manifests = new CopyOnWriteArrayList<>();
 
+    final List<LoggedGeneration> generations = new CopyOnWriteArrayList<>();
+
     /// So many times flushing fails.
     final AtomicInteger failures = new AtomicInteger();
 
@@ -34,6 +36,16 @@ final class MemoryValidationLog implements ValidationLog {
         return manifests.reversed().stream()
                 .filter(m -> m.modelId().equals(modelId))
                 .filter(m -> modelDigest == null || m.modelDigest().equals(modelDigest))
+                .findFirst();
+    }
+
+    @Override
+    public Optional<LoggedGeneration> generation(
+            String generationId, Integer partition, Long promptOffset) {
+        return generations.stream()
+                .filter(g -> g.log().generationId().equals(generationId))
+                .filter(g -> partition == null || g.partition() == partition)
+                .filter(g -> promptOffset == null || g.log().promptOffset() == promptOffset)
                 .findFirst();
     }
 

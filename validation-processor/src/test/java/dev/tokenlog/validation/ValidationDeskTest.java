@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.contracts.AccuracyEvent.AccuracyMeasured;
+import dev.tokenlog.contracts.AccuracyEvent.ReplayFailed;
 import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.AccuracyEvent.Verdict;
 import dev.tokenlog.contracts.ErrorCode;
@@ -15,6 +16,7 @@ import dev.tokenlog.contracts.ValidationRequest.ReplayRequested;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.evaluate.TensorError;
+import dev.tokenlog.engine.transformer.CpuOptions;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -39,6 +41,7 @@ class ValidationDeskTest {
     private final ValidationDesk desk =
             new ValidationDesk(
                     comparison,
+                    new EngineReplays(CpuOptions.automatic()),
                     () -> log,
                     ValidationDeskTest::noHub,
                     "worker",
@@ -239,21 +242,33 @@ class ValidationDeskTest {
     @Test
     void whatCannotBeAnsweredIsADeadLetterAndTheNextOneHasItsTurn() {
         request(new ValidationRequested("v1", "nobody", null, null, null, "op"));
-        request(new ReplayRequested("r1", "demo", "g1", null, null, "op"));
         submit("validation-requests", "no json".getBytes(StandardCharsets.UTF_8));
         submit("model-manifests", "[]".getBytes(StandardCharsets.UTF_8));
         submit("model-manifests", null);
         publish(manifest(DIGEST, 4));
-        awaitAcknowledged(6);
+        awaitAcknowledged(5);
 
         assertThat(log.deadLetters)
                 .extracting(letter -> letter.reason())
                 .containsExactly(
-                        ErrorCode.MODEL_UNKNOWN,
-                        ErrorCode.UNSUPPORTED,
-                        ErrorCode.UNREADABLE,
-                        ErrorCode.INVALID_SHAPE);
+                        ErrorCode.MODEL_UNKNOWN, ErrorCode.UNREADABLE, ErrorCode.INVALID_SHAPE);
         assertThat(onlyVerdict().verdict()).isEqualTo(Verdict.PASS);
+    }
+
+    @Test
+    void aReplayOfWhatTheLogDoesNotHoldSaysSoOnce() {
+        ReplayRequested request =
+                new ReplayRequested("r1", "demo", "g1", null, null, "op", null, null);
+        request(request);
+        request(request);
+        awaitAcknowledged(2);
+
+        assertThat(log.all(ReplayFailed.class))
+                .singleElement()
+                .satisfies(failed -> {
+                    assertThat(failed.code()).isEqualTo(ErrorCode.GENERATION_UNKNOWN);
+                    assertThat(failed.generationId()).isEqualTo("g1");
+                });
     }
 
     @Test

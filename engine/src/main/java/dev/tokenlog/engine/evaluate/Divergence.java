@@ -31,30 +31,30 @@ final class Divergence {
         return positions;
     }
 
-    /// @param offset where the position's rows begin in both arrays
+    /// @param qOffset where the position's row begins in `q`, likewise `bOffset`
     /// @param next the token that follows in the text
-    void add(float[] q, float[] b, int offset, int next) {
-        int bestQ = likeliest(q, offset);
-        int bestB = likeliest(b, offset);
-        double highestQ = q[offset + bestQ];
-        double highestB = b[offset + bestB];
+    void add(float[] q, int qOffset, float[] b, int bOffset, int next) {
+        int bestQ = likeliest(q, qOffset);
+        int bestB = likeliest(b, bOffset);
+        double highestQ = q[qOffset + bestQ];
+        double highestB = b[bOffset + bestB];
         double sumQ = 0;
         double sumB = 0;
         for (int i = 0; i < vocabulary; i++) {
-            sumQ += Math.exp(q[offset + i] - highestQ);
-            weights[i] = Math.exp(b[offset + i] - highestB);
+            sumQ += Math.exp(q[qOffset + i] - highestQ);
+            weights[i] = Math.exp(b[bOffset + i] - highestB);
             sumB += weights[i];
         }
         double normQ = highestQ + Math.log(sumQ);
         double normB = highestB + Math.log(sumB);
         double divergence = 0;
         for (int i = 0; i < vocabulary; i++) {
-            divergence += weights[i] * ((b[offset + i] - normB) - (q[offset + i] - normQ));
+            divergence += weights[i] * ((b[bOffset + i] - normB) - (q[qOffset + i] - normQ));
         }
         // never negative but by rounding
         divergences[positions++] = Math.max(0, divergence / sumB);
-        quantized.add(normQ - q[offset + next]);
-        baseline.add(normB - b[offset + next]);
+        quantized.add(normQ - q[qOffset + next]);
+        baseline.add(normB - b[bOffset + next]);
         together &= bestQ == bestB;
         agreements += bestQ == bestB ? 1 : 0;
         leading += together ? 1 : 0;

@@ -79,6 +79,7 @@ public final class ModelComparison {
                     for (int row = 0; row < rows; row++) {
                         divergence.add(
                                 q.logits(),
+                                row * vocabulary,
                                 b.logits(),
                                 row * vocabulary,
                                 document[b.position() - rows + row + 1]);

@@ -17,11 +17,11 @@ class DivergenceTest {
     void sumsUpAsWorkedOutByHand() {
         Divergence divergence = new Divergence(2, 100);
         divergence.beginDocument();
-        divergence.add(logits(0.5), logits(0.5), 1, 0);
-        divergence.add(logits(0.25), logits(0.5), 1, 0);
+        divergence.add(logits(0.5), 1, logits(0.5), 1, 0);
+        divergence.add(logits(0.25), 1, logits(0.5), 1, 0);
         divergence.beginDocument();
         for (int i = 0; i < 98; i++) {
-            divergence.add(logits(0.5), logits(0.5), 1, 1);
+            divergence.add(logits(0.5), 1, logits(0.5), 1, 1);
         }
         ComparisonReport report = divergence.report(true, 2, "a", "b");
 
