@@ -160,10 +160,10 @@ final class ConversionFollower {
             return switch (end) {
                 case ValidationFinished finished -> finished;
                 case AccuracyMeasured _,
-                    ReplayVerified _,
-                    ReplayDiverged _,
-                    ReplayFailed _,
-                    CandidateReplayed _ ->
+                        ReplayVerified _,
+                        ReplayDiverged _,
+                        ReplayFailed _,
+                        CandidateReplayed _ ->
                         throw new IllegalStateException(end.type() + " is no verdict");
             };
         }

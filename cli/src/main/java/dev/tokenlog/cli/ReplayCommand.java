@@ -80,7 +80,8 @@ final class ReplayCommand implements Callable<Integer> {
     @Option(
             names = "--compute",
             paramLabel = "KERNELS",
-            description = "Kernels to compute with: scalar, vector, native, ... (not with --candidate).")
+            description =
+                    "Kernels to compute with: scalar, vector, native, ... (not with --candidate).")
     private String compute;
 
     @Option(
@@ -114,7 +115,9 @@ final class ReplayCommand implements Callable<Integer> {
             if (!output.json && id == null) {
                 common.terminal().line(summary(answers));
             }
-            return answers.stream().allMatch(ReplayCommand::isYes) ? ExitStatus.DONE : ExitStatus.NO;
+            return answers.stream().allMatch(ReplayCommand::isYes)
+                    ? ExitStatus.DONE
+                    : ExitStatus.NO;
         }
     }
 
@@ -137,8 +140,8 @@ final class ReplayCommand implements Callable<Integer> {
         if (id != null) {
             return List.of(
                     client.pastGeneration(id)
-                            .orElseThrow(() ->
-                                    CommandFailure.no("the log holds no generation " + id)));
+                            .orElseThrow(
+                                    () -> CommandFailure.no("the log holds no generation " + id)));
         }
         List<PastGeneration> found =
                 client.generationsSince(time(since, Instant.now()), model).stream()

@@ -59,7 +59,8 @@ final class FactReader {
                     ReplayVerified _,
                     ReplayDiverged _,
                     ReplayFailed _,
-                    CandidateReplayed _ -> Optional.empty();
+                    CandidateReplayed _ ->
+                    Optional.empty();
         };
     }
 }
