@@ -33,6 +33,10 @@ INLINE void prefetch_scales(const uint8_t *ws, const int block) {
   __builtin_prefetch(ws + AHEAD / block * 2 * TOKENLOG_TILE);
 }
 
+#include "functions.h"
+
+#include "attention.h"
+
 // What a kernel for LANES rows and a fixed number of tokens works on.
 typedef struct {
   const uint8_t *weights; // codes of the tile, from the first of the lanes on

@@ -53,10 +53,28 @@ typedef struct {
   int64_t out_stride;
 } Product;
 
+// Attention of `heads` query heads of one key-value head, for `tokens` positions that follow each other.
+typedef struct {
+  int32_t type;                // TOKENLOG_KV16 or TOKENLOG_KV32
+  const uint8_t *const *pages; // of TOKENLOG_PAGE positions
+  int64_t keys, values;        // bytes from the beginning of a page
+  int32_t head_size, heads;
+  float scale, soft_cap;       // a soft cap of 0: none
+  int32_t window;              // positions that a token sees, itself included; 0: all
+  int32_t first_position, tokens;
+  const float *queries;        // [token][stride], heads side by side
+  float *out;                  // likewise
+  int64_t stride;
+  float *scores;               // room: [token][head][score_stride]
+  int64_t score_stride;        // positions of whole pages
+  float *wide;                 // room: [head_size][TOKENLOG_PAGE]
+} Attention;
+
 // KERNEL(name, parameters): one row per kernel.
 #define KERNEL_LIST(KERNEL) \
   KERNEL(read_all, (const uint8_t *memory, int64_t bytes, int64_t *sum)) \
   KERNEL(multiply, (int32_t code, const Product *)) \
+  KERNEL(attend, (const Attention *)) \
   KERNEL(quantize, (const float *x, int32_t columns, int32_t largest, int16_t *codes, int8_t *bytes, float *scales, int32_t *offsets))
 
 #define MEMBER(NAME, PARAMETERS) void(*NAME) PARAMETERS;

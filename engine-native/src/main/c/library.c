@@ -213,6 +213,33 @@ void tokenlog_multiply(int32_t tier, int32_t code, const uint8_t *packed, int32_
   tiers[tier].kernels->multiply(code, &product);
 }
 
+void tokenlog_attend(int32_t tier, int32_t type, const int64_t *pages, int64_t keys, int64_t values, int32_t head_size,
+                     int32_t heads, float scale, float soft_cap, int32_t window, int32_t first_position, int32_t tokens,
+                     const float *queries, float *out, int64_t offset, int64_t stride, float *scores, int64_t score_stride,
+                     float *wide) {
+  _Static_assert(sizeof(int64_t) == sizeof(uint8_t *), "addresses of 64 bits");
+  const Attention a = {
+      .type = type,
+      .pages = (const uint8_t *const *)pages,
+      .keys = keys,
+      .values = values,
+      .head_size = head_size,
+      .heads = heads,
+      .scale = scale,
+      .soft_cap = soft_cap,
+      .window = window,
+      .first_position = first_position,
+      .tokens = tokens,
+      .queries = queries + offset,
+      .out = out + offset,
+      .stride = stride,
+      .scores = scores,
+      .score_stride = score_stride,
+      .wide = wide,
+  };
+  tiers[tier].kernels->attend(&a);
+}
+
 int64_t tokenlog_read(int32_t tier, const uint8_t *memory, int64_t bytes) {
   int64_t sum;
   tiers[tier].kernels->read_all(memory, bytes, &sum);

@@ -3,6 +3,9 @@
 
 enum { LANES = 8 };
 
+// Registers of positions, and of channels, that attention works on with 4 queries.
+enum { SCORE_PARTS = 1, VALUE_PARTS = 2 };
+
 // Tokens at once: what fits in 16 registers.
 #define BYTES_TOKENS 4
 #define WORDS_TOKENS 3
@@ -16,6 +19,12 @@ typedef __m256 floats;
 static inline ints load(const void *p) { return _mm256_loadu_si256(p); }
 static inline floats zero(void) { return _mm256_setzero_ps(); }
 static inline floats load_halves(const uint8_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+static inline floats load_floats(const float *p) { return _mm256_loadu_ps(p); }
+static inline floats all(float x) { return _mm256_set1_ps(x); }
+static inline floats fma_floats(floats a, floats b, floats c) { return _mm256_fmadd_ps(a, b, c); }
+// a < b ? a : b and a > b ? a : b, so the second where one is not a number.
+static inline floats smaller(floats a, floats b) { return _mm256_min_ps(a, b); }
+static inline floats larger(floats a, floats b) { return _mm256_max_ps(a, b); }
 static inline void store(float *p, floats v) { _mm256_storeu_ps(p, v); }
 static inline floats fma_scaled(floats sum, floats ws, float xs, floats acc) {
   return _mm256_fmadd_ps(sum, _mm256_mul_ps(ws, _mm256_set1_ps(xs)), acc);

@@ -3,6 +3,9 @@
 
 enum { LANES = 16 };
 
+// Registers of positions, and of channels, that attention works on with 4 queries.
+enum { SCORE_PARTS = 2, VALUE_PARTS = 4 };
+
 // Tokens at once: what fits in 32 registers.
 #define BYTES_TOKENS 12
 #define WORDS_TOKENS 12
@@ -16,6 +19,12 @@ typedef __m512 floats;
 static inline ints load(const void *p) { return _mm512_loadu_si512(p); }
 static inline floats zero(void) { return _mm512_setzero_ps(); }
 static inline floats load_halves(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+static inline floats load_floats(const float *p) { return _mm512_loadu_ps(p); }
+static inline floats all(float x) { return _mm512_set1_ps(x); }
+static inline floats fma_floats(floats a, floats b, floats c) { return _mm512_fmadd_ps(a, b, c); }
+// a < b ? a : b and a > b ? a : b, so the second where one is not a number.
+static inline floats smaller(floats a, floats b) { return _mm512_min_ps(a, b); }
+static inline floats larger(floats a, floats b) { return _mm512_max_ps(a, b); }
 static inline void store(float *p, floats v) { _mm512_storeu_ps(p, v); }
 static inline floats fma_scaled(floats sum, floats ws, float xs, floats acc) {
   return _mm512_fmadd_ps(sum, _mm512_mul_ps(ws, _mm512_set1_ps(xs)), acc);

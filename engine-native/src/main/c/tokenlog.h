@@ -7,9 +7,12 @@
 #include <stdint.h>
 
 // Raised whenever anything in this file changes its meaning. The Java side refuses every other number.
-#define TOKENLOG_ABI 3
+#define TOKENLOG_ABI 4
 
-enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16 };
+enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16, TOKENLOG_PAGE = 32 };
+
+// How keys and values are kept.
+enum { TOKENLOG_KV16 = 0, TOKENLOG_KV32 = 1 };
 
 #define TOKENLOG_API __attribute__((visibility("default")))
 
@@ -52,6 +55,17 @@ TOKENLOG_API void tokenlog_multiply(int32_t tier, int32_t code, const uint8_t *p
                                     int32_t from_row, int32_t to_row, const int16_t *codes, const int8_t *bytes,
                                     const float *scales, const int32_t *offsets, int32_t tokens, float *out,
                                     int64_t out_offset, int64_t out_stride);
+
+// Attention of `heads` query heads that share a key-value head, for `tokens` positions from first_position on. Page i of the
+// KV cache, at address pages[i], holds positions 32 i and following: at byte `keys` of it their keys [head_size][32], at byte
+// `values` their values [32][head_size]. Head h of token t begins at offset + t * stride + h * head_size in `queries` and in
+// `out`. Scores are scaled, then capped if soft_cap is not 0; a token sees `window` positions, itself included, or all if it
+// is 0. Room: score_stride * heads * tokens floats in `scores`, where score_stride is a multiple of 32 beyond the last
+// position; 32 * head_size floats in `wide`.
+TOKENLOG_API void tokenlog_attend(int32_t tier, int32_t type, const int64_t *pages, int64_t keys, int64_t values,
+                                  int32_t head_size, int32_t heads, float scale, float soft_cap, int32_t window,
+                                  int32_t first_position, int32_t tokens, const float *queries, float *out, int64_t offset,
+                                  int64_t stride, float *scores, int64_t score_stride, float *wide);
 
 // Reads memory as fast as it can be read; `bytes` is a multiple of 64. The result depends on every byte.
 TOKENLOG_API int64_t tokenlog_read(int32_t tier, const uint8_t *memory, int64_t bytes);

@@ -127,6 +127,119 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
   free(x), free(scales), free(codes), free(bytes), free(offsets), free(weights), free(weight_scales), free(packed), free(out);
 }
 
+static uint32_t bits_of(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  return bits;
+}
+
+static float of_bits(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, 4);
+  return x;
+}
+
+// As docs/numerics.md has it, for numbers.
+static float exponential(float x) {
+  const float c = fmaxf(fminf(x, 89), -104), rounded = fmaf(c, 0x1.715476p+0f, 0x1.8p+23f), n = rounded - 0x1.8p+23f;
+  const float r = fmaf(n, 0x1.05c61p-29f, fmaf(n, -0x1.62e43p-1f, c));
+  const float coefficients[] = {0x1.120ba2p-7f, 0x1.55551ap-5f, 0x1.5554dcp-3f, 0.5f, 1, 1};
+  float p = 0x1.6d113cp-10f;
+  for (int i = 0; i < 6; i++) p = fmaf(p, r, coefficients[i]);
+  const int exponent = (int)n, half = exponent >> 1;
+  return p * of_bits((uint32_t)(half + 127) << 23) * of_bits((uint32_t)(exponent - half + 127) << 23);
+}
+
+static float hyperbolic_tangent(float x) {
+  const float s = x * x, coefficients[] = {0x1.58048ep-6f, -0x1.b9258ap-5f, 0x1.110e1cp-3f, -0x1.555552p-2f};
+  float p = -0x1.8f8de4p-8f;
+  for (int i = 0; i < 4; i++) p = fmaf(p, s, coefficients[i]);
+  if (fabsf(x) < 0.625f) return fmaf(x, s * p, x);
+  return copysignf(1 - 2 / (exponential(2 * fabsf(x)) + 1), x);
+}
+
+static float by_halves(float *partials) {
+  for (int half = 8; half; half /= 2)
+    for (int k = 0; k < half; k++) partials[k] += partials[k + half];
+  return partials[0];
+}
+
+// A number of a page of the KV cache.
+static float kept(int type, int64_t page, int64_t offset, int element) {
+  const uint8_t *p = (const uint8_t *)page + offset;
+  if (type == TOKENLOG_KV32) {
+    float x;
+    memcpy(&x, p + 4 * element, 4);
+    return x;
+  }
+  uint16_t x;
+  memcpy(&x, p + 2 * element, 2);
+  return widen(x);
+}
+
+static void attention(int tier, int type, int head_size, int heads, int tokens, int window, float cap) {
+  const int positions = tokens + below(150), first = positions - tokens, pages = (positions + 31) / 32;
+  const int64_t head_bytes = 32L * head_size * (type == TOKENLOG_KV32 ? 4 : 2), keys = 0, values = head_bytes;
+  const int64_t stride = heads * head_size + below(3), offset = below(5), score_stride = 32 * pages;
+  const size_t numbers = offset + (tokens - 1) * stride + heads * head_size;
+  float *q = memory(4 * numbers), *out = memory(4 * numbers), *scores = memory(4 * score_stride * heads * tokens);
+  float *wide = memory(4 * 32 * head_size);
+  int64_t *page = memory(8 * pages);
+  for (size_t i = 0; i < numbers; i++) q[i] = number() * 1e-3f, out[i] = -7777;
+  for (int p = 0; p < pages; p++) {
+    // Up to the last byte of the values: what no token sees may be anything.
+    uint8_t *bytes = memory(values + head_bytes);
+    for (int i = 0; i < values + head_bytes; i++) bytes[i] = random_bits();
+    page[p] = (int64_t)bytes;
+    for (int slot = 0; slot < 32 && 32 * p + slot < positions; slot++)
+      for (int c = 0; c < head_size; c++) {
+        const uint16_t k = half(), v = half();
+        const float wide_k = number(), wide_v = number();
+        const int key = c * 32 + slot, value = slot * head_size + c;
+        if (type == TOKENLOG_KV32) {
+          memcpy(bytes + keys + 4 * key, &wide_k, 4);
+          memcpy(bytes + values + 4 * value, &wide_v, 4);
+        } else {
+          memcpy(bytes + keys + 2 * key, &k, 2);
+          memcpy(bytes + values + 2 * value, &v, 2);
+        }
+      }
+  }
+  tokenlog_attend(tier, type, page, keys, values, head_size, heads, 0.125f, cap, window, first, tokens, q, out, offset, stride,
+                  scores, score_stride, wide);
+  float *e = memory(4 * positions), *expected = memory(4 * numbers);
+  for (size_t i = 0; i < numbers; i++) expected[i] = -7777;
+  for (int t = 0; t < tokens; t++)
+    for (int h = 0; h < heads; h++) {
+      const float *x = q + offset + t * stride + h * head_size;
+      const int last = first + t, begin = window && last >= window ? last - window + 1 : 0;
+      float largest = -INFINITY, sums[16] = {0};
+      for (int i = begin; i <= last; i++) {
+        float partials[16] = {0};
+        for (int c = 0; c < head_size; c++)
+          partials[c % 16] = fmaf(x[c], kept(type, page[i / 32], keys, c * 32 + i % 32), partials[c % 16]);
+        e[i] = by_halves(partials) * 0.125f;
+        if (cap != 0) e[i] = cap * hyperbolic_tangent(e[i] / cap);
+        largest = fmaxf(largest, e[i]);
+      }
+      for (int i = begin; i <= last; i++) {
+        e[i] = exponential(e[i] - largest);
+        sums[i % 16] += e[i];
+      }
+      const float sum = by_halves(sums);
+      for (int c = 0; c < head_size; c++) {
+        float *y = expected + offset + t * stride + h * head_size + c;
+        *y = 0;
+        for (int i = begin; i <= last; i++)
+          *y = fmaf(e[i] / sum, kept(type, page[i / 32], values, i % 32 * head_size + c), *y);
+      }
+    }
+  for (size_t i = 0; i < numbers; i++)
+    if (bits_of(out[i]) != bits_of(expected[i])) fail("attention", tier, head_size, heads, positions, (int)i);
+  for (int p = 0; p < pages; p++) free((void *)page[p]);
+  free(page), free(wide), free(scores), free(out), free(q), free(e), free(expected);
+}
+
 static void read_everything(int tier) {
   for (int bytes = 64; bytes < 1024; bytes += 64) {
     uint8_t *p = memory(bytes);
@@ -165,6 +278,13 @@ int main(int count, char **argument) {
         for (int code = 0; code < tokenlog_codes(); code++, cases++)
           compare(tier, code, columns[c], 1 + below(50), tokens, group,
                   tokenlog_code_activations(code) == 16 && below(2) ? 2047 : 127);
+      }
+    const int head_sizes[] = {2, 12, 16, 20, 40, 64, 80, 128};
+    for (size_t h = 0; h < sizeof head_sizes / sizeof *head_sizes; h++)
+      for (int heads = 1; heads < 9; heads++) {
+        const int window = below(2) ? 0 : 1 + below(70), tokens = 1 + below(4);
+        attention(tier, below(2), head_sizes[h], heads, tokens, window, below(3) ? 0 : 0.5f + below(50));
+        cases++;
       }
     read_everything(tier);
     printf("%s: all equal\n", tokenlog_tier_name(tier));

@@ -6,6 +6,7 @@ import dev.tokenlog.engine.compute.ElementaryFunction;
 import dev.tokenlog.engine.compute.Kernels;
 import dev.tokenlog.engine.compute.KvCache;
 import dev.tokenlog.engine.compute.KvLayout;
+import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.compute.PreparedMatrix;
 import dev.tokenlog.engine.compute.QuantizedActivations;
 import dev.tokenlog.engine.compute.ScalarKernels;
@@ -15,8 +16,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
-/// Quantized products and the quantization of activations in C; everything else by other kernels.
-/// The same bits as [ScalarKernels].
+/// Quantized products, the quantization of activations and attention in C; everything else by other
+/// kernels. The same bits as [ScalarKernels].
 final class NativeKernels implements Kernels {
 
     /// A constant, so that the compiler turns calls into plain ones that allocate nothing.
@@ -27,6 +28,9 @@ final class NativeKernels implements Kernels {
 
     /// Multiply-adds of one call: a few tenths of a millisecond, since a garbage collection waits.
     private static final long PRODUCTS_PER_CALL = 1 << 25;
+
+    /// A type of the KV cache that the library does not know.
+    private static final int UNKNOWN = -1;
 
     /// Rows that are packed together (`TOKENLOG_TILE`).
     private static final int TILE = 16;
@@ -319,17 +323,148 @@ final class NativeKernels implements Kernels {
             int offset,
             int stride,
             Workspace workspace) {
-        portable.attend(
-                cache,
-                shape,
-                keyValueHead,
-                firstPosition,
-                tokens,
-                queries,
-                out,
-                offset,
-                stride,
-                workspace);
+        int type = type(cache.layout().type());
+        if (type == UNKNOWN || tokens == 0) {
+            portable.attend(
+                    cache,
+                    shape,
+                    keyValueHead,
+                    firstPosition,
+                    tokens,
+                    queries,
+                    out,
+                    offset,
+                    stride,
+                    workspace);
+            return;
+        }
+        checkAttention(
+                cache, shape, firstPosition, tokens, queries, out, offset, stride, workspace);
+        findPages(cache, shape.firstVisible(firstPosition), firstPosition + tokens, workspace);
+        // Tokens, then heads, so few that a call is short.
+        long products = 2L * shape.headSize() * (firstPosition + tokens);
+        int heads = Math.clamp(PRODUCTS_PER_CALL / products, 1, shape.group());
+        int together = heads < shape.group() ? 1 : tokensPerCall(products * heads);
+        for (int token = 0; token < tokens; token += together) {
+            for (int head = 0; head < shape.group(); head += heads) {
+                attend(
+                        type,
+                        cache.layout(),
+                        shape,
+                        keyValueHead,
+                        Math.min(heads, shape.group() - head),
+                        firstPosition + token,
+                        Math.min(together, tokens - token),
+                        queries,
+                        out,
+                        offset + token * stride + head * shape.headSize(),
+                        stride,
+                        workspace);
+            }
+        }
+    }
+
+    private static int tokensPerCall(long products) {
+        return Math.clamp(PRODUCTS_PER_CALL / products, 1, Workspace.ATTENTION_TOKENS);
+    }
+
+    private static int type(KvType type) {
+        if (type == KvType.KV16) {
+            return 0;
+        }
+        return type == KvType.KV32 ? 1 : UNKNOWN;
+    }
+
+    /// What Java would have found out by itself.
+    private static void checkAttention(
+            KvCache cache,
+            AttentionShape shape,
+            int firstPosition,
+            int tokens,
+            float[] queries,
+            float[] out,
+            int offset,
+            int stride,
+            Workspace workspace) {
+        long groupWidth = (long) shape.group() * shape.headSize();
+        long end = offset + (tokens - 1L) * stride + groupWidth;
+        if (firstPosition < 0
+                || tokens < 0
+                || tokens > Workspace.ATTENTION_TOKENS
+                || firstPosition + tokens > workspace.positions()
+                || (long) tokens * shape.group() * workspace.positions() > workspace.scores().length
+                || shape.headSize() * KvLayout.PAGE_POSITIONS > workspace.page().length
+                || shape.headSize() != cache.layout().headSize(shape.layer())
+                || offset < 0
+                || stride < 0
+                || end > queries.length
+                || end > out.length) {
+            throw new IllegalArgumentException(
+                    "%s: %d tokens from %d on by %d, room for %d, from %d of %d and %d"
+                            .formatted(
+                                    shape,
+                                    tokens,
+                                    firstPosition,
+                                    stride,
+                                    workspace.positions(),
+                                    offset,
+                                    queries.length,
+                                    out.length));
+        }
+    }
+
+    /// Addresses of the pages of positions `first` to `end`; the caller keeps them alive.
+    private static void findPages(KvCache cache, int first, int end, Workspace workspace) {
+        long bytes = cache.layout().pageBytes();
+        int lastPage = (end - 1) / KvLayout.PAGE_POSITIONS;
+        for (int page = first / KvLayout.PAGE_POSITIONS; page <= lastPage; page++) {
+            MemorySegment memory = cache.page(page);
+            if (!memory.isNative() || memory.byteSize() < bytes) {
+                throw new IllegalArgumentException("page " + page + " is " + memory);
+            }
+            workspace.addresses()[page] = memory.address();
+        }
+    }
+
+    private void attend(
+            int type,
+            KvLayout layout,
+            AttentionShape shape,
+            int keyValueHead,
+            int heads,
+            int firstPosition,
+            int tokens,
+            float[] queries,
+            float[] out,
+            int offset,
+            int stride,
+            Workspace workspace) {
+        try {
+            FUNCTIONS
+                    .attend()
+                    .invokeExact(
+                            tier.number(),
+                            type,
+                            MemorySegment.ofArray(workspace.addresses()),
+                            layout.keys(shape.layer(), keyValueHead),
+                            layout.values(shape.layer(), keyValueHead),
+                            shape.headSize(),
+                            heads,
+                            shape.scale(),
+                            shape.softCap(),
+                            shape.window(),
+                            firstPosition,
+                            tokens,
+                            MemorySegment.ofArray(queries),
+                            MemorySegment.ofArray(out),
+                            (long) offset,
+                            (long) stride,
+                            MemorySegment.ofArray(workspace.scores()),
+                            (long) workspace.positions(),
+                            MemorySegment.ofArray(workspace.page()));
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
     }
 
     @Override

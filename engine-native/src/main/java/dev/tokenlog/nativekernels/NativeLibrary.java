@@ -1,6 +1,7 @@
 package dev.tokenlog.nativekernels;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -35,10 +36,11 @@ record NativeLibrary(
         MethodHandle unmap,
         MethodHandle quantize,
         MethodHandle multiply,
+        MethodHandle attend,
         MethodHandle read) {
 
     /// `TOKENLOG_ABI` of the header that this class was written for.
-    static final int ABI = 3;
+    static final int ABI = 4;
 
     /// @param usable whether this processor and operating system have its instructions
     record Tier(int number, String name, boolean usable) {}
@@ -143,6 +145,28 @@ record NativeLibrary(
                                 ADDRESS,
                                 JAVA_LONG,
                                 JAVA_LONG),
+                        kernel(
+                                symbols,
+                                "tokenlog_attend",
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_LONG,
+                                JAVA_LONG,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_FLOAT,
+                                JAVA_FLOAT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                ADDRESS,
+                                JAVA_LONG,
+                                JAVA_LONG,
+                                ADDRESS,
+                                JAVA_LONG,
+                                ADDRESS),
                         function(
                                 symbols,
                                 "tokenlog_read",

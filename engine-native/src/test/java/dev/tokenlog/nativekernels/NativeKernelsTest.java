@@ -13,7 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Every tier that this processor has gives the bits of the scalar reference, whatever the shape,
-/// from weights that end where memory ends.
+/// from weights and a KV cache that end where memory ends.
 class NativeKernelsTest {
 
     /// Each with other sizes, ranges of rows and group sizes.
@@ -39,7 +39,9 @@ class NativeKernelsTest {
 
     private static void compare(KernelProbe.Usable usable, long seed) {
         try {
-            new KernelCases(usable.kernels(), seed, GuardedMemory::allocate).products();
+            KernelCases cases = new KernelCases(usable.kernels(), seed, GuardedMemory::allocate);
+            cases.products();
+            cases.attention();
         } catch (AssertionError difference) {
             throw new AssertionError(
                     usable.detail() + ", seed " + seed + ": " + difference.getMessage(),

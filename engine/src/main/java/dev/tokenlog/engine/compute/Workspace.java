@@ -24,6 +24,7 @@ public final class Workspace {
     final float[] elements = new float[ELEMENTS];
     private final int queries;
     private float[] scores = new float[0];
+    private long[] addresses = new long[0];
     private int positions;
 
     /// @param columns of the widest matrix
@@ -46,15 +47,27 @@ public final class Workspace {
         if (count > positions) {
             positions = Math.ceilDiv(count, KvLayout.PAGE_POSITIONS) * KvLayout.PAGE_POSITIONS;
             scores = new float[Math.multiplyExact(queries, positions)];
+            addresses = new long[positions / KvLayout.PAGE_POSITIONS];
         }
     }
 
     /// Scores of a tile of queries; query `i` begins at `i * positions()`.
-    float[] scores() {
+    public float[] scores() {
         return scores;
     }
 
-    int positions() {
+    /// Room for this many scores of a query: whole pages.
+    public int positions() {
         return positions;
+    }
+
+    /// Room for where the pages of a sequence lie, for kernels that hand them on by address.
+    public long[] addresses() {
+        return addresses;
+    }
+
+    /// Room for the keys or values of one head in a page, widened.
+    public float[] page() {
+        return keys;
     }
 }

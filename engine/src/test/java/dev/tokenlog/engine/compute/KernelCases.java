@@ -22,6 +22,7 @@ public final class KernelCases {
         1040
     };
     private static final int[] TOKENS = {1, 2, 3, 5, 8, 12, 16, 17, 31, 32, 33, 64, 65};
+    private static final int[] HEAD_SIZES = {2, 8, 12, 16, 20, 32, 40, 64, 80, 128};
     private static final float GUARD = -7777.25f;
 
     private final Kernels reference = new ScalarKernels();
@@ -33,7 +34,7 @@ public final class KernelCases {
         this(kernels, seed, (arena, bytes) -> arena.allocate(bytes, 1));
     }
 
-    /// @param memory where weights are put
+    /// @param memory where weights and the KV cache are put
     public KernelCases(Kernels kernels, long seed, Memory memory) {
         this.kernels = kernels;
         this.random = new Random(seed);
@@ -81,10 +82,19 @@ public final class KernelCases {
                 floatProduct(columns, tokens);
             }
         }
-        for (int headSize : new int[] {2, 8, 12, 16, 20, 32, 40, 64, 80, 128}) {
+        for (int headSize : HEAD_SIZES) {
             rotate(headSize);
+        }
+        attention();
+        embeddings();
+        functions();
+    }
+
+    /// What is stored and what is read of it.
+    public void attention() {
+        for (int headSize : HEAD_SIZES) {
             for (KvType type : KvType.values()) {
-                for (int group : new int[] {1, 2, 3}) {
+                for (int group : new int[] {1, 2, 3, 4, 7, 8}) {
                     attention(type, headSize, group, 0, 0);
                     attention(type, headSize, group, 1 + random.nextInt(70), 0);
                     attention(type, headSize, group, 0, 0.5f + random.nextFloat());
@@ -92,8 +102,6 @@ public final class KernelCases {
                 }
             }
         }
-        embeddings();
-        functions();
     }
 
     void quantize(ActivationCode code, int columns) {
@@ -250,7 +258,7 @@ public final class KernelCases {
             List<MemorySegment> expectedPages = pages(arena, layout, positions);
             List<MemorySegment> actualPages = new ArrayList<>();
             for (MemorySegment page : expectedPages) {
-                actualPages.add(arena.allocate(page.byteSize()).copyFrom(page));
+                actualPages.add(memory.allocate(arena, page.byteSize()).copyFrom(page));
             }
             for (int position = 0; position < positions; position++) {
                 float[] keys = numbers(keyValueHeads * headSize);
