@@ -55,7 +55,7 @@ public final class ArrivalLatency {
         try (Model model = BenchmarkModels.open(options);
                 CpuExecutor executor = BenchmarkModels.executor(model, options);
                 ModelTokenizer tokenizer = ModelTokenizer.open(model.folder())) {
-            WarmUp.run(executor, Duration.ofSeconds(10));
+            WarmUp.run(executor, Duration.ofSeconds(4));
             try (StepLoop loop = StepLoop.start(executor, tokenizer, StepLoopOptions.standard())) {
                 ArrivalLatency benchmark =
                         new ArrivalLatency(loop, executor.plan().vocabularySize(), options);
