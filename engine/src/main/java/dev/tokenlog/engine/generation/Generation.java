@@ -24,6 +24,8 @@ final class Generation implements GenerationHandle {
 
     private int length;
 
+    private int contextLength;
+
     private volatile boolean stopRequested;
 
     private Sequence sequence;
@@ -37,6 +39,15 @@ final class Generation implements GenerationHandle {
 
     private int completed;
     private int logitRow = -1;
+
+    /// Null: nothing is guessed.
+    private PromptLookup lookup;
+
+    /// Guessed tokens in the step that comes or was last.
+    private int drafts;
+
+    private int drafted;
+    private int accepted;
     private boolean started;
     private long admitted;
     private long prefillStarted;
@@ -88,6 +99,7 @@ final class Generation implements GenerationHandle {
             int contextLength,
             Set<Integer> endOfSequence,
             Supplier<TextStream> texts) {
+        this.contextLength = contextLength;
         if (!request.stop().isEmpty()) {
             words = texts.get();
             stopTexts = new StopTexts(request.stop());
@@ -95,7 +107,7 @@ final class Generation implements GenerationHandle {
         seen = SeenTokens.ofPrompt(request, vocabularySize);
         Finish finish = null;
         for (int id : request.doneIds()) {
-            finish = complete(id, contextLength, endOfSequence);
+            finish = complete(id, endOfSequence);
             if (finish != null) {
                 break;
             }
@@ -103,8 +115,10 @@ final class Generation implements GenerationHandle {
         return finish;
     }
 
-    void admit(Sequence newSequence) {
+    /// @param guesses null if nothing may be guessed
+    void admit(Sequence newSequence, PromptLookup guesses) {
         sequence = newSequence;
+        lookup = guesses;
         admitted = System.nanoTime();
     }
 
@@ -121,6 +135,10 @@ final class Generation implements GenerationHandle {
     /// Before each step. A text that outgrows the rotary factors it was read by is read again.
     void beginStep() {
         logitRow = -1;
+        drafts = 0;
+        if (lookup != null) {
+            lookup.clear();
+        }
         int kept = sequence.fit(length);
         if (kept < cached) {
             cached = kept;
@@ -132,7 +150,39 @@ final class Generation implements GenerationHandle {
         return cached < prefill;
     }
 
-    /// Puts its next tokens into a batch: one if it decodes, up to `most` of its text otherwise.
+    /// Guesses its next tokens.
+    ///
+    /// @return how many
+    int guess() {
+        if (lookup == null) {
+            return 0;
+        }
+        lookup.look(text, length);
+        return guessed();
+    }
+
+    /// Guessed tokens that could be computed: the last one of an answer is never guessed, and a
+    /// text does not grow into other rotary factors within a step.
+    int guessed() {
+        if (lookup == null) {
+            return 0;
+        }
+        int rest = Math.min(request.maxTokens() - completed, contextLength - length) - 1;
+        return Math.min(lookup.size(), Math.min(rest, sequence.fitted() - length));
+    }
+
+    /// How likely a guessed token is right, if those before it are.
+    double acceptance() {
+        return lookup.rate();
+    }
+
+    /// Has one more of the guessed tokens computed in the next step.
+    void draftOneMore() {
+        drafts++;
+    }
+
+    /// Puts its next tokens into a batch: if it decodes, one and those that are guessed to follow
+    /// it, each of which wants logits; up to `most` of its text otherwise.
     ///
     /// @return how many
     int fill(Batch batch, int most) {
@@ -141,31 +191,76 @@ final class Generation implements GenerationHandle {
             prefillStarted = System.nanoTime();
         }
         int count = Math.min(isPrefilling() ? most : 1, length - cached);
-        sequence.reserve(cached + count);
+        sequence.reserve(cached + count + drafts);
         for (int position = cached; position < cached + count; position++) {
             boolean last = position == length - 1;
             int row = batch.add(sequence, text[position], position, last);
             logitRow = last ? row : logitRow;
         }
         cached += count;
-        return count;
+        for (int i = 0; i < drafts; i++) {
+            batch.add(sequence, lookup.token(i), cached++, true);
+        }
+        drafted += drafts;
+        return count + drafts;
     }
 
-    /// Its row of logits in the batch that was stepped last, or -1.
+    /// The row of logits that follow its text in the batch that was stepped last, or -1. Those that
+    /// follow each guessed token come next.
     int logitRow() {
         return logitRow;
     }
 
-    /// Chooses the next token from its row of logits and tells the listener.
+    int drafts() {
+        return drafts;
+    }
+
+    /// A step with guessed tokens gave numbers that are none, which a wrong guess may have done:
+    /// reads its text again and guesses no more.
+    void startOver(Sequence fresh) {
+        sequence.close();
+        sequence = fresh;
+        lookup = null;
+        cached = 0;
+        prefill = length;
+    }
+
+    /// Chooses the next tokens from its rows of logits and tells the listener: one, and one more
+    /// for each guessed token that is the one chosen. The cache keeps what belongs to the text.
     ///
     /// @return how this ends the generation, or null if it does not
     Finish decode(
-            float[] logits,
-            int offset,
+            Batch batch,
             Sampler sampler,
             LogProbabilities logProbabilities,
-            int contextLength,
             Set<Integer> endOfSequence) {
+        int row = logitRow;
+        Finish finish = decode(batch, row, sampler, logProbabilities, endOfSequence);
+        int right = 0;
+        while (lookup != null
+                && lookup.confirm(text[length - 1])
+                && right < drafts
+                && finish == null
+                && !stopRequested) {
+            right++;
+            accepted++;
+            finish = decode(batch, row + right, sampler, logProbabilities, endOfSequence);
+        }
+        if (cached > length - 1) {
+            cached = length - 1;
+            sequence.truncate(cached);
+        }
+        return finish;
+    }
+
+    private Finish decode(
+            Batch batch,
+            int row,
+            Sampler sampler,
+            LogProbabilities logProbabilities,
+            Set<Integer> endOfSequence) {
+        float[] logits = batch.logits();
+        int offset = row * batch.vocabularySize();
         int index = completed;
         int token = sampler.sample(logits, offset, request.sampling(), seen, index, 0);
         TokenLogProbability logprob =
@@ -176,7 +271,7 @@ final class Generation implements GenerationHandle {
             firstToken = System.nanoTime();
         }
         append(token);
-        Finish finish = complete(token, contextLength, endOfSequence);
+        Finish finish = complete(token, endOfSequence);
         listener.onToken(index, token, logprob);
         return finish;
     }
@@ -188,7 +283,7 @@ final class Generation implements GenerationHandle {
         text[length++] = token;
     }
 
-    private Finish complete(int token, int contextLength, Set<Integer> endOfSequence) {
+    private Finish complete(int token, Set<Integer> endOfSequence) {
         completed++;
         if (seen != null) {
             seen.output(token);
@@ -217,7 +312,9 @@ final class Generation implements GenerationHandle {
                         completed,
                         queue,
                         firstToken == 0 ? 0 : firstToken - prefillStarted,
-                        firstToken == 0 ? 0 : now - firstToken));
+                        firstToken == 0 ? 0 : now - firstToken,
+                        drafted,
+                        accepted));
     }
 
     void release() {

@@ -36,10 +36,14 @@ public interface GenerationListener {
             double logprob, int[] alternativeIds, double[] alternativeLogprobs) {}
 
     /// @param prefillNanos from the first step of the prompt to its first token
+    /// @param draftedTokens tokens that were guessed and computed ahead
+    /// @param acceptedTokens those of them that the sampler chose: each saved a step
     record Statistics(
             int promptTokens,
             int completionTokens,
             long queueNanos,
             long prefillNanos,
-            long decodeNanos) {}
+            long decodeNanos,
+            int draftedTokens,
+            int acceptedTokens) {}
 }

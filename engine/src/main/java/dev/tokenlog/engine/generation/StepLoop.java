@@ -41,6 +41,7 @@ public final class StepLoop implements GenerationEngine {
     // The rest belongs to the loop's thread.
     private final Batch batch;
     private final StepPace pace;
+    private final Speculation speculation;
     private final Sampler sampler;
     private final LogProbabilities logProbabilities;
     private final List<Generation> arrived = new ArrayList<>();
@@ -62,8 +63,11 @@ public final class StepLoop implements GenerationEngine {
         this.options = options;
         this.nanoTime = nanoTime;
         this.contextLength = executor.plan().contextLength();
-        this.batch = executor.newBatch(options.maxStepTokens(), options.maxSequences());
-        this.pace = new StepPace(options.maxSequences());
+        this.batch =
+                executor.newBatch(
+                        options.maxStepTokens(), options.maxSequences() + options.maxDrafts());
+        this.pace = new StepPace(options.maxSequences() + options.maxDrafts());
+        this.speculation = new Speculation(pace, options.maxSequences(), options.maxDrafts());
         this.sampler = new Sampler(executor.plan().vocabularySize());
         this.logProbabilities = new LogProbabilities(executor.plan().vocabularySize());
         this.thread = Thread.ofPlatform().name("engine-loop").unstarted(this::run);
@@ -230,7 +234,7 @@ public final class StepLoop implements GenerationEngine {
         while (!waiting.isEmpty() && fits(waiting.peek())) {
             Generation generation = waiting.poll();
             try {
-                generation.admit(executor.newSequence());
+                generation.admit(executor.newSequence(), newLookup());
                 active.add(generation);
                 cachedTokens += generation.mostTokens(contextLength);
             } catch (RuntimeException e) {
@@ -238,6 +242,10 @@ public final class StepLoop implements GenerationEngine {
             }
         }
         activeCount = active.size();
+    }
+
+    private PromptLookup newLookup() {
+        return options.maxDrafts() == 0 ? null : new PromptLookup(options.maxDrafts());
     }
 
     private boolean fits(Generation generation) {
@@ -274,19 +282,20 @@ public final class StepLoop implements GenerationEngine {
     }
 
     /// One token of each generation that decodes; then pieces of the prompts that are not read yet,
-    /// as many tokens in all as [StepPace] allows.
+    /// as many tokens in all as [StepPace] allows. Where nobody reads, guessed tokens have the
+    /// room.
     private void fill() {
         List<Generation> readers = new ArrayList<>();
+        List<Generation> decoders = new ArrayList<>();
         for (Generation generation : List.copyOf(active)) {
-            if (!begin(generation)) {
-                continue;
-            }
-            if (generation.isPrefilling()) {
-                readers.add(generation);
-            } else {
-                fill(generation, 1);
+            if (begin(generation)) {
+                (generation.isPrefilling() ? readers : decoders).add(generation);
             }
         }
+        if (readers.isEmpty() && options.maxDrafts() > 0) {
+            speculation.choose(decoders, batch.maxTokens() - decoders.size());
+        }
+        decoders.forEach(generation -> fill(generation, 1));
         decodeTokens = batch.size();
         if (!readers.isEmpty()) {
             read(readers);
@@ -331,19 +340,16 @@ public final class StepLoop implements GenerationEngine {
 
     private void advance(Generation generation) {
         if (generation.sequence().isNonFinite()) {
+            if (generation.drafts() > 0) {
+                generation.startOver(executor.newSequence());
+                return;
+            }
             throw new EngineException(Reason.NON_FINITE, "the model computed a NaN or an infinity");
         }
         if (generation.logitRow() < 0) {
             return;
         }
-        Finish finish =
-                generation.decode(
-                        batch.logits(),
-                        generation.logitRow() * batch.vocabularySize(),
-                        sampler,
-                        logProbabilities,
-                        contextLength,
-                        endOfSequence);
+        Finish finish = generation.decode(batch, sampler, logProbabilities, endOfSequence);
         if (finish != null) {
             end(generation, listener -> listener.onFinished(finish));
         }

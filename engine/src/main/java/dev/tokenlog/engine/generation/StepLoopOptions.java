@@ -9,14 +9,23 @@ package dev.tokenlog.engine.generation;
 ///   prompt does not stall them
 /// @param maxCachedTokens tokens that all sequences in the loop may keep in their KV caches
 ///   together
+/// @param maxDrafts guessed tokens in one step, of all sequences; 0: nothing is guessed
 public record StepLoopOptions(
-        int maxSequences, int maxStepTokens, int maxPrefillChunk, long maxCachedTokens) {
+        int maxSequences,
+        int maxStepTokens,
+        int maxPrefillChunk,
+        long maxCachedTokens,
+        int maxDrafts) {
+
+    /// Guessed tokens in a step unless asked otherwise.
+    public static final int DRAFTS = 15;
 
     public StepLoopOptions {
         if (maxSequences < 1
                 || maxStepTokens < maxSequences
                 || maxPrefillChunk < 1
-                || maxCachedTokens < 1) {
+                || maxCachedTokens < 1
+                || maxDrafts < 0) {
             throw new IllegalArgumentException(
                     "maxSequences "
                             + maxSequences
@@ -26,8 +35,20 @@ public record StepLoopOptions(
                             + maxPrefillChunk
                             + ", maxCachedTokens "
                             + maxCachedTokens
-                            + ": each at least 1, and a step must take a token of each sequence");
+                            + ", maxDrafts "
+                            + maxDrafts
+                            + ": each at least 1 (drafts 0), and a step must take a token of each sequence");
         }
+    }
+
+    public StepLoopOptions(
+            int maxSequences, int maxStepTokens, int maxPrefillChunk, long maxCachedTokens) {
+        this(maxSequences, maxStepTokens, maxPrefillChunk, maxCachedTokens, DRAFTS);
+    }
+
+    public StepLoopOptions withDrafts(int drafts) {
+        return new StepLoopOptions(
+                maxSequences, maxStepTokens, maxPrefillChunk, maxCachedTokens, drafts);
     }
 
     /// Sixteen sequences, 64 tokens a step, 64 Ki tokens of cache.

@@ -15,8 +15,17 @@ final class StepPace {
     /// Time of a step with a piece of a prompt, in steps without.
     static final double MIXED = 2;
 
-    /// Mixed steps after which the time of those without is out of date.
+    /// Steps after which a time is out of date for those that read prompts,
     static final int KNOWN_FOR = 64;
+
+    /// and for those that only decode.
+    private static final int REMEMBERED_FOR = 256;
+
+    /// What one more token is thought to add while nothing is known about it, and how many more may
+    /// be tried at once.
+    private static final double UNKNOWN_TOKEN = 0.05;
+
+    private static final int UNKNOWN_TOKENS = 2;
 
     /// Prompt tokens in the first mixed step, when nothing is known about their time.
     private static final int FIRST = 4;
@@ -31,16 +40,17 @@ final class StepPace {
     /// Nanoseconds of a step by its number of tokens, none of them of a prompt; 0: not known.
     private final double[] alone;
 
-    /// Mixed steps since.
-    private final int[] age;
+    /// The step in which that was.
+    private final long[] timedAt;
 
+    private long steps;
     private double perPromptToken;
     private boolean mixedBefore;
 
-    /// @param mostDecoding tokens in a step without prompts
+    /// @param mostDecoding tokens in a step without prompts, guessed ones included
     StepPace(int mostDecoding) {
         alone = new double[mostDecoding + 1];
-        age = new int[mostDecoding + 1];
+        timedAt = new long[mostDecoding + 1];
     }
 
     /// @param decoding tokens of those that decode
@@ -50,7 +60,7 @@ final class StepPace {
         if (decoding == 0 || most == 0) {
             return most;
         }
-        if (alone[decoding] == 0 || age[decoding] >= KNOWN_FOR) {
+        if (!isKnown(decoding, KNOWN_FOR)) {
             return 0;
         }
         if (perPromptToken == 0) {
@@ -62,16 +72,16 @@ final class StepPace {
     /// After a step of at least one token.
     void stepped(int decoding, int prompt, long nanos) {
         double time = Math.max(1, nanos);
+        steps++;
         if (prompt == 0) {
             alone[decoding] = average(alone[decoding], time);
-            age[decoding] = 0;
+            timedAt[decoding] = steps;
         } else if (decoding == 0) {
             // Many prompt tokens together are quicker than few: good for a first guess only.
             if (!mixedBefore) {
                 perPromptToken = average(perPromptToken, time / prompt);
             }
         } else {
-            age[decoding]++;
             if (alone[decoding] > 0) {
                 mixed(decoding, prompt, Math.max(0, time - alone[decoding]) / prompt);
             }
@@ -87,9 +97,19 @@ final class StepPace {
         }
     }
 
-    /// Nanoseconds of a step of this many tokens without prompts; 0: not known.
-    double alone(int decoding) {
-        return alone[decoding];
+    /// Nanoseconds that a step of so many tokens without prompts is expected to take; 0: nothing is
+    /// known that is near enough.
+    double expected(int tokens) {
+        for (int less = tokens; less > 0 && less >= tokens - UNKNOWN_TOKENS; less--) {
+            if (isKnown(less, REMEMBERED_FOR)) {
+                return alone[less] * (1 + UNKNOWN_TOKEN * (tokens - less));
+            }
+        }
+        return 0;
+    }
+
+    private boolean isKnown(int tokens, int steps) {
+        return alone[tokens] > 0 && this.steps - timedAt[tokens] < steps;
     }
 
     private static double average(double before, double now) {

@@ -16,12 +16,15 @@ public final class HashExecutor implements Executor {
     public static final int POISON = 13;
 
     private final ModelPlan plan;
+    private int memory = Integer.MAX_VALUE;
+    private int fragileFrom = Integer.MAX_VALUE;
     private final int maxCached;
     private final int longestShortText;
     private Thread caller;
     private int steps;
     private int largestBatch;
     private int sequencesOpen;
+    private int sequencesMade;
     private int mostNeighbours;
     private int failAtStep = -1;
     private long nanos;
@@ -49,6 +52,18 @@ public final class HashExecutor implements Executor {
         this.maxCached = contextLength;
     }
 
+    /// What follows depends on so many last tokens only, so that texts begin to repeat themselves.
+    HashExecutor remembering(int tokens) {
+        memory = tokens;
+        return this;
+    }
+
+    /// [#POISON] does nothing before this position.
+    HashExecutor poisonousFrom(int position) {
+        fragileFrom = position;
+        return this;
+    }
+
     synchronized void failAtStep(int step) {
         failAtStep = step;
     }
@@ -68,6 +83,10 @@ public final class HashExecutor implements Executor {
 
     synchronized int mostNeighbours() {
         return mostNeighbours;
+    }
+
+    synchronized int sequencesMade() {
+        return sequencesMade;
     }
 
     synchronized int sequencesOpen() {
@@ -92,6 +111,7 @@ public final class HashExecutor implements Executor {
     @Override
     public synchronized Sequence newSequence() {
         sequencesOpen++;
+        sequencesMade++;
         return new TokenSequence();
     }
 
@@ -121,13 +141,20 @@ public final class HashExecutor implements Executor {
             sequence.append(batch.token(i), batch.position(i));
             if (batch.logitRow(i) >= 0) {
                 logits(
-                        sequence.longText ? sequence.tokens.reversed() : sequence.tokens,
+                        remembered(sequence.tokens, sequence.longText),
                         batch.logits(),
                         batch.logitRow(i) * plan.vocabularySize(),
                         plan.vocabularySize());
             }
         }
         mostNeighbours = Math.max(mostNeighbours, distinct.size());
+    }
+
+    /// What the logits are a hash of.
+    List<Integer> remembered(List<Integer> tokens, boolean longText) {
+        int first = Math.max(0, tokens.size() - memory);
+        List<Integer> last = tokens.subList(first, tokens.size());
+        return longText ? last.reversed() : last;
     }
 
     static void logits(List<Integer> tokens, float[] logits, int offset, int vocabularySize) {
@@ -167,7 +194,8 @@ public final class HashExecutor implements Executor {
             require(position < longestShortText || longText, "position " + position + " unfitted");
             require(token >= 0 && token < plan.vocabularySize(), "token " + token);
             tokens.add(token);
-            nonFinite |= token == POISON;
+            boolean harmless = fragileFrom != Integer.MAX_VALUE && position < fragileFrom;
+            nonFinite |= token == POISON && !harmless;
         }
 
         @Override

@@ -7,7 +7,6 @@ import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.generation.GenerationListener.Finish;
 import dev.tokenlog.engine.generation.GenerationListener.Reason;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -37,7 +36,7 @@ class StepLoopTest {
     }
 
     /// Token 2 has no text, the others one to three letters.
-    private static String text(int id) {
+    static String text(int id) {
         return id == END ? "" : "abcdefgh".substring(id % 6, id % 6 + 1 + id % 3);
     }
 
@@ -54,39 +53,8 @@ class StepLoopTest {
                 false);
     }
 
-    private record Expected(List<Integer> tokens, Reason reason, String stop) {}
-
-    /// What a request must give, computed one token at a time, without a loop.
-    ///
-    /// @param longestShortText texts of more tokens are read otherwise
-    private static Expected alone(GenerationRequest r, int longestShortText) {
-        Sampler sampler = new Sampler(VOCABULARY);
-        SeenTokens seen = new SeenTokens(VOCABULARY);
-        seen.prompt(r.promptIds());
-        List<Integer> tokens = new ArrayList<>(Arrays.stream(r.promptIds()).boxed().toList());
-        float[] logits = new float[VOCABULARY];
-        List<Integer> made = new ArrayList<>();
-        StringBuilder text = new StringBuilder();
-        while (true) {
-            boolean isLong = tokens.size() > longestShortText;
-            HashExecutor.logits(isLong ? tokens.reversed() : tokens, logits, 0, VOCABULARY);
-            int token = sampler.sample(logits, 0, r.sampling(), seen, made.size(), 0);
-            made.add(token);
-            tokens.add(token);
-            seen.output(token);
-            text.append(text(token));
-            if (token == END) {
-                return new Expected(made, Reason.STOP, null);
-            }
-            for (String stop : r.stop()) {
-                if (text.indexOf(stop) >= 0) {
-                    return new Expected(made, Reason.STOP, stop);
-                }
-            }
-            if (made.size() == r.maxTokens() || tokens.size() == CONTEXT) {
-                return new Expected(made, Reason.LENGTH, null);
-            }
-        }
+    private LoneRun.Result alone(GenerationRequest request, int longestShortText) {
+        return new LoneRun(executor, END, StepLoopTest::text).of(request, longestShortText);
     }
 
     @Test
@@ -102,19 +70,20 @@ class StepLoopTest {
                             sequences,
                             sequences + random.nextInt(20),
                             1 + random.nextInt(8),
-                            CONTEXT + random.nextInt(300));
+                            CONTEXT + random.nextInt(300),
+                            random.nextInt(4));
             List<GenerationRequest> requests = new ArrayList<>();
-            List<Expected> expected = new ArrayList<>();
+            List<LoneRun.Result> expected = new ArrayList<>();
             List<Recorder> recorders = new ArrayList<>();
             while (requests.size() < 12) {
                 GenerationRequest whole = randomRequest(random);
-                Expected result = alone(whole, bound);
+                LoneRun.Result result = alone(whole, bound);
                 // Some go on after tokens that an earlier run has made.
                 int done = random.nextBoolean() ? 0 : random.nextInt(result.tokens().size() + 1);
                 requests.add(resumed(whole, result.tokens().subList(0, done)));
                 recorders.add(new Recorder(done, count -> {}));
                 expected.add(
-                        new Expected(
+                        new LoneRun.Result(
                                 result.tokens().subList(done, result.tokens().size()),
                                 result.reason(),
                                 result.stop()));
@@ -143,8 +112,13 @@ class StepLoopTest {
     }
 
     private static GenerationRequest randomRequest(Random random) {
+        return randomRequest(random, VOCABULARY);
+    }
+
+    /// @param vocabulary above [HashExecutor#POISON]
+    static GenerationRequest randomRequest(Random random, int vocabulary) {
         int[] prompt =
-                random.ints(1 + random.nextInt(40), HashExecutor.POISON + 1, VOCABULARY).toArray();
+                random.ints(1 + random.nextInt(40), HashExecutor.POISON + 1, vocabulary).toArray();
         SamplingParameters sampling =
                 switch (random.nextInt(4)) {
                     case 0 -> SamplingParameters.greedy();
@@ -166,7 +140,7 @@ class StepLoopTest {
                 random.nextInt(6) == 0);
     }
 
-    private static GenerationRequest resumed(GenerationRequest r, List<Integer> done) {
+    static GenerationRequest resumed(GenerationRequest r, List<Integer> done) {
         return new GenerationRequest(
                 r.id(),
                 r.promptIds(),

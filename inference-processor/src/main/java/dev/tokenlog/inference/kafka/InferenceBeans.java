@@ -52,6 +52,7 @@ final class InferenceBeans {
                         sequences,
                         Math.max(STEP_TOKENS, sequences),
                         PREFILL_CHUNK,
-                        configuration.limits().tokens()));
+                        configuration.limits().tokens(),
+                        configuration.limits().drafts()));
     }
 }

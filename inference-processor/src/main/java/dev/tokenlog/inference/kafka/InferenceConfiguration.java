@@ -73,6 +73,10 @@ public interface InferenceConfiguration {
         @WithDefault("16")
         int sequences();
 
+        /// Guessed tokens in one step; 0: nothing is guessed.
+        @WithDefault("15")
+        int drafts();
+
         /// Prompts that wait in memory.
         @WithDefault("1000")
         int heldPrompts();

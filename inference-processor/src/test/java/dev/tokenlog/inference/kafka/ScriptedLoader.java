@@ -154,7 +154,7 @@ public class ScriptedLoader implements ModelLoader {
                                 reason,
                                 null,
                                 new GenerationListener.Statistics(
-                                        request.promptIds().length, ids.length, 0, 0, 0)));
+                                        request.promptIds().length, ids.length, 0, 0, 0, 0, 0)));
             }
         }
     }
