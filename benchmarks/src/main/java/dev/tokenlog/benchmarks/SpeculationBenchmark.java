@@ -28,15 +28,18 @@ import java.util.concurrent.CompletableFuture;
 /// run into circles; "random" is at temperature 2, where nothing repeats.
 public final class SpeculationBenchmark {
 
-    private static final int PROMPT = 32;
+    private static final int PROMPT = 64;
+    private static final int PERIOD = 16;
 
     private final int tokens;
     private final int rounds;
     private final int vocabulary;
+    private final double penalty;
 
     private SpeculationBenchmark(int vocabulary, Map<String, String> options) {
         this.vocabulary = vocabulary;
         this.tokens = BenchmarkModels.number(options, "tokens", 128);
+        this.penalty = Double.parseDouble(options.getOrDefault("penalty", "1"));
         this.rounds = BenchmarkModels.number(options, "rounds", 5);
     }
 
@@ -46,52 +49,55 @@ public final class SpeculationBenchmark {
                 CpuExecutor executor = BenchmarkModels.executor(model, options);
                 ModelTokenizer tokenizer = ModelTokenizer.open(model.folder())) {
             WarmUp.run(executor, Duration.ofSeconds(4));
+            // Two loops on one executor: one waits while the other works.
             StepLoopOptions loop = StepLoopOptions.standard();
-            SpeculationBenchmark benchmark =
-                    new SpeculationBenchmark(executor.plan().vocabularySize(), options);
-            for (String batch : options.getOrDefault("batch", "1,4").split(",")) {
-                int sequences = Integer.parseInt(batch);
-                benchmark.compare(executor, tokenizer, loop, "repeating", 0, sequences);
-                benchmark.compare(executor, tokenizer, loop, "random", 2, sequences);
+            try (StepLoop plain = StepLoop.start(executor, tokenizer, loop.withDrafts(0));
+                    StepLoop guessing = StepLoop.start(executor, tokenizer, loop)) {
+                SpeculationBenchmark benchmark =
+                        new SpeculationBenchmark(executor.plan().vocabularySize(), options);
+                for (String batch : options.getOrDefault("batch", "1,4").split(",")) {
+                    int sequences = Integer.parseInt(batch);
+                    benchmark.compare(plain, guessing, "repeating", 0, sequences);
+                    benchmark.compare(plain, guessing, "random", 2, sequences);
+                }
             }
         }
     }
 
     private void compare(
-            CpuExecutor executor,
-            ModelTokenizer tokenizer,
-            StepLoopOptions options,
+            StepLoop plainLoop,
+            StepLoop guessingLoop,
             String what,
             double temperature,
             int sequences) {
         Total plain = new Total();
         Total guessed = new Total();
         for (int round = -1; round < rounds; round++) {
-            // One loop at a time: an executor has one thread. Warm costs are part of the measure.
-            for (boolean guessing : new boolean[] {false, true}) {
-                StepLoopOptions these = guessing ? options : options.withDrafts(0);
-                try (StepLoop loop = StepLoop.start(executor, tokenizer, these)) {
-                    Total total = guessing ? guessed : plain;
-                    total.add(generate(loop, temperature, sequences, round), round);
-                }
+            boolean first = round % 2 == 0;
+            for (boolean guessing : new boolean[] {first, !first}) {
+                StepLoop loop = guessing ? guessingLoop : plainLoop;
+                Total total = guessing ? guessed : plain;
+                total.add(generate(loop, temperature, sequences, round), round);
             }
         }
         System.out.printf(
                 Locale.ROOT,
-                "%s, batch %d: %.1f tokens/s without, %.1f with guesses (%.3f ×); per 100 tokens %.1f"
-                        + " guessed, %.1f of them right%n",
+                "%s, batch %d: %.1f tokens/s a stream without, %.1f with guesses (%.3f ×); of %d tokens"
+                        + " %.1f %% guessed, %.1f %% guessed right%n",
                 what,
                 sequences,
                 plain.rate(),
                 guessed.rate(),
                 guessed.rate() / plain.rate(),
+                guessed.tokens,
                 100.0 * guessed.drafted / guessed.tokens,
                 100.0 * guessed.accepted / guessed.tokens);
     }
 
     /// Sums over rounds; those before the first are for the compilers.
     private static final class Total {
-        private final List<Double> rates = new ArrayList<>();
+        private double nanos;
+        private long behindFirst;
         private long tokens;
         private long drafted;
         private long accepted;
@@ -100,19 +106,17 @@ public final class SpeculationBenchmark {
             if (round < 0) {
                 return;
             }
-            double rate = 0;
             for (GenerationListener.Statistics s : all) {
-                rate += (s.completionTokens() - 1) / (s.decodeNanos() / 1e9);
+                nanos += s.decodeNanos();
+                behindFirst += s.completionTokens() - 1;
                 tokens += s.completionTokens();
                 drafted += s.draftedTokens();
                 accepted += s.acceptedTokens();
             }
-            rates.add(rate);
         }
 
         double rate() {
-            double[] sorted = rates.stream().mapToDouble(Double::doubleValue).sorted().toArray();
-            return sorted[sorted.length / 2];
+            return behindFirst / (nanos / 1e9);
         }
     }
 
@@ -129,12 +133,14 @@ public final class SpeculationBenchmark {
 
     private GenerationRequest request(double temperature, int seed) {
         int[] ids = new int[PROMPT];
-        Arrays.setAll(ids, i -> (i + 1 + 17 * seed) * 7919 % vocabulary);
+        boolean repeating = temperature == 0;
+        Arrays.setAll(
+                ids, i -> ((repeating ? i % PERIOD : i) + 20 + 17 * seed) * 7919 % vocabulary);
         return new GenerationRequest(
                 "speculation",
                 ids,
                 new int[0],
-                new SamplingParameters(temperature, 0, 1, 0, 1, 0, 0, seed),
+                new SamplingParameters(temperature, 0, 1, 0, repeating ? penalty : 1, 0, 0, seed),
                 tokens,
                 List.of(),
                 -1,

@@ -1,6 +1,7 @@
 package dev.tokenlog.engine.generation;
 
 import java.util.Arrays;
+import java.util.function.Supplier;
 
 /// Guesses how a text goes on: as it did where its last tokens stood before (prompt lookup, "Prompt
 /// Lookup Decoding", Saxena 2023). A guess changes no token: it is only computed ahead of the
@@ -8,7 +9,8 @@ import java.util.Arrays;
 ///
 /// The place is the one where most tokens before it are the same, the last one of equals. How often
 /// guesses come true is counted by the number of equal tokens, whether they are computed or not, so
-/// that a text that begins to repeat itself is noticed.
+/// that a text that begins to repeat itself is noticed. A generation begins with what those before
+/// it have found.
 final class PromptLookup {
 
     /// Fewest equal tokens.
@@ -22,17 +24,30 @@ final class PromptLookup {
 
     private static final double FIRST_RATE = 0.5;
     private static final double WEIGHT_OF_NEWS = 0.1;
+    private static final double WEIGHT_FOR_ALL = 0.01;
 
     private final int[] guess;
     private int size;
     private int next;
     private int equal;
-    private final double[] rates = new double[LONGEST + 1];
+    private final double[] rates;
 
+    /// Those of all generations.
+    private final double[] common;
+
+    private PromptLookup(int most, double[] common) {
+        this.guess = new int[most];
+        this.common = common;
+        this.rates = common.clone();
+    }
+
+    /// For generations of one loop.
+    ///
     /// @param most tokens of a guess
-    PromptLookup(int most) {
-        guess = new int[most];
-        Arrays.fill(rates, FIRST_RATE);
+    static Supplier<PromptLookup> upTo(int most) {
+        double[] common = new double[LONGEST + 1];
+        Arrays.fill(common, FIRST_RATE);
+        return () -> new PromptLookup(most, common);
     }
 
     /// Guesses what follows `text[0..length)`.
@@ -99,6 +114,7 @@ final class PromptLookup {
         }
         boolean right = guess[next] == token;
         rates[equal] += WEIGHT_OF_NEWS * ((right ? 1 : 0) - rates[equal]);
+        common[equal] += WEIGHT_FOR_ALL * ((right ? 1 : 0) - common[equal]);
         next = right ? next + 1 : size;
         return right;
     }

@@ -42,6 +42,7 @@ public final class StepLoop implements GenerationEngine {
     private final Batch batch;
     private final StepPace pace;
     private final Speculation speculation;
+    private final Supplier<PromptLookup> lookups;
     private final Sampler sampler;
     private final LogProbabilities logProbabilities;
     private final List<Generation> arrived = new ArrayList<>();
@@ -68,6 +69,8 @@ public final class StepLoop implements GenerationEngine {
                         options.maxStepTokens(), options.maxSequences() + options.maxDrafts());
         this.pace = new StepPace(options.maxSequences() + options.maxDrafts());
         this.speculation = new Speculation(pace, options.maxSequences(), options.maxDrafts());
+        this.lookups =
+                options.maxDrafts() == 0 ? () -> null : PromptLookup.upTo(options.maxDrafts());
         this.sampler = new Sampler(executor.plan().vocabularySize());
         this.logProbabilities = new LogProbabilities(executor.plan().vocabularySize());
         this.thread = Thread.ofPlatform().name("engine-loop").unstarted(this::run);
@@ -234,7 +237,7 @@ public final class StepLoop implements GenerationEngine {
         while (!waiting.isEmpty() && fits(waiting.peek())) {
             Generation generation = waiting.poll();
             try {
-                generation.admit(executor.newSequence(), newLookup());
+                generation.admit(executor.newSequence(), lookups.get());
                 active.add(generation);
                 cachedTokens += generation.mostTokens(contextLength);
             } catch (RuntimeException e) {
@@ -242,10 +245,6 @@ public final class StepLoop implements GenerationEngine {
             }
         }
         activeCount = active.size();
-    }
-
-    private PromptLookup newLookup() {
-        return options.maxDrafts() == 0 ? null : new PromptLookup(options.maxDrafts());
     }
 
     private boolean fits(Generation generation) {

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -222,7 +223,7 @@ class SpeculationTest {
 
     @Test
     void looksForTheLongestEqualPieceAndTheLastOfThose() {
-        PromptLookup lookup = new PromptLookup(4);
+        PromptLookup lookup = PromptLookup.upTo(4).get();
         int[] text = {1, 2, 3, 4, 5, 9, 2, 3, 7, 8, 1, 2, 3, 9, 6, 6, 1, 2, 3};
         lookup.look(text, text.length);
         assertThat(guess(lookup)).containsExactly(9, 6, 6, 1);
@@ -236,7 +237,7 @@ class SpeculationTest {
 
     @Test
     void aGuessThatReachesTheEndGoesOnInItself() {
-        PromptLookup lookup = new PromptLookup(5);
+        PromptLookup lookup = PromptLookup.upTo(5).get();
         int[] text = {8, 1, 2, 3, 1, 2, 3};
         lookup.look(text, text.length);
         assertThat(guess(lookup)).containsExactly(1, 2, 3, 1, 2);
@@ -248,7 +249,8 @@ class SpeculationTest {
 
     @Test
     void learnsHowOftenItIsRight() {
-        PromptLookup lookup = new PromptLookup(3);
+        Supplier<PromptLookup> lookups = PromptLookup.upTo(3);
+        PromptLookup lookup = lookups.get();
         int[] text = {4, 5, 6, 4, 5};
         double before = rateAfter(lookup, text);
         for (int i = 0; i < 30; i++) {
@@ -257,6 +259,7 @@ class SpeculationTest {
             assertThat(lookup.confirm(4)).isTrue();
         }
         double right = rateAfter(lookup, text);
+        assertThat(rateAfter(lookups.get(), text)).isBetween(before + 0.1, right - 0.1);
         for (int i = 0; i < 30; i++) {
             lookup.look(text, 5);
             assertThat(lookup.confirm(7)).isFalse();
