@@ -46,6 +46,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             BenchCommand.class,
             ArtifactsCommand.class,
             QuantizeCommand.class,
+            ExportCommand.class,
             InspectCommand.class,
             LogitsCommand.class,
             TokenizeCommand.class,

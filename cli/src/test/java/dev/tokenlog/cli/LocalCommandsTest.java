@@ -69,6 +69,46 @@ class LocalCommandsTest {
                 .anyMatch(line -> line.startsWith(second + "  BROKEN") && line.contains("config"));
     }
 
+    @Test
+    void exportWritesAnArchiveThatConvertsBackToTheSameDigest() {
+        Path store = folder.resolve("store");
+        String digest = quantized(CommandRun.demoModel(), store);
+        Path exported = folder.resolve("exported");
+
+        CommandRun export =
+                CommandRun.of(
+                        "export",
+                        digest,
+                        "--store",
+                        store.toString(),
+                        "--npz",
+                        exported.toString(),
+                        "--json");
+        assertThat(export.status()).as(export.toString()).isZero();
+        JsonNode written = Json.read(export.out(), "export");
+        String manifest = written.path("manifest").asText();
+        assertThat(manifest).endsWith("_manifest_q4.json");
+        assertThat(written.path("archive").asText()).endsWith("_quantized_q4.npz");
+        assertThat(quantized(manifest, folder.resolve("again"))).isEqualTo(digest);
+
+        Path values = folder.resolve("values.npy");
+        String name = "model.layers.2.mlp.up_proj.weight";
+        for (String model : new String[] {manifest, store.resolve(digest).toString()}) {
+            CommandRun inspect =
+                    CommandRun.of(
+                            "inspect",
+                            model,
+                            "--tensor",
+                            name,
+                            "--out",
+                            values.toString() + model.hashCode());
+            assertThat(inspect.status()).as(inspect.toString()).isZero();
+        }
+        assertThat(Path.of(values.toString() + manifest.hashCode()))
+                .hasSameBinaryContentAs(
+                        Path.of(values.toString() + store.resolve(digest).toString().hashCode()));
+    }
+
     private static String quantized(String model, Path store) {
         CommandRun run = CommandRun.of("quantize", model, "--out", store.toString());
         assertThat(run.status()).as(run.toString()).isZero();

@@ -228,7 +228,7 @@ public final class Converter {
                             .toList();
             // Files that were made of a GGUF file are no files of the source.
             List<Manifest.FileEntry> all =
-                    new ArrayList<>(source.isFolder() ? small : List.<Manifest.FileEntry>of());
+                    new ArrayList<>(source.hasOwnFiles() ? small : List.<Manifest.FileEntry>of());
             try {
                 for (Future<Manifest.FileEntry> weight : weights) {
                     all.add(weight.get());

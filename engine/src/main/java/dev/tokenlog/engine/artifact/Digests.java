@@ -126,6 +126,16 @@ public final class Digests {
         return hex(digest.digest());
     }
 
+    /// Of everything that a stream still has.
+    static String of(InputStream in) throws IOException {
+        MessageDigest digest = sha256();
+        byte[] buffer = new byte[1 << 13];
+        for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
+            digest.update(buffer, 0, read);
+        }
+        return hex(digest.digest());
+    }
+
     /// Size and digest of a file, under its name without a path.
     static Manifest.FileEntry file(Path file) {
         InputFiles.requireRegular(file);

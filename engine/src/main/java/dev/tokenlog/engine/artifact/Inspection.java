@@ -2,15 +2,19 @@ package dev.tokenlog.engine.artifact;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.format.InputFiles;
+import dev.tokenlog.engine.format.StrictJson;
 import dev.tokenlog.engine.format.gguf.GgufFile;
 import dev.tokenlog.engine.format.gguf.GgufMetadata;
 import dev.tokenlog.engine.format.gguf.GgufValue;
 import dev.tokenlog.engine.format.npy.NpyArray;
+import dev.tokenlog.engine.format.npz.NpzFile;
 import dev.tokenlog.engine.format.safetensors.SafetensorsFile;
 import dev.tokenlog.engine.tensor.Tensor;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,6 +38,10 @@ public record Inspection(
         GGUF,
         /// A numpy array.
         NPY,
+        /// An archive of numpy arrays, each as it lies there.
+        NPZ,
+        /// A manifest whose codes, scales and zero points are numpy arrays.
+        MANIFEST,
         /// A Hugging Face folder in float.
         SOURCE,
         /// A converted model.
@@ -58,8 +66,8 @@ public record Inspection(
         tensors = List.copyOf(tensors);
     }
 
-    /// Looks into a safetensors or GGUF file, a numpy array, a manifest.json or its folder, a
-    /// Hugging Face folder.
+    /// Looks into a safetensors, GGUF or NPZ file, a numpy array, a manifest of ours or of the
+    /// older forms, an artifact's or a Hugging Face folder.
     ///
     /// @throws EngineException naming what is broken or not supported
     public static Inspection of(Path path) {
@@ -81,7 +89,9 @@ public record Inspection(
         String name = path.getFileName().toString();
         Path folder = path.toAbsolutePath().getParent();
         if (name.equals(ModelFiles.MANIFEST)) {
-            return artifact(folder);
+            // The older forms name no model digest.
+            boolean ours = StrictJson.object(path).has("model_digest");
+            return ours ? artifact(folder) : manifest(path);
         }
         if (name.equals(ModelFiles.CONFIG) || name.endsWith(".safetensors.index.json")) {
             return source(folder);
@@ -93,8 +103,11 @@ public record Inspection(
         if (start.startsWith("GGUF")) {
             return gguf(path);
         }
-        if (start.startsWith("PK\u0003\u0004")) {
-            throw new EngineException(Reason.UNSUPPORTED, path + ": NPZ is not read yet");
+        if (start.startsWith("PK")) {
+            return npz(path);
+        }
+        if (name.endsWith(".json")) {
+            return manifest(path);
         }
         return safetensors(path);
     }
@@ -178,6 +191,57 @@ public record Inspection(
                         file.sha256(),
                         null);
         return new Inspection(Kind.NPY, path, Map.of(), List.of(tensor));
+    }
+
+    private static Inspection npz(Path path) {
+        try (NpzFile file = NpzFile.open(path)) {
+            Map<String, String> facts = new LinkedHashMap<>();
+            facts.put("sha256", Digests.file(path).sha256());
+            facts.put("arrays", Integer.toString(file.arrays().size()));
+            List<TensorFacts> arrays = new ArrayList<>();
+            for (NpzFile.ArrayFacts array : file.arrays()) {
+                try (InputStream numbers = file.numbers(array.key())) {
+                    arrays.add(
+                            new TensorFacts(
+                                    array.key(),
+                                    array.type().name(),
+                                    array.shape(),
+                                    null,
+                                    array.bytes(),
+                                    Digests.of(numbers),
+                                    null));
+                } catch (IOException e) {
+                    throw InputFiles.unreadable(path, e);
+                }
+            }
+            return new Inspection(Kind.NPZ, path, facts, arrays);
+        }
+    }
+
+    private static Inspection manifest(Path path) {
+        try (LooseModel model = LooseModel.open(path)) {
+            Map<String, String> facts = new LinkedHashMap<>();
+            facts.put("sha256", Digests.file(path).sha256());
+            facts.put("tensors", Integer.toString(model.loose().size()));
+            facts.put("files", Integer.toString(model.files().size()));
+            List<TensorFacts> tensors = new ArrayList<>();
+            for (LooseTensor tensor : model.loose()) {
+                long bytes = 0;
+                for (MemorySegment part : tensor.parts()) {
+                    bytes += part.byteSize();
+                }
+                tensors.add(
+                        new TensorFacts(
+                                tensor.key(),
+                                tensor.type(),
+                                tensor.storedShape(),
+                                tensor.quantization(),
+                                bytes,
+                                Digests.of(tensor.parts()),
+                                null));
+            }
+            return new Inspection(Kind.MANIFEST, path, facts, tensors);
+        }
     }
 
     private static Inspection source(Path path) {

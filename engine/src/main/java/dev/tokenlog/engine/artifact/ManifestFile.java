@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.StrictJson;
@@ -35,6 +36,14 @@ final class ManifestFile {
 
     static byte[] write(Manifest manifest) {
         return (text(manifest) + "\n").getBytes(StandardCharsets.UTF_8);
+    }
+
+    static byte[] write(ObjectNode manifest) {
+        return (text(manifest) + "\n").getBytes(StandardCharsets.UTF_8);
+    }
+
+    static ObjectNode tree(Manifest manifest) {
+        return MAPPER.valueToTree(manifest);
     }
 
     private static String text(Object value) {

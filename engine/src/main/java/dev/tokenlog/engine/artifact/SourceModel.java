@@ -22,8 +22,9 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /// A source, memory-mapped: a Hugging Face folder in float (`config.json` and safetensors), or a
-/// GGUF file, whose weights are decoded exactly when somebody asks for them, into four bytes each
-/// outside the heap. Every tensor in it is read by the plan, or skipped for a reason, or refused.
+/// GGUF file, an NPZ archive or a manifest of loose arrays, whose weights are decoded exactly when
+/// somebody asks for them, into four bytes each outside the heap. Every tensor in it is read by the
+/// plan, or skipped for a reason, or refused.
 public final class SourceModel implements Model {
 
     private final Path path;
@@ -64,7 +65,8 @@ public final class SourceModel implements Model {
         }
     }
 
-    /// @param path a Hugging Face folder, or a GGUF file
+    /// @param path a Hugging Face folder, a GGUF file, or an NPZ archive or a manifest with
+    ///   `config.json` beside it
     /// @throws EngineException `SOURCE_NOT_FOUND`; `SOURCE_UNREADABLE` naming file, tensor or key,
     ///   and offset; `UNSUPPORTED` naming the field, key, tensor or type
     public static SourceModel open(Path path) {
@@ -78,11 +80,13 @@ public final class SourceModel implements Model {
     private static SourceModel openUnchanged(Path path) {
         Path absolute = path.toAbsolutePath().normalize();
         if (Files.isRegularFile(absolute)) {
-            return openGguf(absolute);
+            return LooseModel.isManifest(absolute) || LooseModel.isArchive(absolute)
+                    ? openLoose(absolute)
+                    : openGguf(absolute);
         }
         if (!Files.isDirectory(absolute)) {
             throw new EngineException(
-                    Reason.SOURCE_NOT_FOUND, path + ": there is no such folder or GGUF file");
+                    Reason.SOURCE_NOT_FOUND, path + ": there is no such folder or file");
         }
         Arena arena = Arena.ofShared();
         boolean opened = false;
@@ -96,6 +100,24 @@ public final class SourceModel implements Model {
         } finally {
             if (!opened) {
                 arena.close();
+            }
+        }
+    }
+
+    /// Configuration and tokenizer lie beside such a file.
+    private static SourceModel openLoose(Path file) {
+        Path folder = file.getParent();
+        ModelPlan plan = ModelPlans.read(folder.resolve(ModelFiles.CONFIG));
+        LooseModel loose = LooseModel.open(file);
+        boolean opened = false;
+        try {
+            SourceModel model =
+                    new SourceModel(file, folder, plan, loose, loose.arena(), loose::close);
+            opened = true;
+            return model;
+        } finally {
+            if (!opened) {
+                loose.close();
             }
         }
     }
@@ -263,14 +285,18 @@ public final class SourceModel implements Model {
         return path;
     }
 
-    boolean isFolder() {
-        return path.equals(folder);
+    /// Whether configuration and tokenizer are files of the source, not made of it.
+    boolean hasOwnFiles() {
+        return path.equals(folder) || folder.equals(path.getParent());
     }
 
     /// The name of the folder, or of the GGUF file without its ending.
     public String name() {
         String name = path.getFileName().toString();
-        return isFolder() || !name.endsWith(GgufFolder.ENDING)
+        if (!path.equals(folder) && hasOwnFiles()) {
+            return LooseModel.nameOf(path);
+        }
+        return path.equals(folder) || !name.endsWith(GgufFolder.ENDING)
                 ? name
                 : name.substring(0, name.length() - GgufFolder.ENDING.length());
     }

@@ -10,8 +10,10 @@ import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
 import dev.tokenlog.engine.artifact.GgufFolder;
+import dev.tokenlog.engine.artifact.Inspection;
 import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.artifact.TensorValues;
 import dev.tokenlog.engine.format.npy.NpyArray;
 import dev.tokenlog.engine.format.safetensors.SafetensorsFile;
 import dev.tokenlog.engine.tensor.NumberCode;
@@ -27,6 +29,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiFunction;
@@ -373,6 +376,71 @@ class FuzzTest {
                 new Spoiled(file, good, ByteMutations::mutate),
                 () -> tokenizer(folder),
                 new Fuzzer.Bound(400, 32L << 20));
+    }
+
+    /// The archive's bytes, spoiled where it is described: at the front and at the end.
+    private static byte[] archive(byte[] good, RandomGenerator random) {
+        if (random.nextBoolean()) {
+            return ByteMutations.mutate(good, random);
+        }
+        int tail = Math.min(good.length, 4096);
+        byte[] end = Arrays.copyOfRange(good, good.length - tail, good.length);
+        byte[] spoiled = ByteMutations.mutate(end, tail, random);
+        byte[] all = Arrays.copyOf(good, good.length - tail + spoiled.length);
+        System.arraycopy(spoiled, 0, all, good.length - tail, spoiled.length);
+        return all;
+    }
+
+    @Test
+    void archives_of_arrays() {
+        Path file = temp.resolve("a.npz");
+        List<byte[]> good =
+                Stream.of("converter.npz", "named.npz")
+                        .map(name -> bytes(TestFiles.resource("manifests/" + name)))
+                        .toList();
+        Fuzzer.run(
+                "NPZ",
+                new Spoiled(file, good, FuzzTest::archive),
+                () -> Inspection.of(file),
+                new Fuzzer.Bound(64, 8L << 20));
+    }
+
+    @Test
+    void values_in_archives_of_arrays() {
+        Path file = temp.resolve("a.npz");
+        Path out = temp.resolve("out.npy");
+        List<byte[]> good = List.of(bytes(TestFiles.resource("manifests/named.npz")));
+        Fuzzer.run(
+                "NPZ values",
+                new Spoiled(file, good, FuzzTest::archive),
+                () -> TensorValues.write(file, "transformer.layers.1.mlp.gate_proj.weight", out),
+                new Fuzzer.Bound(64, 8L << 20));
+    }
+
+    @Test
+    void manifests_of_loose_arrays() {
+        for (String form : List.of("list-form", "map-form")) {
+            Path folder =
+                    TestFiles.copy(TestFiles.resource("manifests/" + form), temp.resolve(form));
+            Path file = folder.resolve("manifest.json");
+            Fuzzer.run(
+                    "manifest " + form,
+                    new Spoiled(file, List.of(bytes(file)), FuzzTest::json),
+                    () -> Inspection.of(file),
+                    TREE);
+        }
+    }
+
+    @Test
+    void arrays_of_a_manifest() {
+        Path folder =
+                TestFiles.copy(TestFiles.resource("manifests/list-form"), temp.resolve("list"));
+        Path file = folder.resolve("layer_0_self_attn_q_proj_weight_q4_scales.npy");
+        Fuzzer.run(
+                "array of manifest",
+                new Spoiled(file, List.of(bytes(file)), ByteMutations::mutate),
+                () -> Inspection.of(folder.resolve("manifest.json")),
+                SMALL);
     }
 
     @Test

@@ -2,15 +2,14 @@ package dev.tokenlog.engine.format.npy;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
-import java.io.ByteArrayOutputStream;
+import dev.tokenlog.engine.tensor.DataType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.stream.Collectors;
+import java.util.List;
 import java.util.stream.LongStream;
 
 /// Writes an array of float32 as numpy stores it (version 1), piece by piece, so that the array
@@ -36,27 +35,11 @@ public final class NpyWriter implements AutoCloseable {
                             StandardOpenOption.CREATE,
                             StandardOpenOption.TRUNCATE_EXISTING,
                             StandardOpenOption.WRITE);
-            writeFully(ByteBuffer.wrap(header(shape)));
+            List<Long> sizes = LongStream.of(shape).boxed().toList();
+            writeFully(ByteBuffer.wrap(NpyHeader.write(DataType.F32, sizes)));
         } catch (IOException e) {
             throw failed(e);
         }
-    }
-
-    private static byte[] header(long... shape) {
-        String dimensions =
-                LongStream.of(shape).mapToObj(Long::toString).collect(Collectors.joining(", "));
-        String tuple = shape.length == 1 ? dimensions + "," : dimensions;
-        String text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + tuple + "), }";
-        int unpadded = NpyArray.MAGIC.length + 4 + text.length() + 1;
-        String padded = text + " ".repeat(Math.ceilDiv(unpadded, 64) * 64 - unpadded) + "\n";
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        out.writeBytes(NpyArray.MAGIC);
-        out.write(1);
-        out.write(0);
-        out.write(padded.length() & 0xff);
-        out.write(padded.length() >>> 8);
-        out.writeBytes(padded.getBytes(StandardCharsets.ISO_8859_1));
-        return out.toByteArray();
     }
 
     public void write(float[] values, int from, int count) {

@@ -1,0 +1,2 @@
+/// NPZ: a zip archive of numpy arrays. Read strictly, since anybody may have written it.
+package dev.tokenlog.engine.format.npz;
