@@ -36,7 +36,7 @@ final class NativeKernels implements Kernels {
     private static final int TILE = 16;
 
     private static final String LIKELY =
-            "; free memory, or choose kernels that need no second copy: tokenlog.compute=vector";
+            "; free memory, or choose kernels that need no second copy: tokenlog.compute=scalar";
 
     private final NativeLibrary.Tier tier;
     private final Kernels portable;

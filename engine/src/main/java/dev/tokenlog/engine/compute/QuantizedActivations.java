@@ -10,26 +10,26 @@ public final class QuantizedActivations {
     private final ActivationCode code;
     private final short[] codes;
     private final float[] scales;
-    private final float[] floatCodes;
-    private final float[] transposedScales;
+    private final int[] lanes;
+    private final float[] laneScales;
     private final byte[] bytes;
     private final int[] offsets;
     private int columns;
     private int tokens;
     private int blocks;
 
-    /// Tokens that a kernel may keep side by side.
-    static final int MAX_TILE = 16;
+    /// What a kernel may round the number of tokens up to.
+    static final int TOKEN_UNIT = 4;
 
     public QuantizedActivations(ActivationCode code, int maxTokens, int maxColumns) {
         this.code = code;
         int padded = paddedColumns(maxColumns);
         int capacity = Math.multiplyExact(maxTokens, padded);
-        int tiles = Math.multiplyExact(Math.ceilDiv(maxTokens, MAX_TILE) * MAX_TILE, padded);
+        int tiles = Math.multiplyExact(Math.ceilDiv(maxTokens, TOKEN_UNIT) * TOKEN_UNIT, padded);
         this.codes = new short[capacity];
         this.scales = new float[capacity / BLOCK];
-        this.floatCodes = new float[tiles];
-        this.transposedScales = new float[tiles / BLOCK];
+        this.lanes = new int[tiles];
+        this.laneScales = new float[tiles / BLOCK];
         this.bytes = new byte[code == ActivationCode.BITS_8 ? capacity : 0];
         this.offsets = new int[bytes.length / BLOCK];
     }
@@ -89,14 +89,14 @@ public final class QuantizedActivations {
         return offsets;
     }
 
-    /// Room for a kernel that wants codes as floats, or tokens side by side: as many codes as
-    /// [#codes], rounded up to whole tiles of tokens. The layout is that kernel's business.
-    float[] floatCodes() {
-        return floatCodes;
+    /// Room for a kernel that wants codes in 32 bits, in whatever form and order is its business:
+    /// as many as [#codes], for a number of tokens rounded up to [#TOKEN_UNIT].
+    int[] lanes() {
+        return lanes;
     }
 
     /// Likewise for scales.
-    float[] transposedScales() {
-        return transposedScales;
+    float[] laneScales() {
+        return laneScales;
     }
 }

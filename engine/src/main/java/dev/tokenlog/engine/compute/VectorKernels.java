@@ -7,10 +7,10 @@ import static dev.tokenlog.engine.compute.VectorShapes.HALF_SHORTS;
 import static dev.tokenlog.engine.compute.VectorShapes.INTS;
 
 import dev.tokenlog.engine.tensor.Matrix;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
 /// Kernels in the JDK's Vector API. Same bits as [ScalarKernels], on vectors of any width.
@@ -72,11 +72,7 @@ public final class VectorKernels implements Kernels {
         if (whole < out.blocks()) {
             scalar.quantizeBlock(x, xOffset, out, token, whole);
         }
-        if (out.tokens() >= VectorQuantizedProduct.MANY_TOKENS) {
-            transpose(out, token);
-        } else if (out.code() == ActivationCode.BITS_12) {
-            toFloats(out, token);
-        }
+        VectorQuantizedProduct.arrange(out, token);
     }
 
     private static void quantizeBlock(float[] x, int from, QuantizedActivations out, int block) {
@@ -103,34 +99,11 @@ public final class VectorKernels implements Kernels {
         out.scales()[block] = tiny ? 0f : maximum / limit;
     }
 
-    /// Codes as floats, in the places of the codes.
-    private static void toFloats(QuantizedActivations out, int token) {
-        int width = out.blocks() * BLOCK;
-        for (int i = token * width; i < (token + 1) * width; i += FLOAT_LANES) {
-            ShortVector.fromArray(HALF_SHORTS, out.codes(), i)
-                    .convertShape(VectorOperators.S2F, FLOATS, 0)
-                    .reinterpretAsFloats()
-                    .intoArray(out.floatCodes(), i);
-        }
-    }
-
-    /// Puts one token beside the others of its tile: codes `[tile][column][token]`, scales
-    /// `[tile][block][token]`.
-    private static void transpose(QuantizedActivations out, int token) {
-        int blocks = out.blocks();
-        int columns = blocks * BLOCK;
-        int tile = token / FLOAT_LANES;
-        int lane = token % FLOAT_LANES;
-        short[] codes = out.codes();
-        float[] transposed = out.floatCodes();
-        for (int column = 0; column < columns; column++) {
-            transposed[(tile * columns + column) * FLOAT_LANES + lane] =
-                    codes[token * columns + column];
-        }
-        for (int block = 0; block < blocks; block++) {
-            out.transposedScales()[(tile * blocks + block) * FLOAT_LANES + lane] =
-                    out.scales()[token * blocks + block];
-        }
+    /// Weights in tiles, outside the Java heap. What the model maps stays untouched from then on,
+    /// but for the embedding, which is looked up there.
+    @Override
+    public PreparedMatrix prepare(Matrix.Quantized weights, Arena arena) {
+        return TiledMatrix.of(weights, arena);
     }
 
     @Override
@@ -144,8 +117,14 @@ public final class VectorKernels implements Kernels {
             int outOffset,
             int outStride,
             Workspace workspace) {
-        VectorQuantizedProduct.multiply(
-                weights.source(), fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
+        if (weights instanceof TiledMatrix tiles && tiles.code().activations() == x.code()) {
+            VectorQuantizedProduct.multiply(
+                    tiles, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
+        } else {
+            // No model asks for it.
+            scalar.multiply(
+                    weights, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
+        }
     }
 
     @Override

@@ -21,15 +21,12 @@ final class VectorShapes {
     static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, SHAPE);
     static final VectorSpecies<Short> SHORTS = VectorSpecies.of(short.class, SHAPE);
 
-    /// As many bytes as there are lanes of 16 bits, and lanes of 32 bits' worth of 16-bit numbers.
-    static final VectorSpecies<Byte> HALF_BYTES =
-            VectorSpecies.of(byte.class, VectorShape.forBitSize(BITS / 2));
-
     /// As many bytes as there are lanes of 32 bits; where vectors are too short for that, twice as
     /// many.
     static final VectorSpecies<Byte> QUARTER_BYTES =
             VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, BITS / 4)));
 
+    /// As many 16-bit numbers as there are lanes of 32 bits.
     static final VectorSpecies<Short> HALF_SHORTS =
             VectorSpecies.of(short.class, VectorShape.forBitSize(BITS / 2));
 

@@ -6,15 +6,33 @@ public final class Workspace {
     /// Tokens of one sequence that one call of [Kernels#attend] takes.
     public static final int ATTENTION_TOKENS = 4;
 
-    /// Rows of weights that are unpacked together.
+    /// Queries that share a load of a key or a value.
+    static final int ATTENTION_QUERIES = 4;
+
+    /// Rows of float weights that are widened together.
     static final int WEIGHT_ROWS = 4;
+
+    /// Tokens that are kept side by side beside float weights, at most.
+    static final int TILE_TOKENS = 16;
+
+    /// Rows of quantized weights that are unpacked together: two tiles.
+    static final int PRODUCT_ROWS = 2 * TiledMatrix.ROWS;
+
+    /// Tokens that unpacked weights are multiplied by before the next block is unpacked. Their
+    /// activations should stay in a core's own cache.
+    static final int PRODUCT_TOKENS = 64;
 
     /// Elements that go through a function together.
     private static final int ELEMENTS = 512;
 
-    final short[] codes;
-    final float[] scales;
-    final float[] tile = new float[4 * WEIGHT_ROWS * QuantizedActivations.MAX_TILE];
+    final short[] shorts = new short[QuantizedActivations.BLOCK * PRODUCT_ROWS];
+    final float[] floats = new float[QuantizedActivations.BLOCK * PRODUCT_ROWS];
+    final float[] scales = new float[PRODUCT_ROWS];
+    final short[] shortSums = new short[PRODUCT_TOKENS * PRODUCT_ROWS];
+    final float[] floatSums = new float[PRODUCT_TOKENS * PRODUCT_ROWS];
+    final float[] accumulators = new float[PRODUCT_TOKENS * PRODUCT_ROWS];
+    final float[] tile = new float[4 * WEIGHT_ROWS * TILE_TOKENS];
+    final float[] partialScores = new float[8 * ATTENTION_QUERIES * KvLayout.PAGE_POSITIONS];
     final short[] halves;
     final float[] weights;
     final float[] transposed;
@@ -32,10 +50,8 @@ public final class Workspace {
     /// @param headSize at most
     public Workspace(int columns, int group, int headSize) {
         int padded = QuantizedActivations.paddedColumns(columns);
-        this.codes = new short[WEIGHT_ROWS * padded];
-        this.scales = new float[WEIGHT_ROWS * padded / QuantizedActivations.BLOCK];
         this.weights = new float[WEIGHT_ROWS * padded];
-        this.transposed = new float[QuantizedActivations.MAX_TILE * padded];
+        this.transposed = new float[TILE_TOKENS * padded];
         this.keys = new float[KvLayout.PAGE_POSITIONS * headSize];
         this.values = new float[KvLayout.PAGE_POSITIONS * headSize];
         this.halves = new short[Math.max(padded, KvLayout.PAGE_POSITIONS * headSize)];

@@ -130,7 +130,7 @@ public final class KernelCases {
     }
 
     void quantizedProduct(NumberCode code, ActivationCode activations, int columns, int tokens) {
-        int rows = 1 + random.nextInt(53);
+        int rows = 1 + random.nextInt(random.nextInt(4) == 0 ? 140 : 53);
         try (Arena arena = Arena.ofShared()) {
             Matrix.Quantized weights = quantized(arena, code, rows, columns);
             QuantizedActivations x = new QuantizedActivations(activations, tokens, columns);
@@ -383,15 +383,22 @@ public final class KernelCases {
 
     /// Codes and scales that end exactly where their memory ends.
     private Matrix.Quantized quantized(Arena arena, NumberCode code, int rows, int columns) {
-        int[] sizes = {32, 64, 128, columns};
+        int[] sizes = {32, 64, 96, 128, columns};
         int groupSize = sizes[random.nextInt(sizes.length)];
         int bytesPerRow = Math.ceilDiv(columns * code.bits(), 8);
         byte[] codes = new byte[rows * bytesPerRow];
         random.nextBytes(codes);
         int groups = Math.ceilDiv(columns, groupSize);
         MemorySegment scales = memory.allocate(arena, 2L * rows * groups);
+        // Ordinary ones; with subnormal ones and zeros; with infinities and NaNs.
+        int kind = random.nextInt(8);
         for (int i = 0; i < rows * groups; i++) {
-            short scale = Float.floatToFloat16((float) random.nextGaussian() * 0.01f);
+            short scale =
+                    switch (kind) {
+                        case 0 -> Float.floatToFloat16((float) random.nextGaussian() * 0x1p-15f);
+                        case 1 -> (short) (random.nextInt(1 << 16));
+                        default -> Float.floatToFloat16((float) random.nextGaussian() * 0.01f);
+                    };
             scales.set(little(ValueLayout.JAVA_SHORT_UNALIGNED), 2L * i, scale);
         }
         MemorySegment codeBytes =
