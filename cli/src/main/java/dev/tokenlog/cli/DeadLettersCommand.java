@@ -9,7 +9,11 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "dead-letters",
         description = "Records that were given up, and why.",
-        subcommands = {DeadLettersListCommand.class, DeadLettersShowCommand.class})
+        subcommands = {
+            DeadLettersListCommand.class,
+            DeadLettersShowCommand.class,
+            DeadLettersReplayCommand.class
+        })
 final class DeadLettersCommand implements Runnable {
 
     @Mixin private CommonOptions common;
@@ -17,6 +21,6 @@ final class DeadLettersCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "list or show is missing");
+        throw new ParameterException(spec.commandLine(), "list, show or replay is missing");
     }
 }

@@ -13,7 +13,6 @@ import dev.tokenlog.contracts.ValidationRequest.ReplayRequested;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
 import dev.tokenlog.contracts.WorkerState;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -32,6 +31,7 @@ public final class TokenlogClient implements AutoCloseable {
     private final Conversions conversions;
     private final Models models;
     private final Audit audit;
+    private final DeadLetters deadLetters;
 
     private TokenlogClient(Cluster cluster) {
         this.cluster = cluster;
@@ -39,6 +39,7 @@ public final class TokenlogClient implements AutoCloseable {
         this.conversions = new Conversions(cluster);
         this.models = new Models(cluster);
         this.audit = new Audit(cluster);
+        this.deadLetters = new DeadLetters(cluster);
     }
 
     /// Connects, and finds the topics.
@@ -217,21 +218,16 @@ public final class TokenlogClient implements AutoCloseable {
 
     /// Everything that was given up, oldest first.
     public List<DeadLetterEntry> deadLetters() {
-        List<DeadLetterEntry> letters = new ArrayList<>();
-        cluster.scan(
-                List.of(Topic.DEAD_LETTERS),
-                record ->
-                        DeadLetter.of(record.raw().headers())
-                                .ifPresent(letter ->
-                                        letters.add(
-                                                new DeadLetterEntry(
-                                                        record.partition(),
-                                                        record.offset(),
-                                                        record.timestamp(),
-                                                        letter,
-                                                        record.raw().key(),
-                                                        record.raw().value()))));
-        return letters;
+        return deadLetters.list();
+    }
+
+    /// Sends a record that was given up again: to its topic and partition, with its key, value and
+    /// headers and a header [DeadLetter#RESENT]. A prompt that names a generation gets a new id.
+    ///
+    /// @throws TokenlogException `REFUSED` if it is no request of a client or an operator, or holds
+    ///   nothing
+    public ResentLetter resend(DeadLetterEntry letter) {
+        return deadLetters.send(letter);
     }
 
     /// Everything that the log holds about a generation id, a conversion id, a model id or a model

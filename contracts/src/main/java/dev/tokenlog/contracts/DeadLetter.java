@@ -1,6 +1,8 @@
 package dev.tokenlog.contracts;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -24,6 +26,10 @@ public record DeadLetter(
     public static final String REASON = "reason";
     public static final String MESSAGE = "message";
     public static final String ATTEMPT = "attempt";
+
+    /// Header of a record that was sent again: partition and offset of its dead letter, with a
+    /// dash. Begins like callers' headers, so that token events carry it too.
+    public static final String RESENT = "x-tokenlog-resent";
 
     private static final Set<String> OURS =
             Set.of(TOPIC, PARTITION, OFFSET, REASON, MESSAGE, ATTEMPT);
@@ -60,6 +66,13 @@ public record DeadLetter(
         set(letter.headers(), MESSAGE, message);
         set(letter.headers(), ATTEMPT, Integer.toString(attempt));
         return letter;
+    }
+
+    /// The headers of a dead letter that are its original's.
+    public static List<Header> original(Headers headers) {
+        return Arrays.stream(headers.toArray())
+                .filter(header -> !OURS.contains(header.key()))
+                .toList();
     }
 
     /// What a record of the topic says; empty if its headers are not those of a dead letter.

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.header.internals.RecordHeader;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -150,6 +151,66 @@ class ReplayIT {
         assertThat(itself.path("same_choices").asDouble()).isEqualTo(1);
         assertThat(itself.has("first_difference")).isFalse();
         assertThat(candidate("nobody").path("code").asText()).isEqualTo("MODEL_UNKNOWN");
+    }
+
+    /// As after a poison prompt whose cause has been mended.
+    @Test
+    void aDeadPromptIsSentAgainUnderANewId() throws Exception {
+        String body =
+                TopicDump.of(platform.bootstrap(), "prompts")
+                        .events("generation_id", id)
+                        .getFirst()
+                        .toString();
+        long letter = deadLetter("prompts", place.partition(), body, "POISON").offset();
+        CommandLine.Result sent =
+                platform.tokenlog("dead-letters", "replay", Long.toString(letter), "--json");
+        assertThat(sent.status()).as(sent.toString()).isZero();
+        JsonNode again = json(sent.out().strip());
+        assertThat(again.path("partition").asInt()).isEqualTo(place.partition());
+        String newId = again.path("generation_id").asText();
+        assertThat(newId).isNotEqualTo(id);
+        ended(newId);
+        assertThat(tokens().get(newId).tokens).isEqualTo(tokens().get(id).tokens);
+        assertThat(
+                        TopicDump.of(platform.bootstrap(), "tokens").records().stream()
+                                .filter(record -> new String(record.value()).contains(newId)))
+                .isNotEmpty()
+                .allSatisfy(record -> {
+                    assertThat(TopicDump.header(record, "x-tokenlog-resent"))
+                            .isEqualTo("0-" + letter);
+                    assertThat(TopicDump.header(record, "x-caller")).isEqualTo("anna");
+                });
+    }
+
+    @Test
+    void whatProcessorsWroteIsNotSentAgain() throws Exception {
+        long letter = deadLetter("model-manifests", 0, "{}", "INVALID_SHAPE").offset();
+        CommandLine.Result result =
+                platform.tokenlog("dead-letters", "replay", Long.toString(letter));
+        assertThat(result.status()).isEqualTo(1);
+        assertThat(result.err()).contains("only requests are");
+        assertThat(platform.tokenlog("dead-letters", "replay").status()).isEqualTo(2);
+        assertThat(platform.tokenlog("dead-letters", "replay", "999999").status()).isEqualTo(1);
+    }
+
+    private static RecordMetadata deadLetter(
+            String topic, int partition, String value, String reason) throws InterruptedException {
+        return prompts.send(
+                "dead-letters",
+                0,
+                "k",
+                value.getBytes(),
+                header("topic", topic),
+                header("partition", Integer.toString(partition)),
+                header("offset", "0"),
+                header("reason", reason),
+                header("message", "of a test"),
+                header("attempt", "4"),
+                header("x-caller", "anna"));
+    }
+
+    private static RecordHeader header(String name, String value) {
+        return new RecordHeader(name, value.getBytes());
     }
 
     private static JsonNode candidate(String model) {
