@@ -32,7 +32,7 @@ public final class Workspace {
     final float[] floatSums = new float[PRODUCT_TOKENS * PRODUCT_ROWS];
     final float[] accumulators = new float[PRODUCT_TOKENS * PRODUCT_ROWS];
     final float[] tile = new float[4 * WEIGHT_ROWS * TILE_TOKENS];
-    final float[] partialScores = new float[8 * ATTENTION_QUERIES * KvLayout.PAGE_POSITIONS];
+    final float[] partialScores = new float[4 * ATTENTION_QUERIES * KvLayout.PAGE_POSITIONS];
     final short[] halves;
     final float[] weights;
     final float[] transposed;
