@@ -70,4 +70,11 @@ TOKENLOG_API void tokenlog_attend(int32_t tier, int32_t type, const int64_t *pag
 // Reads memory as fast as it can be read; `bytes` is a multiple of 64. The result depends on every byte.
 TOKENLOG_API int64_t tokenlog_read(int32_t tier, const uint8_t *memory, int64_t bytes);
 
+// A product for measurements alone, see yardstick.c: `tiles` of 16 rows, weights of 4 or 8 bits in groups of 32 columns, each
+// group's 256 or 512 bytes of codes followed by its 16 scales, times `tokens` (a multiple of 12) rows of activations. Needs
+// what the tier avx512vnni needs; 0 if the library was built without it.
+TOKENLOG_API int32_t tokenlog_yardstick(int32_t bits, const uint8_t *weights, int64_t tiles, int32_t columns,
+                                        const char *codes, const float *scales, const int32_t *offsets, int32_t tokens,
+                                        float *out, int64_t stride);
+
 #endif

@@ -3,17 +3,16 @@ package dev.tokenlog.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.compute.KernelSelection;
-import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tensor.NumberCode;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import dev.tokenlog.engine.transformer.WarmUp;
-import dev.tokenlog.nativekernels.Yardstick;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
@@ -92,9 +91,14 @@ final class BenchCommand implements Callable<Integer> {
 
     @Option(
             names = "--compute",
+            split = ",",
             defaultValue = "auto",
-            description = "Kernels: auto, native, vector, scalar, or native-TIER (default: auto).")
-    private String compute;
+            paramLabel = "KERNELS",
+            description = {
+                "Kernels: auto, native, vector, scalar, or native-TIER (default: auto).",
+                "Several are measured in turns and shown side by side."
+            })
+    private List<String> compute;
 
     @Option(names = "--threads", description = "Threads that compute (default: all).")
     private Integer threads;
@@ -104,28 +108,136 @@ final class BenchCommand implements Callable<Integer> {
             description = "Measure the machine's limits in the same rounds (native kernels).")
     private boolean yardstick;
 
+    @Option(
+            names = "--stdin",
+            description = {
+                "In place of rounds, measure what standard input asks for, line by line:",
+                "'prompt TOKENS', or 'decode SEQUENCES TOKENS' after the first --prompt. Each answer is",
+                "a line of JSON. For programs that let several engines take turns, as benchmarks/peers."
+            })
+    private boolean stdin;
+
     @Override
     public Integer call() throws IOException {
         check();
-        CpuOptions options = options();
-        KernelSelection selection = KernelSelection.select(options.compute());
-        try (Model model = open()) {
-            long begin = System.nanoTime();
-            try (CpuExecutor executor = CpuExecutor.open(model, options, selection)) {
-                double load = (System.nanoTime() - begin) / 1e9;
-                common.terminal().err(selection.explanation());
-                WarmUp.run(executor, WARM_UP);
-                EngineMeasurement measurement =
-                        new EngineMeasurement(model, executor, prompts, decode, batches);
-                try (Limits limits = new Limits(limits(model, options.threads()))) {
-                    for (int round = 0; round <= rounds; round++) {
-                        measurement.round(round > 0, limits);
-                    }
-                }
-                report(measurement, executor, load, options.threads());
+        try (Model model = open();
+                Engines engines = new Engines()) {
+            for (String name : compute) {
+                engines.open(model, name);
+            }
+            if (stdin) {
+                answer(engines.all.getFirst());
+            } else {
+                measure(model, engines.all);
             }
         }
         return ExitStatus.DONE;
+    }
+
+    private record Engine(String name, CpuExecutor executor, double loadSeconds)
+            implements AutoCloseable {
+        @Override
+        public void close() {
+            executor.close();
+        }
+    }
+
+    private final class Engines implements AutoCloseable {
+        private final List<Engine> all = new ArrayList<>();
+
+        void open(Model model, String name) {
+            CpuOptions options = options(name);
+            KernelSelection selection = KernelSelection.select(name);
+            long begin = System.nanoTime();
+            CpuExecutor executor = CpuExecutor.open(model, options, selection);
+            all.add(new Engine(name, executor, (System.nanoTime() - begin) / 1e9));
+            common.terminal().err(selection.explanation());
+            WarmUp.run(executor, WARM_UP);
+        }
+
+        @Override
+        public void close() {
+            all.forEach(Engine::close);
+        }
+    }
+
+    private void measure(Model model, List<Engine> engines) {
+        List<BenchReport.Run> runs = new ArrayList<>();
+        EngineMeasurement.Scene scene = new EngineMeasurement.Scene(prompts, decode, batches);
+        int count = options(compute.getFirst()).threads();
+        try (MachineLimits limits = yardstick ? MachineLimits.of(model, count) : null) {
+            if (limits != null && !limits.haveProduct()) {
+                common.terminal()
+                        .err("no limit of the product: it needs AVX-512 VNNI, and int4 or int8");
+            }
+            for (Engine engine : engines) {
+                runs.add(
+                        new BenchReport.Run(
+                                engine.name(),
+                                engine.executor().numericsId(),
+                                engine.executor().description(),
+                                engine.loadSeconds(),
+                                new EngineMeasurement(model, engine.executor(), scene)));
+            }
+            for (int round = 0; round <= rounds; round++) {
+                for (BenchReport.Run run : runs) {
+                    run.measurement().round(round > 0, Optional.ofNullable(limits));
+                }
+            }
+        } finally {
+            runs.forEach(run -> run.measurement().close());
+        }
+        BenchReport report =
+                new BenchReport(
+                        what.model != null ? what.model : what.shape,
+                        what.model != null ? "" : code().label(),
+                        count,
+                        rounds,
+                        runs);
+        if (output.json) {
+            common.terminal().line(Json.text(report.json()));
+        } else {
+            report.print(common.terminal());
+        }
+    }
+
+    /// One line of JSON for each line of standard input, until it ends.
+    private void answer(Engine engine) throws IOException {
+        try (EngineRates rates = new EngineRates(engine.executor(), prompts.getFirst())) {
+            ObjectNode ready = Json.object();
+            ready.put("numerics_id", engine.executor().numericsId());
+            ready.put("compute", engine.executor().description());
+            ready.put("commit", Machine.commit());
+            ready.put("load_seconds", engine.loadSeconds());
+            say(ready);
+            BufferedReader questions = common.input();
+            for (String line = questions.readLine(); line != null; line = questions.readLine()) {
+                say(Json.object().put("tokens_per_second", rate(rates, line)));
+            }
+        }
+    }
+
+    private void say(ObjectNode answer) {
+        common.terminal().line(Json.text(answer));
+    }
+
+    private static double rate(EngineRates rates, String question) {
+        String[] words = question.strip().split(" +");
+        try {
+            if (words[0].equals("prompt") && words.length == 2) {
+                return rates.prompt(Integer.parseInt(words[1]));
+            }
+            if (words[0].equals("decode") && words.length == 3) {
+                return rates.decode(Integer.parseInt(words[1]), Integer.parseInt(words[2]))
+                        .tokensPerSecond();
+            }
+        } catch (NumberFormatException e) {
+            throw new CommandFailure(
+                    ExitStatus.USAGE, "--stdin: '%s': %s".formatted(question, e.getMessage()), e);
+        }
+        throw CommandFailure.usage(
+                "--stdin: '%s': expected 'prompt TOKENS' or 'decode SEQUENCES TOKENS'"
+                        .formatted(question));
     }
 
     private void check() {
@@ -136,6 +248,9 @@ final class BenchCommand implements Callable<Integer> {
                         && batches.stream().allMatch(n -> n > 0);
         if (!positive) {
             throw CommandFailure.usage("--prompt, --decode, --batch and --rounds are at least 1");
+        }
+        if (stdin && (compute.size() > 1 || yardstick)) {
+            throw CommandFailure.usage("--stdin measures one engine, without a yardstick");
         }
     }
 
@@ -148,8 +263,8 @@ final class BenchCommand implements Callable<Integer> {
                         CommandFailure.usage("--codes %s: expected int4 or int8".formatted(label)));
     }
 
-    private CpuOptions options() {
-        CpuOptions options = CpuOptions.automatic().withCompute(compute);
+    private CpuOptions options(String kernels) {
+        CpuOptions options = CpuOptions.automatic().withCompute(kernels);
         try {
             return threads == null ? options : options.withThreads(threads);
         } catch (IllegalArgumentException e) {
@@ -157,7 +272,7 @@ final class BenchCommand implements Callable<Integer> {
         }
     }
 
-    private Model open() throws IOException {
+    private Model open() {
         if (what.model != null) {
             if (codes != null) {
                 throw CommandFailure.usage("--codes goes with --shape: a model has its own");
@@ -166,78 +281,5 @@ final class BenchCommand implements Callable<Integer> {
         }
         ModelShape shape = ModelShape.of(what.shape);
         return new RandomWeights(shape.plan(), code());
-    }
-
-    /// Products of the code that the first layer's queries have.
-    private Optional<Yardstick> limits(Model model, int threads) {
-        if (!yardstick) {
-            return Optional.empty();
-        }
-        String tensor = model.plan().layers().getFirst().attention().queryTensor();
-        return switch (model.matrix(tensor)) {
-            case Matrix.Quantized weights -> Optional.of(Yardstick.open(weights.code(), threads));
-            case Matrix.Float weights ->
-                    throw CommandFailure.usage(
-                            "--yardstick measures quantized products: this model is in float");
-        };
-    }
-
-    /// The yardstick, where it was asked for.
-    record Limits(Optional<Yardstick> yardstick) implements AutoCloseable {
-        @Override
-        public void close() {
-            yardstick.ifPresent(Yardstick::close);
-        }
-    }
-
-    private void report(
-            EngineMeasurement measurement, CpuExecutor executor, double load, int threads) {
-        if (output.json) {
-            ObjectNode answer = Json.object();
-            answer.put("model", what.model != null ? what.model : what.shape);
-            if (what.model == null) {
-                answer.put("codes", code().label());
-            }
-            answer.put("numerics_id", executor.numericsId());
-            answer.put("compute", executor.description());
-            answer.put("threads", threads);
-            answer.put("machine", Machine.processor());
-            answer.put("processors", Runtime.getRuntime().availableProcessors());
-            answer.put("java", Runtime.version().toString());
-            answer.put("commit", Machine.commit());
-            answer.put("rounds", rounds);
-            answer.put("load_seconds", load);
-            answer.set("figures", measurement.json());
-            common.terminal().line(Json.text(answer));
-            return;
-        }
-        common.terminal()
-                .line(
-                        "%s %s %s, %s, %s, commit %s; load %.2f s"
-                                .formatted(
-                                        what.model != null ? what.model : what.shape,
-                                        what.model != null ? "" : code().label(),
-                                        executor.numericsId(),
-                                        executor.description(),
-                                        Machine.processor(),
-                                        Machine.commit(),
-                                        load));
-        Table table = new Table("figure", "unit", "median", "least", "most", "of the limit");
-        for (EngineMeasurement.Figure figure : measurement.figures()) {
-            table.row(
-                    figure.name(),
-                    figure.unit(),
-                    number(figure.median()),
-                    number(figure.least()),
-                    number(figure.most()),
-                    figure.ratio().isPresent()
-                            ? "%.2f".formatted(figure.ratio().getAsDouble())
-                            : "");
-        }
-        table.print(common.terminal());
-    }
-
-    private static String number(double value) {
-        return String.format(Locale.ROOT, value < 100 ? "%.1f" : "%.0f", value);
     }
 }

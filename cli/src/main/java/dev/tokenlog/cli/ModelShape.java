@@ -1,10 +1,8 @@
 package dev.tokenlog.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlans;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -64,29 +62,20 @@ enum ModelShape {
         return Arrays.stream(values()).map(ModelShape::label).collect(Collectors.joining(", "));
     }
 
-    ModelPlan plan() throws IOException {
-        Path config = Files.createTempFile("shape", ".json");
-        try {
-            Files.writeString(
-                    config,
-                    """
-                    {"model_type": "llama", "hidden_size": %d, "intermediate_size": %d,
-                     "num_hidden_layers": %d, "num_attention_heads": %d, "num_key_value_heads": %d,
-                     "vocab_size": %d, "tie_word_embeddings": %s, "max_position_embeddings": %d,
-                     "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu"}
-                    """
-                            .formatted(
-                                    hidden,
-                                    intermediate,
-                                    layers,
-                                    heads,
-                                    keyValueHeads,
-                                    vocabulary,
-                                    tied,
-                                    CONTEXT));
-            return ModelPlans.read(config);
-        } finally {
-            Files.delete(config);
-        }
+    ModelPlan plan() {
+        ObjectNode config = Json.object();
+        config.put("model_type", "llama");
+        config.put("hidden_size", hidden);
+        config.put("intermediate_size", intermediate);
+        config.put("num_hidden_layers", layers);
+        config.put("num_attention_heads", heads);
+        config.put("num_key_value_heads", keyValueHeads);
+        config.put("vocab_size", vocabulary);
+        config.put("tie_word_embeddings", tied);
+        config.put("max_position_embeddings", CONTEXT);
+        config.put("rms_norm_eps", 1e-5);
+        config.put("rope_theta", 10000.0);
+        config.put("hidden_act", "silu");
+        return ModelPlans.of(config, label());
     }
 }

@@ -7,6 +7,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.compute.KernelProbe;
 import dev.tokenlog.engine.compute.KernelProbes;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -44,12 +48,16 @@ class BenchCommandTest {
         assertThat(run.status()).as(run.toString()).isZero();
         assertThat(run.out().lines()).hasSize(1);
         JsonNode answer = Json.read(run.out(), "bench");
-        assertThat(answer.path("numerics_id").asText()).isEqualTo("float-1/kv32");
-        assertThat(answer.path("compute").asText()).contains("1 thread");
+        assertThat(answer.path("runs")).hasSize(1);
+        JsonNode only = answer.path("runs").path(0);
+        assertThat(only.path("numerics_id").asText()).isEqualTo("float-1/kv32");
+        assertThat(only.path("compute").asText()).contains("1 thread");
         assertThat(answer.path("machine").asText()).isNotEmpty();
         assertThat(answer.path("commit").asText()).isNotEmpty();
-        assertThat(figure(answer, "prompt of 20").path("median").asDouble()).isPositive();
-        assertThat(figure(answer, "decode, batch 2").path("median").asDouble()).isPositive();
+        assertThat(figure(answer.path("runs").path(0), "prompt of 20").path("median").asDouble())
+                .isPositive();
+        assertThat(figure(answer.path("runs").path(0), "decode, batch 2").path("median").asDouble())
+                .isPositive();
     }
 
     @Test
@@ -73,9 +81,63 @@ class BenchCommandTest {
         assertThat(run.status()).as(run.toString()).isZero();
         JsonNode answer = Json.read(run.out(), "bench");
         assertThat(answer.path("codes").asText()).isEqualTo("int8");
-        assertThat(figure(answer, "prompt of 8").path("of_limit").asDouble()).isPositive();
-        assertThat(figure(answer, "decode, batch 1").path("of_limit").asDouble()).isPositive();
-        assertThat(figure(answer, "memory read").path("unit").asText()).isEqualTo("GB/s");
+        assertThat(figure(answer.path("runs").path(0), "prompt of 8").path("of_limit").asDouble())
+                .isPositive();
+        assertThat(
+                        figure(answer.path("runs").path(0), "decode, batch 1")
+                                .path("of_limit")
+                                .asDouble())
+                .isPositive();
+        assertThat(figure(answer.path("runs").path(0), "memory rate").path("unit").asText())
+                .isEqualTo("GB/s");
+    }
+
+    @Test
+    void severalKernelsStandSideBySide() {
+        CommandRun run = bench("--compute=scalar,vector");
+
+        assertThat(run.status()).as(run.toString()).isZero();
+        List<String> lines = run.out().lines().toList();
+        assertThat(lines.get(2)).startsWith("figure").contains("scalar", "vector");
+        assertThat(lines.get(3)).startsWith("prompt of 20").contains("(1.00)");
+    }
+
+    @Test
+    void anotherProgramAsksLineByLine() {
+        InputStream before = System.in;
+        String questions = "prompt 20\ndecode 2 3\ndecode 2 3\n";
+        System.setIn(new ByteArrayInputStream(questions.getBytes(StandardCharsets.UTF_8)));
+        CommandRun run;
+        try {
+            run = bench("--stdin");
+        } finally {
+            System.setIn(before);
+        }
+
+        assertThat(run.status()).as(run.toString()).isZero();
+        List<String> lines = run.out().lines().toList();
+        assertThat(lines).hasSize(4);
+        assertThat(Json.read(lines.getFirst(), "ready").path("load_seconds").asDouble())
+                .isPositive();
+        assertThat(lines.subList(1, 4))
+                .allSatisfy(line ->
+                        assertThat(Json.read(line, "rate").path("tokens_per_second").asDouble())
+                                .isPositive());
+    }
+
+    @Test
+    void aQuestionThatIsNoneIsRefused() {
+        InputStream before = System.in;
+        System.setIn(new ByteArrayInputStream("decode two 3\n".getBytes(StandardCharsets.UTF_8)));
+        CommandRun run;
+        try {
+            run = bench("--stdin");
+        } finally {
+            System.setIn(before);
+        }
+
+        assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
+        assertThat(run.err()).contains("decode two 3");
     }
 
     private static CommandRun bench(String option) {

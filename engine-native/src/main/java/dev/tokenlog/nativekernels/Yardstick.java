@@ -1,62 +1,83 @@
 package dev.tokenlog.nativekernels;
 
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+
 import dev.tokenlog.engine.EngineException;
-import dev.tokenlog.engine.compute.ActivationCode;
 import dev.tokenlog.engine.compute.KernelProbe;
-import dev.tokenlog.engine.compute.Kernels;
-import dev.tokenlog.engine.compute.PreparedMatrix;
-import dev.tokenlog.engine.compute.QuantizedActivations;
 import dev.tokenlog.engine.compute.ScalarKernels;
-import dev.tokenlog.engine.compute.Workspace;
-import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
+import java.util.OptionalDouble;
 
 /// What bounds a language model on this machine, measured with nothing around it: how fast memory
-/// is read, which bounds decoding one sequence, and how fast the quantized product alone is on the
-/// best tier, which bounds prompt processing.
+/// is read, which bounds decoding one sequence, and how fast weights in groups of 32 can be
+/// multiplied under the rules of `docs/numerics.md`, which bounds prompt processing. The product is
+/// none of the engine's kernels: it has the layout that suits it best and does nothing else.
 public final class Yardstick implements AutoCloseable {
 
     private static final int ROWS = 11264;
     private static final int COLUMNS = 2048;
     private static final int GROUP = 32;
-
-    /// Together larger than caches.
-    private static final int MATRICES = 24;
-
+    private static final int TILE = 16;
     private static final int TOKENS = 120;
+
+    /// Many times what caches hold.
+    private static final long BYTES = 512L << 20;
+
+    /// The best of so many counts: a limit is what the machine can do undisturbed.
+    private static final int TRIES = 3;
 
     private final Arena arena = Arena.ofShared();
     private final NativeLibrary library;
-    private final NativeLibrary.Tier tier;
-    private final Kernels kernels;
+    private final NativeLibrary.Tier best;
+    private final MethodHandle product;
     private final int threads;
-    private final ActivationCode activations;
-    private final List<PreparedMatrix> matrices = new ArrayList<>();
+    private final MemorySegment memory = arena.allocate(BYTES, 64);
+    private final MemorySegment codes = arena.allocate(2L * TOKENS * COLUMNS, 64);
+    private final MemorySegment scales = arena.allocate(4L * TOKENS * COLUMNS / GROUP, 64);
+    private final MemorySegment offsets = arena.allocate(4L * TOKENS * COLUMNS / GROUP, 64);
+    private final MemorySegment out = arena.allocate(4L * TOKENS * ROWS, 64);
 
-    private Yardstick(NativeLibrary library, NumberCode code, int threads) {
+    /// The code that [#memory] has scales for.
+    private NumberCode laidOut;
+
+    private Yardstick(NativeLibrary library, int threads) {
         this.library = library;
-        this.tier =
+        this.best =
                 library.tiers().stream()
                         .filter(NativeLibrary.Tier::usable)
                         .findFirst()
                         .orElseThrow();
-        this.kernels = new NativeKernels(tier, new ScalarKernels());
+        this.product =
+                Linker.nativeLinker()
+                        .downcallHandle(
+                                SymbolLookup.libraryLookup(library.file(), Arena.global())
+                                        .findOrThrow("tokenlog_yardstick"),
+                                FunctionDescriptor.of(
+                                        JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT, ADDRESS,
+                                        ADDRESS, ADDRESS, JAVA_INT, ADDRESS, JAVA_LONG));
         this.threads = threads;
-        this.activations = ActivationCode.beside(code);
-        Matrix.Quantized stored = random(code);
-        for (int i = 0; i < MATRICES; i++) {
-            matrices.add(kernels.prepare(stored, arena));
+        for (long at = 0; at < BYTES; at += Long.BYTES) {
+            memory.set(JAVA_LONG, at, at * 0x9E3779B97F4A7C15L);
         }
+        codes.fill((byte) 3);
+        scales.elements(JAVA_FLOAT).forEach(scale -> scale.set(JAVA_FLOAT, 0, 0.01f));
+        offsets.elements(JAVA_INT).forEach(sum -> sum.set(JAVA_INT, 0, -8 * 3 * GROUP));
     }
 
     /// @throws EngineException if native kernels cannot be used here
-    public static Yardstick open(NumberCode code, int threads) {
+    public static Yardstick open(int threads) {
         KernelProbe probe = new NativeKernelProvider().probe(new ScalarKernels()).getFirst();
         return switch (probe) {
             case KernelProbe.Unusable unusable ->
@@ -66,71 +87,91 @@ public final class Yardstick implements AutoCloseable {
                                     .formatted(unusable.reason(), unusable.remedy()));
             case KernelProbe.Usable usable ->
                     new Yardstick(
-                            ((NativeLibrary.Loaded) NativeKernels.LIBRARY).library(),
-                            code,
-                            threads);
+                            ((NativeLibrary.Loaded) NativeKernels.LIBRARY).library(), threads);
         };
     }
 
-    private Matrix.Quantized random(NumberCode code) {
-        byte[] codes = new byte[ROWS * COLUMNS * code.bits() / 8];
-        new Random(1).nextBytes(codes);
-        MemorySegment scales = arena.allocate(2L * ROWS * COLUMNS / GROUP);
-        for (long i = 0; i < scales.byteSize(); i += 2) {
-            scales.set(ValueLayout.JAVA_SHORT_UNALIGNED, i, Float.floatToFloat16(0.01f));
-        }
-        MemorySegment bytes = arena.allocate(codes.length).copyFrom(MemorySegment.ofArray(codes));
-        return new Matrix.Quantized("yardstick", code, ROWS, COLUMNS, GROUP, bytes, scales);
-    }
-
-    /// Bytes per second that all threads together read from memory, once.
+    /// Bytes per second that all threads together read from memory.
     public double readRate() {
-        long bytes = ((PackedMatrix) matrices.getFirst()).tiles().byteSize() * MATRICES;
-        return bytes / seconds(this::readPart);
+        return BYTES / seconds(this::readPart);
     }
 
     private void readPart(int part) {
-        for (PreparedMatrix matrix : matrices) {
-            MemorySegment tiles = ((PackedMatrix) matrix).tiles();
-            long from = tiles.byteSize() * part / threads / 64 * 64;
-            long to = tiles.byteSize() * (part + 1) / threads / 64 * 64;
-            try {
-                long ignored =
-                        (long)
-                                library.read()
-                                        .invokeExact(
-                                                tier.number(),
-                                                tiles.asSlice(from, to - from),
-                                                to - from);
-            } catch (Throwable failure) {
-                throw NativeLibrary.unexpected(failure);
+        long from = BYTES * part / threads / 64 * 64;
+        long to = BYTES * (part + 1) / threads / 64 * 64;
+        try {
+            long ignored =
+                    (long)
+                            library.read()
+                                    .invokeExact(
+                                            best.number(),
+                                            memory.asSlice(from, to - from),
+                                            to - from);
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
+    }
+
+    /// Whether there is a product of this code: of 4 and 8 bits, where the processor has AVX-512
+    /// VNNI.
+    public boolean multiplies(NumberCode code) {
+        boolean written = code == NumberCode.INT4 || code == NumberCode.INT8;
+        return written && best.name().equals("avx512vnni");
+    }
+
+    /// Multiply-adds per second of a product with 120 tokens, all threads together, if there is one
+    /// of this code.
+    public OptionalDouble productRate(NumberCode code) {
+        if (!multiplies(code)) {
+            return OptionalDouble.empty();
+        }
+        long tileBytes = (long) TILE * COLUMNS / GROUP * (GROUP * code.bits() / 8 + 2);
+        long matrixBytes = ROWS / TILE * tileBytes;
+        int matrices = (int) (BYTES / matrixBytes);
+        if (laidOut != code) {
+            halfPrecisionScales(code);
+            laidOut = code;
+        }
+        double seconds = seconds(part -> multiplyPart(part, code, matrices, tileBytes));
+        return OptionalDouble.of((double) matrices * ROWS * COLUMNS * TOKENS / seconds);
+    }
+
+    /// Scales behind the codes of each group are small numbers, so that no sum is slowed down by
+    /// being infinite, subnormal or not a number.
+    private void halfPrecisionScales(NumberCode code) {
+        long codeBytes = (long) TILE * GROUP * code.bits() / 8;
+        short scale = Float.floatToFloat16(0.0078125f);
+        for (long at = codeBytes; at + 2 * TILE <= BYTES; at += codeBytes + 2 * TILE) {
+            for (int row = 0; row < TILE; row++) {
+                memory.set(JAVA_SHORT, at + 2 * row, scale);
             }
         }
     }
 
-    /// Multiply-adds per second of a product with 120 tokens, all threads together, once.
-    public double productRate() {
-        QuantizedActivations x = new QuantizedActivations(activations, TOKENS, COLUMNS);
-        x.reshape(TOKENS, COLUMNS);
-        float[] numbers = new float[COLUMNS];
-        for (int i = 0; i < COLUMNS; i++) {
-            numbers[i] = i % 37 - 18;
-        }
-        for (int token = 0; token < TOKENS; token++) {
-            kernels.quantize(numbers, 0, x, token);
-        }
-        float[] out = new float[TOKENS * ROWS];
-        double seconds = seconds(part -> multiplyPart(part, x, out));
-        return (double) MATRICES * ROWS * COLUMNS * TOKENS / seconds;
-    }
-
-    private void multiplyPart(int part, QuantizedActivations x, float[] out) {
-        int tiles = ROWS / 16;
-        int from = tiles * part / threads * 16;
-        int to = tiles * (part + 1) / threads * 16;
-        Workspace workspace = new Workspace(COLUMNS, 1, 1);
-        for (PreparedMatrix matrix : matrices) {
-            kernels.multiply(matrix, from, to, x, TOKENS, out, 0, ROWS, workspace);
+    private void multiplyPart(int part, NumberCode code, int matrices, long tileBytes) {
+        int tiles = ROWS / TILE;
+        long from = (long) tiles * part / threads;
+        long count = (long) tiles * (part + 1) / threads - from;
+        for (int matrix = 0; matrix < matrices; matrix++) {
+            MemorySegment weights =
+                    memory.asSlice((matrix * (long) tiles + from) * tileBytes, count * tileBytes);
+            try {
+                int ignored =
+                        (int)
+                                product.invokeExact(
+                                        code.bits(),
+                                        weights,
+                                        count,
+                                        COLUMNS,
+                                        codes,
+                                        scales,
+                                        offsets,
+                                        TOKENS,
+                                        out.asSlice(4 * from * TILE),
+                                        (long) ROWS);
+            } catch (Throwable failure) {
+                throw NativeLibrary.unexpected(failure);
+            }
         }
     }
 
@@ -139,6 +180,14 @@ public final class Yardstick implements AutoCloseable {
     }
 
     private double seconds(Work work) {
+        double best = Double.MAX_VALUE;
+        for (int i = 0; i < TRIES; i++) {
+            best = Math.min(best, once(work));
+        }
+        return best;
+    }
+
+    private double once(Work work) {
         List<Thread> others = new ArrayList<>();
         long begin = System.nanoTime();
         for (int i = 1; i < threads; i++) {
