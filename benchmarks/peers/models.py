@@ -107,6 +107,7 @@ def random_folder(shape, out):
                 left -= part.size
     os.replace(out / "model.safetensors.part", out / "model.safetensors")
     tokenizer(out, config["vocab_size"])
+    (out / "README.md").write_text("Random weights.\n")  # Jlama's quantizer copies it
     (out / "config.json").write_text(json.dumps(config, indent=1))
 
 
