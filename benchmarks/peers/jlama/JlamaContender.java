@@ -74,7 +74,7 @@ final class JlamaContender {
 
     /// For the compilers.
     private void warmUp() {
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 2; i++) {
             prompt(before);
             decode(1, 32);
         }

@@ -7,9 +7,7 @@ import dev.tokenlog.engine.generation.SamplingParameters;
 import dev.tokenlog.engine.generation.StepLoop;
 import dev.tokenlog.engine.generation.StepLoopOptions;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
-import dev.tokenlog.engine.transformer.Batch;
 import dev.tokenlog.engine.transformer.Executor;
-import dev.tokenlog.engine.transformer.Sequence;
 import dev.tokenlog.engine.transformer.WarmUp;
 import java.io.IOException;
 import java.time.Duration;
@@ -20,15 +18,15 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
-/// The engine alone: tokens per second of prompt processing and of decoding for several numbers of
-/// sequences, first the executor without sampling, then whole generations with sampling and text.
+/// Whole generations without Kafka, with sampling and text: tokens per second from the first token
+/// to the last, for several numbers of them side by side. Without sampling: `./tokenlog bench`.
 ///
-/// `EngineBenchmark --model FOLDER [--recipe int4] [--prompt 256] [--decode 64] [--batch 1,4,8]
+/// `GenerationBenchmark --model FOLDER [--recipe int4] [--prompt 256] [--decode 64] [--batch 1,4,8]
 /// [--compute auto] [--threads 2] [--rounds 5]`
 ///
-/// The folder is a source or an artifact; with a recipe, a source is converted first, to a
-/// temporary folder.
-public final class EngineBenchmark {
+/// The folder has a tokenizer; it is a source or an artifact. With a recipe, a source is converted
+/// first, to a temporary folder.
+public final class GenerationBenchmark {
 
     private static final int CHUNK = 64;
 
@@ -37,7 +35,7 @@ public final class EngineBenchmark {
     private final int decode;
     private final int rounds;
 
-    private EngineBenchmark(Executor executor, Map<String, String> options) {
+    private GenerationBenchmark(Executor executor, Map<String, String> options) {
         this.executor = executor;
         this.prompt = Integer.parseInt(options.getOrDefault("prompt", "256"));
         this.decode = Integer.parseInt(options.getOrDefault("decode", "64"));
@@ -48,63 +46,16 @@ public final class EngineBenchmark {
         Map<String, String> options = BenchmarkModels.options(arguments);
         try (Model model = BenchmarkModels.open(options);
                 Executor executor = BenchmarkModels.executor(model, options)) {
-            EngineBenchmark benchmark = new EngineBenchmark(executor, options);
+            GenerationBenchmark benchmark = new GenerationBenchmark(executor, options);
             String[] batches = options.getOrDefault("batch", "1,4,8").split(",");
             Duration warmUp = WarmUp.run(executor, Duration.ofSeconds(20));
             System.out.printf("warm-up of the compilers: %d ms%n", warmUp.toMillis());
-            benchmark.prompt();
-            for (String batch : batches) {
-                benchmark.decode(Integer.parseInt(batch));
-            }
-            if (model.file("tokenizer.json").isPresent()) {
-                try (ModelTokenizer tokenizer = ModelTokenizer.open(model.folder())) {
-                    for (String batch : batches) {
-                        benchmark.generate(tokenizer, Integer.parseInt(batch));
-                    }
+            try (ModelTokenizer tokenizer = ModelTokenizer.open(model.folder())) {
+                for (String batch : batches) {
+                    benchmark.generate(tokenizer, Integer.parseInt(batch));
                 }
             }
         }
-    }
-
-    private void prompt() {
-        double[] rates = new double[rounds];
-        for (int round = -2; round < rounds; round++) {
-            try (Sequence sequence = executor.newSequence()) {
-                sequence.fit(prompt);
-                sequence.reserve(prompt);
-                Batch batch = executor.newBatch(CHUNK, 1);
-                long begin = System.nanoTime();
-                prefill(batch, sequence);
-                record(rates, round, prompt, System.nanoTime() - begin);
-            }
-        }
-        print("prompt of " + prompt + " tokens", rates);
-    }
-
-    private void decode(int sequences) {
-        double[] rates = new double[rounds];
-        List<Sequence> all = new ArrayList<>();
-        Batch batch = executor.newBatch(CHUNK, sequences);
-        for (int i = 0; i < sequences; i++) {
-            all.add(executor.newSequence());
-            all.getLast().fit(prompt + decode);
-            all.getLast().reserve(prompt + decode);
-            prefill(batch, all.getLast());
-        }
-        for (int round = -2; round < rounds; round++) {
-            all.forEach(sequence -> sequence.truncate(prompt));
-            long begin = System.nanoTime();
-            for (int i = 0; i < decode; i++) {
-                batch.clear();
-                for (Sequence sequence : all) {
-                    batch.add(sequence, token(i), prompt + i, true);
-                }
-                executor.step(batch);
-            }
-            record(rates, round, decode * sequences, System.nanoTime() - begin);
-        }
-        all.forEach(Sequence::close);
-        print("decode after " + prompt + " tokens, batch " + sequences, rates);
     }
 
     /// Generations side by side at temperature 0.8, from their first token to the last.
@@ -161,17 +112,6 @@ public final class EngineBenchmark {
         @Override
         public void onStopped() {
             end.cancel(false);
-        }
-    }
-
-    private void prefill(Batch batch, Sequence sequence) {
-        for (int from = 0; from < prompt; from += CHUNK) {
-            int to = Math.min(from + CHUNK, prompt);
-            batch.clear();
-            for (int i = from; i < to; i++) {
-                batch.add(sequence, token(i), i, i == prompt - 1);
-            }
-            executor.step(batch);
         }
     }
 
