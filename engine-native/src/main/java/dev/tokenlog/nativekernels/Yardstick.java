@@ -93,7 +93,7 @@ public final class Yardstick implements AutoCloseable {
 
     /// Bytes per second that all threads together read from memory.
     public double readRate() {
-        return BYTES / seconds(this::readPart);
+        return BYTES / best(() -> onAllThreads(this::readPart));
     }
 
     private void readPart(int part) {
@@ -132,7 +132,13 @@ public final class Yardstick implements AutoCloseable {
             halfPrecisionScales(code);
             laidOut = code;
         }
-        double seconds = seconds(part -> multiplyPart(part, code, matrices, tileBytes));
+        double seconds =
+                best(() -> {
+                    for (int i = 0; i < matrices; i++) {
+                        int matrix = i;
+                        onAllThreads(part -> multiplyPart(part, matrix, code, tileBytes));
+                    }
+                });
         return OptionalDouble.of((double) matrices * ROWS * COLUMNS * TOKENS / seconds);
     }
 
@@ -148,30 +154,28 @@ public final class Yardstick implements AutoCloseable {
         }
     }
 
-    private void multiplyPart(int part, NumberCode code, int matrices, long tileBytes) {
-        int tiles = ROWS / TILE;
-        long from = (long) tiles * part / threads;
-        long count = (long) tiles * (part + 1) / threads - from;
-        for (int matrix = 0; matrix < matrices; matrix++) {
-            MemorySegment weights =
-                    memory.asSlice((matrix * (long) tiles + from) * tileBytes, count * tileBytes);
-            try {
-                int ignored =
-                        (int)
-                                product.invokeExact(
-                                        code.bits(),
-                                        weights,
-                                        count,
-                                        COLUMNS,
-                                        codes,
-                                        scales,
-                                        offsets,
-                                        TOKENS,
-                                        out.asSlice(4 * from * TILE),
-                                        (long) ROWS);
-            } catch (Throwable failure) {
-                throw NativeLibrary.unexpected(failure);
-            }
+    private void multiplyPart(int part, int matrix, NumberCode code, long tileBytes) {
+        long tiles = ROWS / TILE;
+        long from = tiles * part / threads;
+        long count = tiles * (part + 1) / threads - from;
+        MemorySegment weights =
+                memory.asSlice((matrix * tiles + from) * tileBytes, count * tileBytes);
+        try {
+            int ignored =
+                    (int)
+                            product.invokeExact(
+                                    code.bits(),
+                                    weights,
+                                    count,
+                                    COLUMNS,
+                                    codes,
+                                    scales,
+                                    offsets,
+                                    TOKENS,
+                                    out.asSlice(4 * from * TILE),
+                                    (long) ROWS);
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
         }
     }
 
@@ -179,17 +183,19 @@ public final class Yardstick implements AutoCloseable {
         void run(int part);
     }
 
-    private double seconds(Work work) {
-        double best = Double.MAX_VALUE;
+    private static double best(Runnable work) {
+        double least = Double.MAX_VALUE;
         for (int i = 0; i < TRIES; i++) {
-            best = Math.min(best, once(work));
+            long begin = System.nanoTime();
+            work.run();
+            least = Math.min(least, (System.nanoTime() - begin) / 1e9);
         }
-        return best;
+        return least;
     }
 
-    private double once(Work work) {
+    /// Threads meet after each piece of work, as they have to after each matrix of a model.
+    private void onAllThreads(Work work) {
         List<Thread> others = new ArrayList<>();
-        long begin = System.nanoTime();
         for (int i = 1; i < threads; i++) {
             int part = i;
             others.add(Thread.ofPlatform().start(() -> work.run(part)));
@@ -203,7 +209,6 @@ public final class Yardstick implements AutoCloseable {
                 throw new IllegalStateException(e);
             }
         }
-        return (System.nanoTime() - begin) / 1e9;
     }
 
     @Override
