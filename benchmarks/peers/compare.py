@@ -144,9 +144,9 @@ class Contender:
         self.log.close()
 
 
-def quiet_answer(contender, question):
+def quiet_answer(contender, question, tries):
     best = None
-    for _ in range(TRIES):
+    for _ in range(tries):
         answer = contender.ask(question)
         if best is None or answer[1] < best[1]:
             best = answer
@@ -167,8 +167,8 @@ def measure(options, model, bits, questions, versions):
                 arguments = command(peer, options.cache, model, bits, options.threads, options.prompts)
                 contender = Contender(peer, arguments, logs / f"{model}-{bits}-{peer}.log")
                 contenders.append(contender)
-                for question in questions[::2]:
-                    contender.ask(question)
+                contender.ask(questions[0])
+                contender.ask(f"decode 8 {min(8, options.decode)}")
                 contender.pause()
                 versions[peer] = {key: value for key, value in contender.ready.items() if key != "load_seconds"}
             except Missing as reason:
@@ -182,7 +182,7 @@ def measure(options, model, bits, questions, versions):
             for question in questions:
                 for contender in contenders:
                     contender.resume()
-                    figures[question][contender.peer].append(quiet_answer(contender, question))
+                    figures[question][contender.peer].append(quiet_answer(contender, question, 1 if options.once else TRIES))
                     contender.pause()
     finally:
         for contender in contenders:
@@ -303,6 +303,7 @@ def parse():
     parser.add_argument("--decode", type=int, default=32, help="tokens of each sequence, at most 64; default: 32")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="2 rounds, 4 bit, the first prompt alone")
+    parser.add_argument("--once", action="store_true", help="take no disturbed turn again: on a machine that is never quiet")
     parser.add_argument("--no-conversion", action="store_true")
     parser.add_argument("--json", type=Path, help="where the figures go as JSON")
     parser.add_argument("--markdown", type=Path, help="where the table goes besides standard output")
@@ -362,6 +363,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # contenders are ended on every way out
     try:
         main()
     except KeyboardInterrupt:

@@ -74,9 +74,9 @@ final class JlamaContender {
 
     /// For the compilers.
     private void warmUp() {
-        for (int i = 0; i < 2; i++) {
-            prompt(before);
-            decode(1, 32);
+        for (int i = 0; i < 4; i++) {
+            prompt(64);
+            decode(1, 8);
         }
     }
 
