@@ -36,9 +36,10 @@ public interface InferenceConfiguration {
     @WithDefault("5s")
     Duration handOverTimeout();
 
-    /// How tokens are put together in one event, after the first, which is sent at once.
+    /// How tokens are put together in one event, after the first, which is sent at once. The
+    /// interval is that of one or two generations, up to four times as long where more run.
     interface Group {
-        @WithDefault("16")
+        @WithDefault("64")
         int size();
 
         @WithDefault("25ms")

@@ -36,7 +36,7 @@ final class Attempt implements RunListener {
     private int published;
     private final StringBuilder text = new StringBuilder();
     private final List<TokenLogprob> logprobs = new ArrayList<>();
-    private ProtocolClock.Cancellable groupTimer = () -> {};
+    private final Runnable groupIsDue = this::groupIsDue;
     private int unacknowledged;
     private boolean shownLife;
 
@@ -67,7 +67,7 @@ final class Attempt implements RunListener {
     /// Nothing more is published under this attempt.
     void abandon() {
         abandoned = true;
-        groupTimer.cancel();
+        worker.groups().remove(groupIsDue);
         if (running) {
             run.stop();
         }
@@ -137,8 +137,7 @@ final class Attempt implements RunListener {
         if (!shownLife || waiting >= worker.settings().groupTokens()) {
             publish();
         } else if (waiting == 1) {
-            groupTimer =
-                    worker.after(worker.settings().groupInterval().toMillis(), this::groupIsDue);
+            worker.groups().add(groupIsDue);
         }
     }
 
@@ -180,7 +179,7 @@ final class Attempt implements RunListener {
     // ---- Publishing
 
     private void publish() {
-        groupTimer.cancel();
+        worker.groups().remove(groupIsDue);
         if (count == published) {
             return;
         }

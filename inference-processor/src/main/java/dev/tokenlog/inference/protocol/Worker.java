@@ -27,6 +27,7 @@ public final class Worker {
     private final ModelGate gate;
     private final Map<Integer, Partition> partitions = new TreeMap<>();
     private final Queue<Runnable> unasked = new ArrayDeque<>();
+    private final TokenGroups groups;
     private int heldPrompts;
     private long heldBytes;
 
@@ -35,6 +36,7 @@ public final class Worker {
         this.ports = ports;
         this.parser = new PromptParser(settings.defaults());
         this.admission = new Admission(settings.tokensInFlight(), settings.generationsInFlight());
+        this.groups = new TokenGroups(ports.clock(), settings.groupInterval(), admission::active);
         this.cancels = new Cancels(settings.maxAge().toMillis());
         this.gate = new ModelGate(ports.models());
         housekeeping();
@@ -152,6 +154,10 @@ public final class Worker {
 
     Admission admission() {
         return admission;
+    }
+
+    TokenGroups groups() {
+        return groups;
     }
 
     Cancels cancels() {

@@ -5,7 +5,8 @@ import java.time.Duration;
 /// @param workerId new at every process start
 /// @param defaults what a prompt that does not say gets
 /// @param groupTokens a `TokensGenerated` holds at most this many
-/// @param groupInterval a token waits at most this long for others
+/// @param groupInterval a token of one or two generations waits at most this long for others, up to
+///   four times as long where more run
 /// @param dedupeWindow how long the same id means the same generation
 /// @param maxAge older prompts fail instead of being started or resumed
 /// @param clockSkew how far apart the clocks of brokers may be

@@ -1,0 +1,64 @@
+package dev.tokenlog.inference.protocol;
+
+import java.time.Duration;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.IntSupplier;
+
+/// Puts the tokens of one worker's generations together: what waits when the first of them is due
+/// is sent at once, so that one request to the broker carries it all, and one answer each brings it
+/// to the readers.
+///
+/// The more generations run, the longer their tokens wait for each other: the number of events per
+/// second stays about the same, and with it what the log takes from the engine.
+final class TokenGroups {
+
+    /// Generations that share what one interval costs.
+    private static final int GENERATIONS = 2;
+
+    /// How many intervals that may be: a reader should hardly notice that tokens wait.
+    private static final int LONGEST = 4;
+
+    private final ProtocolClock clock;
+    private final long interval;
+    private final IntSupplier generations;
+    private final Set<Runnable> waiting = new LinkedHashSet<>();
+    private ProtocolClock.Cancellable timer = () -> {};
+
+    /// @param interval of one or two generations
+    /// @param generations that run now
+    TokenGroups(ProtocolClock clock, Duration interval, IntSupplier generations) {
+        this.clock = clock;
+        this.interval = interval.toMillis();
+        this.generations = generations;
+    }
+
+    /// A generation has tokens to send.
+    ///
+    /// @param send run when they are due; says who waits
+    void add(Runnable send) {
+        if (waiting.isEmpty()) {
+            timer = clock.after(interval(generations.getAsInt()), this::due);
+        }
+        waiting.add(send);
+    }
+
+    /// It has none any more.
+    void remove(Runnable send) {
+        if (waiting.remove(send) && waiting.isEmpty()) {
+            timer.cancel();
+        }
+    }
+
+    private void due() {
+        List<Runnable> all = List.copyOf(waiting);
+        waiting.clear();
+        all.forEach(Runnable::run);
+    }
+
+    /// Milliseconds.
+    private long interval(int running) {
+        return interval * Math.clamp(Math.ceilDiv(running, GENERATIONS), 1, LONGEST);
+    }
+}
