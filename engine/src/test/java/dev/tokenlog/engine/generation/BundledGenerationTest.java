@@ -87,6 +87,58 @@ class BundledGenerationTest {
         }
     }
 
+    /// A repetition penalty below 1 makes the model say the same again and again.
+    @Test
+    void guessedTokensAreThoseOfAScalarRunWithoutGuesses() throws Exception {
+        JsonNode cases = cases();
+        List<GenerationRequest> requests = new ArrayList<>();
+        for (int i = 0; i < 6; i++) {
+            requests.add(
+                    request(
+                            ids(cases.get(i % cases.size()).path("input_ids")),
+                            List.of(),
+                            new SamplingParameters(
+                                    i % 2 == 0 ? 0 : 0.7, 0, 1, 0, i < 4 ? 0.5 : 1, 0, 0, i)));
+        }
+        List<List<Integer>> expected = new ArrayList<>();
+        try (SourceModel model = SourceModel.open(TestFiles.demoModel());
+                ModelTokenizer tokenizer = ModelTokenizer.open(TestFiles.demoModel());
+                CpuExecutor executor =
+                        CpuExecutor.open(
+                                model,
+                                CpuOptions.automatic().withCompute("scalar").withThreads(1));
+                StepLoop loop =
+                        StepLoop.start(
+                                executor, tokenizer, new StepLoopOptions(1, 8, 8, 2000, 0))) {
+            for (GenerationRequest request : requests) {
+                expected.add(run(loop, request).tokens());
+            }
+        }
+        int accepted = 0;
+        try (SourceModel model = SourceModel.open(TestFiles.demoModel());
+                ModelTokenizer tokenizer = ModelTokenizer.open(TestFiles.demoModel());
+                CpuExecutor executor = CpuExecutor.open(model, CpuOptions.automatic());
+                StepLoop loop =
+                        StepLoop.start(
+                                executor,
+                                tokenizer.endOfSequence(),
+                                () -> Integer::toString,
+                                new StepLoopOptions(3, 24, 7, 2000, 9),
+                                () -> 0)) {
+            List<Recorder> recorders = new ArrayList<>();
+            for (GenerationRequest request : requests) {
+                recorders.add(new Recorder());
+                loop.submit(request, recorders.getLast());
+            }
+            for (int i = 0; i < recorders.size(); i++) {
+                Recorder.Result result = recorders.get(i).await();
+                assertThat(result.tokens()).isEqualTo(expected.get(i));
+                accepted += result.finish().statistics().acceptedTokens();
+            }
+        }
+        assertThat(accepted).isGreaterThan(20);
+    }
+
     @Test
     void endsAtAStopText() throws Exception {
         JsonNode story = cases().get(0);
