@@ -23,8 +23,13 @@ enum TiledCode {
 
         @Override
         void multiplyOne(
-                TiledMatrix weights, int tile, QuantizedActivations x, float[] out, int offset) {
-            VectorSingleToken.int4(weights, tile, x, out, offset);
+                TiledMatrix weights,
+                int tile,
+                QuantizedActivations x,
+                int token,
+                float[] out,
+                int offset) {
+            VectorSingleToken.int4(weights, tile, x, token, out, offset);
         }
     },
 
@@ -37,8 +42,13 @@ enum TiledCode {
 
         @Override
         void multiplyOne(
-                TiledMatrix weights, int tile, QuantizedActivations x, float[] out, int offset) {
-            VectorSingleToken.int8(weights, tile, x, out, offset);
+                TiledMatrix weights,
+                int tile,
+                QuantizedActivations x,
+                int token,
+                float[] out,
+                int offset) {
+            VectorSingleToken.int8(weights, tile, x, token, out, offset);
         }
     };
 
@@ -79,7 +89,12 @@ enum TiledCode {
     /// integers or floats, according to the activations.
     abstract void unpack(MemorySegment tiles, long at, Workspace to, int lane);
 
-    /// The rows of one tile times the only token of `x`, to 32 places from `offset` on.
+    /// The rows of one tile times one of few tokens, to 32 places from `offset` on.
     abstract void multiplyOne(
-            TiledMatrix weights, int tile, QuantizedActivations x, float[] out, int offset);
+            TiledMatrix weights,
+            int tile,
+            QuantizedActivations x,
+            int token,
+            float[] out,
+            int offset);
 }

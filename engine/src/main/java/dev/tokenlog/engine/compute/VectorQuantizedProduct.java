@@ -20,7 +20,7 @@ import jdk.incubator.vector.VectorOperators;
 /// `acc = fma((float) Σ q_w · q_x, s_w · s_x, acc)` over blocks of 32 columns. Lanes are rows; an
 /// activation is broadcast.
 ///
-/// With more than one token, a block of 64 rows is unpacked to memory once, multiplied by four
+/// With at least four tokens, a block of 64 rows is unpacked to memory once, multiplied by four
 /// tokens at a time until [a round of tokens][Workspace#PRODUCT_TOKENS] is through, and their sums
 /// are added to the accumulators. [TiledCode] says whether the block is added up in 16-bit integers
 /// or in floats. Both are exact, so the order within a block does not matter, and blocks are added
@@ -39,10 +39,9 @@ final class VectorQuantizedProduct {
             int outOffset,
             int outStride,
             Workspace workspace) {
-        if (x.tokens() == 1) {
-            if (tokens == 1) {
-                multiplyOne(weights, fromRow, toRow, x, out, outOffset, workspace.tile);
-            }
+        if (areFew(x)) {
+            multiplyFew(
+                    weights, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace.tile);
             return;
         }
         for (int first = 0; first < tokens; first += PRODUCT_TOKENS) {
@@ -65,23 +64,33 @@ final class VectorQuantizedProduct {
         }
     }
 
-    private static void multiplyOne(
+    private static boolean areFew(QuantizedActivations x) {
+        return x.tokens() < TOKEN_UNIT;
+    }
+
+    /// One token after the other, while a tile is in the first cache.
+    private static void multiplyFew(
             TiledMatrix weights,
             int fromRow,
             int toRow,
             QuantizedActivations x,
+            int tokens,
             float[] out,
             int outOffset,
+            int outStride,
             float[] buffer) {
+        TiledCode code = weights.code();
         for (int row = fromRow / ROWS * ROWS; row < toRow; row += ROWS) {
-            int tile = row / ROWS;
-            if (row >= fromRow && row + ROWS <= toRow) {
-                weights.code().multiplyOne(weights, tile, x, out, outOffset + row);
-            } else {
-                weights.code().multiplyOne(weights, tile, x, buffer, 0);
-                int from = Math.max(row, fromRow);
-                int wanted = Math.min(row + ROWS, toRow) - from;
-                System.arraycopy(buffer, from - row, out, outOffset + from, wanted);
+            int from = Math.max(row, fromRow);
+            int wanted = Math.min(row + ROWS, toRow) - from;
+            for (int token = 0; token < tokens; token++) {
+                int to = outOffset + token * outStride + from;
+                if (wanted == ROWS) {
+                    code.multiplyOne(weights, row / ROWS, x, token, out, to);
+                } else {
+                    code.multiplyOne(weights, row / ROWS, x, token, buffer, 0);
+                    System.arraycopy(buffer, from - row, out, to, wanted);
+                }
             }
         }
     }
@@ -128,12 +137,12 @@ final class VectorQuantizedProduct {
     }
 
     /// Puts the codes and scales of a token where [#multiply] reads them: `[round of
-    /// tokens][block][token][32]`, filled up to a multiple of four tokens. Codes of 8 bits stand
-    /// twice in 32 bits, since a broadcast of 32 bits costs less than one of 16; codes of 12 bits
-    /// are floats.
+    /// tokens][block][token][32]`, filled up to a multiple of four tokens; few tokens are a round
+    /// each. Codes of 8 bits stand twice in 32 bits, since a broadcast of 32 bits costs less than
+    /// one of 16; codes of 12 bits are floats.
     static void arrange(QuantizedActivations x, int token) {
         int blocks = x.blocks();
-        int first = token / PRODUCT_TOKENS * PRODUCT_TOKENS;
+        int first = areFew(x) ? token : token / PRODUCT_TOKENS * PRODUCT_TOKENS;
         int roundTokens = roundTokens(x, first);
         short[] codes = x.codes();
         int[] lanes = x.lanes();
@@ -146,16 +155,16 @@ final class VectorQuantizedProduct {
                 case BITS_12 -> floatBits(codes, from * BLOCK, lanes, to * BLOCK);
             }
         }
-        if (x.tokens() == 1 && x.code() == ActivationCode.BITS_8) {
-            for (int block = 0; block < blocks; block++) {
-                x.offsets()[block] = inBothHalves(-8 * sum(codes, block * BLOCK));
+        if (areFew(x) && x.code() == ActivationCode.BITS_8) {
+            for (int i = token * blocks; i < (token + 1) * blocks; i++) {
+                x.offsets()[i] = inBothHalves(-8 * sum(codes, i * BLOCK));
             }
         }
     }
 
     /// Tokens of the round that begins at `first`, with those that fill it up.
     private static int roundTokens(QuantizedActivations x, int first) {
-        if (x.tokens() == 1) {
+        if (areFew(x)) {
             return 1;
         }
         int tokens = Math.min(PRODUCT_TOKENS, x.tokens() - first);

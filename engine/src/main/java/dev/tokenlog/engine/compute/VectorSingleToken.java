@@ -18,8 +18,8 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
-/// A tile of weights times one token. Nothing is gained by unpacking to memory first: codes go from
-/// their words straight into the products.
+/// A tile of weights times one token. Unpacking to memory first would be worth it for several only:
+/// codes go from their words straight into the products.
 final class VectorSingleToken {
 
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
@@ -28,13 +28,15 @@ final class VectorSingleToken {
 
     /// Codes stay `q + 8` here, and a sum begins with `-8 · Σ q_x`. On the way it may leave 16
     /// bits; what comes out is the sum modulo 2¹⁶, which fits.
-    static void int4(TiledMatrix weights, int tile, QuantizedActivations x, float[] out, int to) {
+    static void int4(
+            TiledMatrix weights, int tile, QuantizedActivations x, int token, float[] out, int to) {
         MemorySegment tiles = weights.tiles();
         int[] codes = x.lanes();
         int[] offsets = x.offsets();
         float[] scales = x.scales();
         int blocks = weights.blocks();
         int groupBlocks = weights.groupBlocks();
+        int first = token * blocks;
         for (int lane = 0; lane < ROWS; lane += SHORT_LANES) {
             FloatVector low = FloatVector.zero(FLOATS);
             FloatVector high = FloatVector.zero(FLOATS);
@@ -48,9 +50,10 @@ final class VectorSingleToken {
                     at += SCALE_BYTES;
                 }
                 left--;
-                ShortVector even = IntVector.broadcast(INTS, offsets[block]).reinterpretAsShorts();
+                ShortVector even =
+                        IntVector.broadcast(INTS, offsets[first + block]).reinterpretAsShorts();
                 ShortVector odd = ShortVector.zero(SHORTS);
-                int column = block * BLOCK;
+                int column = (first + block) * BLOCK;
                 for (int word = 0; word < 8; word++) {
                     ShortVector w =
                             ShortVector.fromMemorySegment(
@@ -88,7 +91,7 @@ final class VectorSingleToken {
                 IntVector halves =
                         ShortVector.fromMemorySegment(SHORTS, tiles, scalesAt, ORDER)
                                 .reinterpretAsInts();
-                float scale = scales[block];
+                float scale = scales[first + block];
                 FloatVector lowSum =
                         (FloatVector)
                                 sums.lanewise(VectorOperators.LSHL, 16)
@@ -118,12 +121,14 @@ final class VectorSingleToken {
     }
 
     /// Rows `lane` and `16 + lane` at once, for which a vector of scales has both halves.
-    static void int8(TiledMatrix weights, int tile, QuantizedActivations x, float[] out, int to) {
+    static void int8(
+            TiledMatrix weights, int tile, QuantizedActivations x, int token, float[] out, int to) {
         MemorySegment tiles = weights.tiles();
         int[] codes = x.lanes();
         float[] scales = x.scales();
         int blocks = weights.blocks();
         int groupBlocks = weights.groupBlocks();
+        int first = token * blocks;
         for (int lane = 0; lane < ROWS / 2; lane += FLOAT_LANES) {
             FloatVector low = FloatVector.zero(FLOATS);
             FloatVector high = FloatVector.zero(FLOATS);
@@ -139,7 +144,7 @@ final class VectorSingleToken {
                 left--;
                 FloatVector lowSum = FloatVector.zero(FLOATS);
                 FloatVector highSum = FloatVector.zero(FLOATS);
-                int column = block * BLOCK;
+                int column = (first + block) * BLOCK;
                 for (int word = 0; word < 8; word++) {
                     IntVector w =
                             IntVector.fromMemorySegment(INTS, tiles, at + 4 * ROWS * word, ORDER);
@@ -203,7 +208,7 @@ final class VectorSingleToken {
                 IntVector halves =
                         ShortVector.fromMemorySegment(SHORTS, tiles, scalesAt, ORDER)
                                 .reinterpretAsInts();
-                float scale = scales[block];
+                float scale = scales[first + block];
                 FloatVector lowScale =
                         halves.lanewise(VectorOperators.LSHL, 16)
                                 .lanewise(VectorOperators.ASHR, 3)
