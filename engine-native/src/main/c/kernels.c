@@ -62,8 +62,8 @@ INLINE void unpack_int4(const uint8_t *w, ints *q) {
 // Bit i of byte k is column 4i + k. As +1 and -1 are 2 - 1 and 0 - 1, bits become 2 and 0.
 INLINE void unpack_int1(const uint8_t *w, ints *q) {
   const ints bits = load(w);
-  q[0] = second_bits(shift_left(bits, 1));
-  UNROLL for (int i = 1; i < 8; i++) q[i] = second_bits(shift_right(bits, i - 1));
+  q[0] = second_bits(bytes_left(bits, 1));
+  UNROLL for (int i = 1; i < 8; i++) q[i] = second_bits(bytes_right(bits, i - 1));
 }
 
 INLINE ints unpack_int8(const uint8_t *w, const int i) { return widen_bytes(w + 32 * i); }

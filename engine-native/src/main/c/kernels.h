@@ -13,8 +13,9 @@
 //   BITS         of a code in a tile: a block of 16 rows and 32 columns has 64 * BITS bytes
 //   ZERO         the unpacked code that stands for 0; BYTES alone
 //   ACTIVATIONS  BYTES: multiplied as bytes 0..16 by int8 activations; WORDS: as int16 by int16 ones
-// A row needs pack_NAME in library.c, which makes tiles, and unpack_NAME in kernels.c, which makes operands of them. Products,
-// sizes, the way out to Java and the tests of shapes come by themselves.
+// A row needs pack_NAME in library.c, which makes tiles, unpack_NAME in kernels.c, which makes operands of them, and weight_NAME
+// in tokenlog_kernels.c, which says what a code is, for the probe. Products, sizes, the way out to Java and to other programs
+// and the tests of shapes come by themselves.
 #define CODE_LIST(CODE)        \
   CODE(int4, 2, 4, 8, BYTES)   \
   CODE(int8, 1, 8, 0, WORDS)   \
@@ -84,6 +85,11 @@ typedef struct {
 #undef MEMBER
 
 static inline int32_t blocks_of(int32_t columns) { return columns / TOKENLOG_BLOCK + (columns % TOKENLOG_BLOCK != 0); }
+
+static inline size_t stored_row_bytes(int32_t code, int32_t columns) {
+  const int32_t per_byte = codes_of_weights[code].per_byte;
+  return (size_t)columns / per_byte + (columns % per_byte != 0);
+}
 
 static inline size_t tile_bytes(int32_t code, int32_t columns, int32_t group_size) {
   size_t groups = (size_t)columns / group_size + (columns % group_size != 0);

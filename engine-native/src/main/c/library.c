@@ -1,14 +1,21 @@
 // Everything that is not compiled per tier: which tiers this processor has, packing, and the way into the kernels.
 #define _GNU_SOURCE
-#include <cpuid.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "kernels.h"
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#else
+#include <sys/auxv.h>
+#endif
+
 int32_t tokenlog_abi(void) { return TOKENLOG_ABI; }
 
 // --- tiers ---------------------------------------------------------------------------------------------------------
+
+#ifdef __x86_64__
 
 typedef struct {
   uint32_t ecx1, ebx7, ecx7, eax71;
@@ -47,6 +54,20 @@ static int has_avx512vnni(const Processor *p) {
   return has_avx2(p) && has(p->ebx7, 16) && has(p->ebx7, 17) && has(p->ebx7, 30) && has(p->ebx7, 31) && has(p->ecx7, 11) &&
          (p->enabled & 0xe6) == 0xe6;
 }
+
+#else // AArch64: the system knows.
+
+typedef struct {
+  unsigned long capabilities;
+} Processor;
+
+static Processor processor(void) { return (Processor){getauxval(AT_HWCAP)}; }
+
+static int has_neon(const Processor *p) { return (p->capabilities & HWCAP_ASIMD) != 0; }
+
+static int has_neondot(const Processor *p) { return has_neon(p) && (p->capabilities & HWCAP_ASIMDDP) != 0; }
+
+#endif
 
 // The build says which tiers its compiler could make: -DTIER_LIST="TIER(avx512vnni) TIER(avxvnni) ...", the best first.
 #define TIER(NAME) extern const Kernels kernels_##NAME;
@@ -140,7 +161,7 @@ void tokenlog_pack(int32_t code, int32_t rows, int32_t columns, int32_t group_si
   static Pack *const packers[] = {CODE_LIST(PACKER)};
 #undef PACKER
   static const uint8_t lane_bytes_of[] = {[8] = 4, [16] = 2}; // by bits of activations
-  const size_t row_bytes = ((size_t)columns + codes_of_weights[code].per_byte - 1) / codes_of_weights[code].per_byte;
+  const size_t row_bytes = stored_row_bytes(code, columns);
   const size_t lane_bytes = lane_bytes_of[codes_of_weights[code].activations];
   const size_t block = codes_of_weights[code].block_bytes, tile_size = tile_bytes(code, columns, group_size);
   const int32_t blocks = blocks_of(columns);

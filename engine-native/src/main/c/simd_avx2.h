@@ -31,8 +31,9 @@ static inline floats fma_scaled(floats sum, floats ws, float xs, floats acc) {
 }
 static inline ints low_nibbles(ints v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
 static inline ints high_nibbles(ints v) { return low_nibbles(_mm256_srli_epi16(v, 4)); }
-static inline ints shift_left(ints v, int by) { return _mm256_slli_epi32(v, by); }
-static inline ints shift_right(ints v, int by) { return _mm256_srli_epi32(v, by); }
+// What crosses a byte is masked out afterwards.
+static inline ints bytes_left(ints v, int by) { return _mm256_slli_epi32(v, by); }
+static inline ints bytes_right(ints v, int by) { return _mm256_srli_epi32(v, by); }
 static inline ints second_bits(ints v) { return _mm256_and_si256(v, _mm256_set1_epi8(2)); }
 static inline ints widen_bytes(const uint8_t *p) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)); }
 

@@ -1,10 +1,12 @@
 // Holds every tier that this processor has against plain loops, in buffers of exactly the size that each function may touch.
-// Built with AddressSanitizer and UndefinedBehaviorSanitizer by SanitizedKernelsTest. Prints a line per tier.
+// Run under AddressSanitizer and UndefinedBehaviorSanitizer, plainly, and under an emulator, by KernelProgramsTest. Prints a
+// line per tier.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "tokenlog.h"
 
 static uint64_t state;
@@ -17,12 +19,6 @@ static uint32_t random_bits(void) {
 static int below(int limit) { return random_bits() % limit; }
 
 static float number(void) { return ((int32_t)random_bits() >> 8) * (below(8) ? 1e-6f : 1e-3f); }
-
-static void *memory(size_t bytes) {
-  void *p = malloc(bytes);
-  if (!p) abort();
-  return p;
-}
 
 // The F16 numbers (1 + fraction / 1024) * 2^-6 and their negatives.
 static uint16_t half(void) { return (uint16_t)(below(2) << 15 | 9 << 10 | below(1024)); }
@@ -95,8 +91,7 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
     memcpy(weight_scales + 2 * i, &scale, 2);
   }
   const int64_t packed_bytes = tokenlog_packed_bytes(code, rows, columns, group_size);
-  uint8_t *packed;
-  if (posix_memalign((void **)&packed, 64, packed_bytes)) abort();
+  uint8_t *packed = memory(packed_bytes); // a multiple of 64, so it begins at one
   memset(packed, 0x5a, packed_bytes);
   const int tiles = (rows + 15) / 16, cut = below(tiles + 1);
   tokenlog_pack(code, rows, columns, group_size, weights, weight_scales, cut, tiles, packed);
@@ -124,7 +119,7 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
     }
     if (memcmp(&expected, out + i, 4) && !(isnan(expected) && isnan(out[i]))) fail(name, tier, columns, rows, t, row);
   }
-  free(x), free(scales), free(codes), free(bytes), free(offsets), free(weights), free(weight_scales), free(packed), free(out);
+  give_back_all();
 }
 
 static uint32_t bits_of(float x) {
@@ -251,7 +246,7 @@ static void read_everything(int tier) {
       expected ^= one;
     }
     if (tokenlog_read(tier, p, bytes) != expected) fail("read", tier, bytes, 0, 0, 0);
-    free(p);
+    give_back_all();
   }
 }
 

@@ -11,11 +11,14 @@ import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.Properties;
+import java.util.stream.Stream;
 
 /// Where the library lies: where a property says, beside the classes, or unpacked from the jar into
-/// a cache under its digest.
+/// a cache under its digest. A cache that cannot be written to is passed over: the library is then
+/// unpacked into a folder of its own, which goes as soon as it is loaded.
 final class LibraryFile {
 
     /// Names a library that was built elsewhere.
@@ -26,8 +29,8 @@ final class LibraryFile {
 
     private static final String NAME = "libtokenlog.so";
     private static final String REPORT = "build.properties";
-    private static final String INSTALL_COMPILER =
-            "install gcc or clang (Debian: apt-get install gcc libc6-dev) and build Tokenlog again";
+    private static final String BUILD_HERE =
+            "build Tokenlog on this machine (./mvnw package -DskipTests)";
 
     private LibraryFile() {}
 
@@ -37,11 +40,10 @@ final class LibraryFile {
         if (named != null) {
             return NativeLibrary.open(Path.of(named).toAbsolutePath());
         }
-        URL resource = LibraryFile.class.getResource(NAME);
+        Platform platform = Platform.current();
         try {
-            return resource == null
-                    ? new NativeLibrary.Missing(whyNotBuilt(), INSTALL_COMPILER)
-                    : NativeLibrary.open(file(resource, cache()));
+            URL resource = LibraryFile.class.getResource(platform.label() + "/" + NAME);
+            return resource == null ? notBuilt(platform) : load(resource, cache());
         } catch (IOException failure) {
             return new NativeLibrary.Missing(
                     "the library cannot be unpacked: " + failure,
@@ -49,14 +51,65 @@ final class LibraryFile {
         }
     }
 
-    private static String whyNotBuilt() throws IOException {
+    private static NativeLibrary.Missing notBuilt(Platform platform) throws IOException {
         try (InputStream report = LibraryFile.class.getResourceAsStream(REPORT)) {
-            if (report == null) {
-                return "the library was not built";
-            }
             Properties properties = new Properties();
-            properties.load(report);
-            return properties.getProperty("missing", "the library was not built");
+            if (report != null) {
+                properties.load(report);
+            }
+            return notBuilt(properties, platform);
+        }
+    }
+
+    /// @param report what `build-library` left
+    static NativeLibrary.Missing notBuilt(Properties report, Platform platform) {
+        String built = report.getProperty("built");
+        if (built != null) {
+            return new NativeLibrary.Missing(
+                    "the library was built for another machine (%s), this is %s"
+                            .formatted(built, platform.label()),
+                    BUILD_HERE);
+        }
+        return new NativeLibrary.Missing(
+                report.getProperty("missing", "the library was not built"),
+                platform.supported()
+                        ? platform.installCompiler()
+                                + ", then build Tokenlog again (./tokenlog does it by itself)"
+                        : "nothing to do: kernels in C are for Linux on x86-64 and AArch64");
+    }
+
+    /// Loads a resource, wherever it lies.
+    static NativeLibrary.Result load(URL resource, Path cache) throws IOException {
+        Path file;
+        try {
+            file = file(resource, cache);
+        } catch (IOException unusable) {
+            return loadOnce(resource, unusable);
+        }
+        return NativeLibrary.open(file);
+    }
+
+    private static NativeLibrary.Result loadOnce(URL resource, IOException unusable)
+            throws IOException {
+        Path folder = null;
+        try {
+            folder = Files.createTempDirectory("tokenlog-native-");
+            return NativeLibrary.open(file(resource, folder));
+        } catch (IOException failure) {
+            failure.addSuppressed(unusable);
+            throw new IOException(unusable + "; " + failure, failure);
+        } finally {
+            if (folder != null) {
+                delete(folder);
+            }
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
         }
     }
 
@@ -84,11 +137,20 @@ final class LibraryFile {
         Path file = cache.resolve(sha256(bytes)).resolve(NAME);
         if (!Files.exists(file) || !Arrays.equals(Files.readAllBytes(file), bytes)) {
             Files.createDirectories(file.getParent());
-            Path unfinished = Files.createTempFile(file.getParent(), NAME, ".unfinished");
-            Files.write(unfinished, bytes);
-            Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
+            write(bytes, file);
         }
         return file.toAbsolutePath();
+    }
+
+    /// Under another name first, so that nobody loads half a library.
+    private static void write(byte[] bytes, Path file) throws IOException {
+        Path unfinished = Files.createTempFile(file.getParent(), NAME, ".unfinished");
+        try {
+            Files.write(unfinished, bytes);
+            Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Files.deleteIfExists(unfinished);
+        }
     }
 
     private static String sha256(byte[] bytes) {

@@ -51,6 +51,8 @@ public final class NativeKernelProvider implements KernelProvider {
             }
         }
         return new KernelProbe.Unusable(
-                NAME, String.join(", ", reasons), "use a processor with AVX2, FMA and F16C");
+                NAME,
+                String.join(", ", reasons),
+                "use a processor with AVX2, FMA and F16C, or with NEON");
     }
 }

@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.tokenlog.engine.compute.ActivationCode;
 import dev.tokenlog.engine.tensor.NumberCode;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -14,9 +15,11 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NoSuchElementException;
 import java.util.Optional;
 
 /// The functions of `tokenlog.h`. Those that compute are called without leaving the state of Java
@@ -75,9 +78,16 @@ record NativeLibrary(
     /// Loads a library and checks that it is of this version. The library stays loaded.
     static Result open(Path file) {
         try {
-            return open(file, SymbolLookup.libraryLookup(file, Arena.global()));
-        } catch (IllegalArgumentException failure) {
-            return new Missing(file + " cannot be loaded: " + failure.getMessage(), BUILD_AGAIN);
+            Optional<String> problem = ElfFile.problem(file, Platform.current());
+            return problem.isPresent()
+                    ? new Missing(file + " " + problem.get(), BUILD_AGAIN)
+                    : open(file, SymbolLookup.libraryLookup(file, Arena.global()));
+        } catch (NoSuchFileException missing) {
+            return new Missing(file + " is not there", BUILD_AGAIN);
+        } catch (IOException | IllegalArgumentException failure) {
+            return new Missing(file + " cannot be loaded: " + failure, BUILD_AGAIN);
+        } catch (NoSuchElementException symbol) {
+            return new Missing(file + " lacks a function: " + symbol.getMessage(), BUILD_AGAIN);
         }
     }
 

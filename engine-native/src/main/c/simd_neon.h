@@ -1,0 +1,97 @@
+// NEON: 8 lanes, in two registers each. With +dotprod, dot products of bytes are single instructions.
+#include <arm_neon.h>
+
+enum { LANES = 8 };
+
+// Tokens at once: what fits in 32 registers.
+#ifdef __ARM_FEATURE_DOTPROD
+#define BYTES_TOKENS 4
+#else
+#define BYTES_TOKENS 3
+#endif
+#define WORDS_TOKENS 4
+
+// Parts of a block whose weights are kept in registers.
+#define WORDS_PARTS 8
+
+typedef struct {
+  uint8x16_t a, b; // lanes 0 to 3 and 4 to 7
+} ints;
+
+typedef struct {
+  float32x4_t a, b;
+} floats;
+
+static inline ints load(const uint8_t *p) { return (ints){vld1q_u8(p), vld1q_u8(p + 16)}; }
+static inline floats zero(void) { return (floats){vdupq_n_f32(0), vdupq_n_f32(0)}; }
+static inline floats load_halves(const uint8_t *p) {
+  const float16x8_t halves = vreinterpretq_f16_u8(vld1q_u8(p));
+  return (floats){vcvt_f32_f16(vget_low_f16(halves)), vcvt_high_f32_f16(halves)};
+}
+static inline void store(float *p, floats v) { vst1q_f32(p, v.a), vst1q_f32(p + 4, v.b); }
+static inline floats fma_scaled(floats sum, floats ws, float xs, floats acc) {
+  return (floats){vfmaq_f32(acc.a, sum.a, vmulq_n_f32(ws.a, xs)), vfmaq_f32(acc.b, sum.b, vmulq_n_f32(ws.b, xs))};
+}
+static inline ints low_nibbles(ints v) { return (ints){v.a & 15, v.b & 15}; }
+static inline ints high_nibbles(ints v) { return (ints){v.a >> 4, v.b >> 4}; }
+static inline ints bytes_left(ints v, int by) { return (ints){v.a << by, v.b << by}; }
+static inline ints bytes_right(ints v, int by) { return (ints){v.a >> by, v.b >> by}; }
+static inline ints second_bits(ints v) { return (ints){v.a & 2, v.b & 2}; }
+static inline ints widen_bytes(const uint8_t *p) {
+  const int8x16_t v = vreinterpretq_s8_u8(vld1q_u8(p));
+  return (ints){vreinterpretq_u8_s16(vmovl_s8(vget_low_s8(v))), vreinterpretq_u8_s16(vmovl_high_s8(v))};
+}
+
+// Sums of products of 4 bytes per lane. Unpacked weights are at most 16, so they have the same value with a sign.
+#ifdef __ARM_FEATURE_DOTPROD
+typedef struct {
+  int32x4_t a, b;
+} sums;
+
+static inline sums begin4(int32_t offset) { return (sums){vdupq_n_s32(offset), vdupq_n_s32(offset)}; }
+static inline sums dot4(sums sum, ints w, int32_t x) {
+  const int8x16_t four = vreinterpretq_s8_s32(vdupq_n_s32(x));
+  return (sums){vdotq_s32(sum.a, vreinterpretq_s8_u8(w.a), four), vdotq_s32(sum.b, vreinterpretq_s8_u8(w.b), four)};
+}
+static inline floats end4(sums sum, int32_t offset) {
+  (void)offset;
+  return (floats){vcvtq_f32_s32(sum.a), vcvtq_f32_s32(sum.b)};
+}
+#else
+// One sum of 16 bits per column modulo 4, two lanes in a register: a block has 8 products of at most 16 * 127 for each.
+typedef struct {
+  int16x8_t a0, a1, b0, b1;
+} sums;
+
+static inline sums begin4(int32_t offset) {
+  (void)offset;
+  return (sums){vdupq_n_s16(0), vdupq_n_s16(0), vdupq_n_s16(0), vdupq_n_s16(0)};
+}
+static inline sums dot4(sums sum, ints w, int32_t x) {
+  const int8x16_t four = vreinterpretq_s8_s32(vdupq_n_s32(x)), a = vreinterpretq_s8_u8(w.a), b = vreinterpretq_s8_u8(w.b);
+  return (sums){vmlal_s8(sum.a0, vget_low_s8(a), vget_low_s8(four)), vmlal_high_s8(sum.a1, a, four),
+                vmlal_s8(sum.b0, vget_low_s8(b), vget_low_s8(four)), vmlal_high_s8(sum.b1, b, four)};
+}
+static inline floats end4(sums sum, int32_t offset) {
+  const int32x4_t more = vdupq_n_s32(offset);
+  return (floats){vcvtq_f32_s32(vaddq_s32(more, vpaddq_s32(vpaddlq_s16(sum.a0), vpaddlq_s16(sum.a1)))),
+                  vcvtq_f32_s32(vaddq_s32(more, vpaddq_s32(vpaddlq_s16(sum.b0), vpaddlq_s16(sum.b1))))};
+}
+#endif
+
+// Sums of products of 2 words per lane, one per word, two lanes in a register.
+typedef struct {
+  int32x4_t a0, a1, b0, b1;
+} wide_sums;
+
+static inline wide_sums begin2(void) {
+  return (wide_sums){vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
+}
+static inline wide_sums dot2(wide_sums sum, ints w, int32_t x) {
+  const int16x8_t two = vreinterpretq_s16_s32(vdupq_n_s32(x)), a = vreinterpretq_s16_u8(w.a), b = vreinterpretq_s16_u8(w.b);
+  return (wide_sums){vmlal_s16(sum.a0, vget_low_s16(a), vget_low_s16(two)), vmlal_high_s16(sum.a1, a, two),
+                     vmlal_s16(sum.b0, vget_low_s16(b), vget_low_s16(two)), vmlal_high_s16(sum.b1, b, two)};
+}
+static inline floats end2(wide_sums sum) {
+  return (floats){vcvtq_f32_s32(vpaddq_s32(sum.a0, sum.a1)), vcvtq_f32_s32(vpaddq_s32(sum.b0, sum.b1))};
+}
