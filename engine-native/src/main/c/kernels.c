@@ -11,6 +11,15 @@
 
 #include SIMD
 
+// Rows of a strip. Usually they are the lanes of a register; a tier may take several registers for one.
+#ifndef ROWS
+#define ROWS LANES
+typedef floats row_floats;
+static inline row_floats no_rows(void) { return zero(); }
+static inline row_floats load_row_scales(const uint8_t *p) { return load_halves(p); }
+static inline void store_rows(float *p, row_floats v) { store(p, v); }
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
@@ -37,7 +46,7 @@ INLINE void prefetch_scales(const uint8_t *ws, const int block) {
 
 #include "attention.h"
 
-// What a kernel for LANES rows and a fixed number of tokens works on.
+// What a kernel for ROWS rows and a fixed number of tokens works on.
 typedef struct {
   const uint8_t *weights; // codes of the tile, from the first of the lanes on
   const uint8_t *scales;  // likewise
@@ -73,15 +82,15 @@ INLINE ints unpack_int8(const uint8_t *w, const int i) { return widen_bytes(w + 
 typedef void UnpackBytes(const uint8_t *w, ints *q);
 typedef ints UnpackWords(const uint8_t *w, int i);
 
-INLINE void bytes_strip(const Strip *s, const int tokens, floats *acc, const int bits, const int zero_code,
+INLINE void bytes_strip(const Strip *s, const int tokens, row_floats *acc, const int bits, const int zero_code,
                         UnpackBytes *const unpack) {
   const uint8_t *w = s->weights;
   const uint8_t *ws = s->scales;
   const size_t blocks = s->blocks;
-  UNROLL for (int t = 0; t < tokens; t++) acc[t] = zero();
+  UNROLL for (int t = 0; t < tokens; t++) acc[t] = no_rows();
   for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE) {
     prefetch_scales(ws, 64 * bits);
-    const floats scale = load_halves(ws);
+    const row_floats scale = load_row_scales(ws);
     const size_t left = blocks - first, group = s->blocks_per_group;
     const size_t end = first + (left < group ? left : group);
     for (size_t b = first; b < end; b++, w += 64 * bits) {
@@ -100,17 +109,17 @@ INLINE void bytes_strip(const Strip *s, const int tokens, floats *acc, const int
   }
 }
 
-INLINE void words_strip(const Strip *s, const int tokens, floats *acc, const int bits, const int zero_code,
+INLINE void words_strip(const Strip *s, const int tokens, row_floats *acc, const int bits, const int zero_code,
                         UnpackWords *const unpack) {
   (void)zero_code;
   enum { STEPS = 16 / WORDS_PARTS };
   const uint8_t *w = s->weights;
   const uint8_t *ws = s->scales;
   const size_t blocks = s->blocks;
-  UNROLL for (int t = 0; t < tokens; t++) acc[t] = zero();
+  UNROLL for (int t = 0; t < tokens; t++) acc[t] = no_rows();
   for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE) {
     prefetch_scales(ws, 64 * bits);
-    const floats scale = load_halves(ws);
+    const row_floats scale = load_row_scales(ws);
     const size_t left = blocks - first, group = s->blocks_per_group;
     const size_t end = first + (left < group ? left : group);
     for (size_t b = first; b < end; b++, w += 64 * bits) {
@@ -131,12 +140,12 @@ INLINE void words_strip(const Strip *s, const int tokens, floats *acc, const int
   }
 }
 
-typedef void Run(const Strip *, floats *acc);
+typedef void Run(const Strip *, row_floats *acc);
 
 // One function per code and number of tokens, so that sums stay in registers.
 #define RUN(NAME, BITS, ZERO, STRIP, TOKENS)                    \
-  static void NAME##_##TOKENS(const Strip *s, floats *acc) {    \
-    floats results[TOKENS];                                     \
+  static void NAME##_##TOKENS(const Strip *s, row_floats *acc) {    \
+    row_floats results[TOKENS];                                     \
     STRIP(s, TOKENS, results, BITS, ZERO, unpack_##NAME);       \
     UNROLL for (int t = 0; t < TOKENS; t++) acc[t] = results[t]; \
   }
@@ -169,35 +178,35 @@ enum { MAX_TOKENS = BYTES_TOKENS > WORDS_TOKENS ? BYTES_TOKENS : WORDS_TOKENS };
 
 // All strips of a product. Tokens are shared out evenly over as few rounds as possible.
 INLINE void multiply_with(const Product *p, Run *const *runs, const int max_tokens, int lane_bytes, int block, int code_bytes) {
-  enum { STRIPS = TOKENLOG_TILE / LANES };
+  enum { STRIPS = TOKENLOG_TILE / ROWS };
   const int32_t rounds = (p->tokens + max_tokens - 1) / max_tokens;
   const size_t code_size = (size_t)p->blocks * block;
   int32_t lane = p->from_lane; // the first one that is wanted, counted over all tiles
   const int32_t end = p->from_lane + p->rows;
   while (lane < end) {
-    const int32_t tile = lane / TOKENLOG_TILE, strip = lane % TOKENLOG_TILE / LANES;
-    const int32_t start = tile * TOKENLOG_TILE + strip * LANES;
-    const int32_t stop = start + LANES < end ? start + LANES : end;
+    const int32_t tile = lane / TOKENLOG_TILE, strip = lane % TOKENLOG_TILE / ROWS;
+    const int32_t start = tile * TOKENLOG_TILE + strip * ROWS;
+    const int32_t stop = start + ROWS < end ? start + ROWS : end;
     const uint8_t *weights = p->packed + tile * p->tile_bytes;
     int32_t done = 0;
     for (int32_t round = 0; round < rounds; round++) {
       const int32_t until = (int64_t)p->tokens * (round + 1) / rounds, tokens = until - done;
-      const Strip s = {weights + strip * LANES * lane_bytes,
-                       weights + code_size + strip * LANES * 2,
+      const Strip s = {weights + strip * ROWS * lane_bytes,
+                       weights + code_size + strip * ROWS * 2,
                        (const char *)p->codes + (size_t)done * p->blocks * TOKENLOG_BLOCK * code_bytes,
                        p->scales + (size_t)done * p->blocks,
                        p->offsets ? p->offsets + (size_t)done * p->blocks : 0,
                        p->blocks,
                        p->blocks_per_group};
-      floats acc[MAX_TOKENS];
+      row_floats acc[MAX_TOKENS];
       runs[tokens - 1](&s, acc);
       for (int32_t t = 0; t < tokens; t++) {
         float *out = p->out + (done + t) * p->out_stride + (lane - p->from_lane);
-        if (stop - lane == LANES) {
-          store(out, acc[t]);
+        if (stop - lane == ROWS) {
+          store_rows(out, acc[t]);
         } else {
-          float lanes[LANES];
-          store(lanes, acc[t]);
+          float lanes[ROWS];
+          store_rows(lanes, acc[t]);
           memcpy(out, lanes + (lane - start), sizeof(float) * (stop - lane));
         }
       }

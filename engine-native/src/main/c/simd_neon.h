@@ -1,7 +1,13 @@
-// NEON: 8 lanes, in two registers each. With +dotprod, dot products of bytes are single instructions.
+// NEON: 4 lanes. With +dotprod, dot products of bytes are single instructions. Products work on 8 rows, two registers, so that
+// activations that were spread over a register serve twice.
 #include <arm_neon.h>
 
-enum { LANES = 8 };
+enum { LANES = 4 };
+
+#define ROWS 8
+
+// Registers of positions, and of channels, that attention works on with 4 queries.
+enum { SCORE_PARTS = 2, VALUE_PARTS = 4 };
 
 // Tokens at once: what fits in 32 registers.
 #ifdef __ARM_FEATURE_DOTPROD
@@ -18,19 +24,28 @@ typedef struct {
   uint8x16_t a, b; // lanes 0 to 3 and 4 to 7
 } ints;
 
+typedef float32x4_t floats;
+
 typedef struct {
-  float32x4_t a, b;
-} floats;
+  floats a, b;
+} row_floats;
 
 static inline ints load(const uint8_t *p) { return (ints){vld1q_u8(p), vld1q_u8(p + 16)}; }
-static inline floats zero(void) { return (floats){vdupq_n_f32(0), vdupq_n_f32(0)}; }
-static inline floats load_halves(const uint8_t *p) {
-  const float16x8_t halves = vreinterpretq_f16_u8(vld1q_u8(p));
-  return (floats){vcvt_f32_f16(vget_low_f16(halves)), vcvt_high_f32_f16(halves)};
-}
-static inline void store(float *p, floats v) { vst1q_f32(p, v.a), vst1q_f32(p + 4, v.b); }
-static inline floats fma_scaled(floats sum, floats ws, float xs, floats acc) {
-  return (floats){vfmaq_f32(acc.a, sum.a, vmulq_n_f32(ws.a, xs)), vfmaq_f32(acc.b, sum.b, vmulq_n_f32(ws.b, xs))};
+static inline floats zero(void) { return vdupq_n_f32(0); }
+static inline floats load_halves(const uint8_t *p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))); }
+static inline floats load_floats(const float *p) { return vld1q_f32(p); }
+static inline floats all(float x) { return vdupq_n_f32(x); }
+static inline floats fma_floats(floats a, floats b, floats c) { return vfmaq_f32(c, a, b); }
+// a < b ? a : b and a > b ? a : b, so the second where one is not a number. (vminq and vmaxq are other functions.)
+static inline floats smaller(floats a, floats b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+static inline floats larger(floats a, floats b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+static inline void store(float *p, floats v) { vst1q_f32(p, v); }
+
+static inline row_floats no_rows(void) { return (row_floats){zero(), zero()}; }
+static inline row_floats load_row_scales(const uint8_t *p) { return (row_floats){load_halves(p), load_halves(p + 8)}; }
+static inline void store_rows(float *p, row_floats v) { store(p, v.a), store(p + 4, v.b); }
+static inline row_floats fma_scaled(row_floats sum, row_floats ws, float xs, row_floats acc) {
+  return (row_floats){vfmaq_f32(acc.a, sum.a, vmulq_n_f32(ws.a, xs)), vfmaq_f32(acc.b, sum.b, vmulq_n_f32(ws.b, xs))};
 }
 static inline ints low_nibbles(ints v) { return (ints){v.a & 15, v.b & 15}; }
 static inline ints high_nibbles(ints v) { return (ints){v.a >> 4, v.b >> 4}; }
@@ -53,9 +68,9 @@ static inline sums dot4(sums sum, ints w, int32_t x) {
   const int8x16_t four = vreinterpretq_s8_s32(vdupq_n_s32(x));
   return (sums){vdotq_s32(sum.a, vreinterpretq_s8_u8(w.a), four), vdotq_s32(sum.b, vreinterpretq_s8_u8(w.b), four)};
 }
-static inline floats end4(sums sum, int32_t offset) {
+static inline row_floats end4(sums sum, int32_t offset) {
   (void)offset;
-  return (floats){vcvtq_f32_s32(sum.a), vcvtq_f32_s32(sum.b)};
+  return (row_floats){vcvtq_f32_s32(sum.a), vcvtq_f32_s32(sum.b)};
 }
 #else
 // One sum of 16 bits per column modulo 4, two lanes in a register: a block has 8 products of at most 16 * 127 for each.
@@ -72,9 +87,9 @@ static inline sums dot4(sums sum, ints w, int32_t x) {
   return (sums){vmlal_s8(sum.a0, vget_low_s8(a), vget_low_s8(four)), vmlal_high_s8(sum.a1, a, four),
                 vmlal_s8(sum.b0, vget_low_s8(b), vget_low_s8(four)), vmlal_high_s8(sum.b1, b, four)};
 }
-static inline floats end4(sums sum, int32_t offset) {
+static inline row_floats end4(sums sum, int32_t offset) {
   const int32x4_t more = vdupq_n_s32(offset);
-  return (floats){vcvtq_f32_s32(vaddq_s32(more, vpaddq_s32(vpaddlq_s16(sum.a0), vpaddlq_s16(sum.a1)))),
+  return (row_floats){vcvtq_f32_s32(vaddq_s32(more, vpaddq_s32(vpaddlq_s16(sum.a0), vpaddlq_s16(sum.a1)))),
                   vcvtq_f32_s32(vaddq_s32(more, vpaddq_s32(vpaddlq_s16(sum.b0), vpaddlq_s16(sum.b1))))};
 }
 #endif
@@ -92,6 +107,6 @@ static inline wide_sums dot2(wide_sums sum, ints w, int32_t x) {
   return (wide_sums){vmlal_s16(sum.a0, vget_low_s16(a), vget_low_s16(two)), vmlal_high_s16(sum.a1, a, two),
                      vmlal_s16(sum.b0, vget_low_s16(b), vget_low_s16(two)), vmlal_high_s16(sum.b1, b, two)};
 }
-static inline floats end2(wide_sums sum) {
-  return (floats){vcvtq_f32_s32(vpaddq_s32(sum.a0, sum.a1)), vcvtq_f32_s32(vpaddq_s32(sum.b0, sum.b1))};
+static inline row_floats end2(wide_sums sum) {
+  return (row_floats){vcvtq_f32_s32(vpaddq_s32(sum.a0, sum.a1)), vcvtq_f32_s32(vpaddq_s32(sum.b0, sum.b1))};
 }

@@ -231,8 +231,7 @@ static void attention(int tier, int type, int head_size, int heads, int tokens, 
     }
   for (size_t i = 0; i < numbers; i++)
     if (bits_of(out[i]) != bits_of(expected[i])) fail("attention", tier, head_size, heads, positions, (int)i);
-  for (int p = 0; p < pages; p++) free((void *)page[p]);
-  free(page), free(wide), free(scores), free(out), free(q), free(e), free(expected);
+  give_back_all();
 }
 
 static void read_everything(int tier) {
