@@ -83,13 +83,16 @@ class KernelProgramsTest {
         }
     }
 
+    /// Optimized little: sanitizers make so much code of unrolled loops that it takes minutes
+    /// otherwise.
     private static Compiler sanitizing() {
-        return Compiler.local("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all");
+        return Compiler.local(
+                "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all");
     }
 
     /// Undefined behaviour ends the program, without a library that would have to be there.
     private static List<String> trapping() {
-        return List.of("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error");
+        return List.of("-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error");
     }
 
     /// Where the C library of another processor lies.
