@@ -32,7 +32,8 @@ class BuildLibraryTest {
         for (String tool : TOOLS) {
             Path script =
                     Files.writeString(
-                            tools.resolve(tool), "#!/bin/sh\nexec %s \"$@\"\n".formatted(find(tool)));
+                            tools.resolve(tool),
+                            "#!/bin/sh\nexec %s \"$@\"\n".formatted(find(tool)));
             assertThat(script.toFile().setExecutable(true)).isTrue();
         }
         Path out = folder.resolve("out");
@@ -151,7 +152,8 @@ class BuildLibraryTest {
                 "sh",
                 Compiler.SOURCES.resolve("build-library").toString(),
                 Compiler.SOURCES.toString(),
-                out.toString());
+                out.toString(),
+                "-O1"); // sooner done
     }
 
     private static Compiler.Outcome build(String path, Path out) throws Exception {

@@ -237,7 +237,7 @@ class NativeLibraryTest {
                 text.contains(from) && Platform.current().label().equals("linux-x86_64"),
                 "skipped: the change is for x86-64");
         Files.writeString(changed, text.replace(from, to));
-        return Compiler.local().kernels(sources, folder.resolve("faulty"));
+        return Compiler.local("-O1").kernels(sources, folder.resolve("faulty"));
     }
 
     @Test
