@@ -26,11 +26,14 @@ import java.util.Optional;
 /// code, so that they may read and write arrays; a garbage collection then waits for them, which is
 /// why [NativeKernels] keeps each call short.
 ///
+/// @param file where it was loaded from; it may be gone
+/// @param symbols for what measurements alone call
 /// @param tiers in the library's order, the best first; a tier's number is its place here
 /// @param codes that weights may be stored in; a code's number is its place here
 /// @param quantize `tokenlog_quantize`, and so on
 record NativeLibrary(
         Path file,
+        SymbolLookup symbols,
         List<Tier> tiers,
         List<Code> codes,
         MethodHandle packedBytes,
@@ -105,6 +108,7 @@ record NativeLibrary(
         return new Loaded(
                 new NativeLibrary(
                         file,
+                        symbols,
                         tiers(symbols),
                         codes(symbols),
                         function(

@@ -14,7 +14,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.util.ArrayList;
 import java.util.List;
@@ -62,8 +61,7 @@ public final class Yardstick implements AutoCloseable {
         this.product =
                 Linker.nativeLinker()
                         .downcallHandle(
-                                SymbolLookup.libraryLookup(library.file(), Arena.global())
-                                        .findOrThrow("tokenlog_yardstick"),
+                                library.symbols().findOrThrow("tokenlog_yardstick"),
                                 FunctionDescriptor.of(
                                         JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT, ADDRESS,
                                         ADDRESS, ADDRESS, JAVA_INT, ADDRESS, JAVA_LONG));
