@@ -35,6 +35,9 @@ final class NativeKernels implements Kernels {
     /// Rows that are packed together (`TOKENLOG_TILE`).
     private static final int TILE = 16;
 
+    /// Stored codes that are packed together: they stay in a processor's own cache on the way.
+    private static final int BYTES_PER_PACK = 1 << 18;
+
     private static final String LIKELY =
             "; free memory, or choose kernels that need no second copy: tokenlog.compute=scalar";
 
@@ -57,49 +60,82 @@ final class NativeKernels implements Kernels {
         return "native " + tier.name();
     }
 
-    /// Weights in tiles of 16 rows, outside the Java heap. What the model maps stays untouched from
-    /// then on, and its pages may leave memory.
+    /// Weights in tiles of 16 rows, outside the Java heap. What the model maps is not read from
+    /// then on.
     @Override
     public PreparedMatrix prepare(Matrix.Quantized weights, Arena arena) {
         Optional<NativeLibrary.Code> code = FUNCTIONS.code(weights.code());
         return code.isPresent()
-                ? pack(weights, code.get(), arena)
+                ? packed(weights, code.get(), arena)
                 : portable.prepare(weights, arena);
     }
 
-    private static PackedMatrix pack(
+    /// Some rows at a time, by way of memory of our own: where a mapped file has become shorter,
+    /// Java says so while it copies; C code would end the process.
+    private static PackedMatrix packed(
             Matrix.Quantized weights, NativeLibrary.Code code, Arena arena) {
+        long bytes = packedBytes(weights, weights.rows(), code);
+        long tileBytes = packedBytes(weights, TILE, code);
+        MemorySegment tiles = map(bytes, weights.name(), arena);
+        int step = (int) Math.max(TILE, BYTES_PER_PACK / weights.bytesPerRow() / TILE * TILE);
+        try (Arena some = Arena.ofConfined()) {
+            Matrix.Quantized most = weights.rows(0, Math.min(step, weights.rows()));
+            MemorySegment codes = some.allocate(most.codes().byteSize());
+            MemorySegment scales = some.allocate(most.scales().byteSize());
+            for (int row = 0; row < weights.rows(); row += step) {
+                Matrix.Quantized rows =
+                        weights.rows(row, Math.min(step, weights.rows() - row));
+                MemorySegment.copy(rows.codes(), 0, codes, 0, rows.codes().byteSize());
+                MemorySegment.copy(rows.scales(), 0, scales, 0, rows.scales().byteSize());
+                pack(rows, code, codes, scales, tiles.asSlice(row / TILE * tileBytes));
+            }
+        }
+        return new PackedMatrix(weights, code, tiles);
+    }
+
+    private static void pack(
+            Matrix.Quantized rows,
+            NativeLibrary.Code code,
+            MemorySegment codes,
+            MemorySegment scales,
+            MemorySegment tiles) {
         try {
-            long bytes =
-                    (long)
-                            FUNCTIONS
-                                    .packedBytes()
-                                    .invokeExact(
-                                            code.number(),
-                                            weights.rows(),
-                                            weights.columns(),
-                                            weights.groupSize());
-            MemorySegment tiles = map(bytes, weights.name(), arena);
             FUNCTIONS
                     .pack()
                     .invokeExact(
                             code.number(),
-                            weights.rows(),
-                            weights.columns(),
-                            weights.groupSize(),
-                            weights.codes(),
-                            weights.scales(),
+                            rows.rows(),
+                            rows.columns(),
+                            rows.groupSize(),
+                            codes,
+                            scales,
                             0,
-                            Math.ceilDiv(weights.rows(), TILE),
+                            Math.ceilDiv(rows.rows(), TILE),
                             tiles);
-            return new PackedMatrix(weights, code, tiles);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
     }
 
-    private static MemorySegment map(long bytes, String tensor, Arena arena) throws Throwable {
-        MemorySegment memory = (MemorySegment) FUNCTIONS.map().invokeExact(bytes);
+    private static long packedBytes(Matrix.Quantized weights, int rows, NativeLibrary.Code code) {
+        try {
+            return (long)
+                    FUNCTIONS
+                            .packedBytes()
+                            .invokeExact(
+                                    code.number(), rows, weights.columns(), weights.groupSize());
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
+    }
+
+    private static MemorySegment map(long bytes, String tensor, Arena arena) {
+        MemorySegment memory;
+        try {
+            memory = (MemorySegment) FUNCTIONS.map().invokeExact(bytes);
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
         if (memory.equals(MemorySegment.NULL)) {
             throw new EngineException(
                     EngineException.Reason.UNSUPPORTED,

@@ -8,4 +8,10 @@ import java.lang.foreign.MemorySegment;
 ///
 /// @param code what the library calls the code of the weights
 record PackedMatrix(Matrix.Quantized source, NativeLibrary.Code code, MemorySegment tiles)
-        implements PreparedMatrix {}
+        implements PreparedMatrix {
+
+    @Override
+    public boolean readsSource() {
+        return false;
+    }
+}

@@ -145,7 +145,7 @@ final class StoredWeights implements AutoCloseable {
         return found;
     }
 
-    /// Reads every byte.
+    /// Reads every byte, and keeps none of it in memory.
     ///
     /// @throws EngineException naming the first tensor that differs from its digest
     void verify(List<Manifest.Weight> weights) {
@@ -162,6 +162,11 @@ final class StoredWeights implements AutoCloseable {
                         .map(part -> parts.get(part.name()).data())
                         .toArray(MemorySegment[]::new);
         String found = Digests.of(data);
+        for (MemorySegment part : data) {
+            if (part.isMapped()) {
+                part.unload();
+            }
+        }
         return found.equals(weight.sha256())
                 ? Optional.empty()
                 : Optional.of(

@@ -9,6 +9,12 @@ public interface PreparedMatrix {
     /// The weights as the model stores them.
     Matrix.Quantized source();
 
+    /// Whether products read the weights where the model stores them. If not, what is mapped of a
+    /// file [leaves memory][Matrix#unload] as soon as the matrix has been prepared.
+    default boolean readsSource() {
+        return true;
+    }
+
     /// Weights that are multiplied where they lie.
     record AsStored(Matrix.Quantized source) implements PreparedMatrix {}
 }

@@ -14,6 +14,16 @@ public sealed interface Matrix {
     /// Some of the rows, as a matrix over the same memory.
     Matrix rows(int from, int count);
 
+    /// Lets the pages of a mapped file leave this process's memory. They come back when they are
+    /// read.
+    void unload();
+
+    private static void unload(MemorySegment segment) {
+        if (segment.isMapped()) {
+            segment.unload();
+        }
+    }
+
     /// Unquantized weights, row-major, little-endian; F32, F16 or BF16.
     record Float(String name, DataType type, int rows, int columns, MemorySegment data)
             implements Matrix {
@@ -23,6 +33,11 @@ public sealed interface Matrix {
             long rowBytes = (long) columns * type.bytes();
             return new Float(
                     name, type, count, columns, data.asSlice(from * rowBytes, count * rowBytes));
+        }
+
+        @Override
+        public void unload() {
+            Matrix.unload(data);
         }
     }
 
@@ -56,6 +71,12 @@ public sealed interface Matrix {
                     groupSize,
                     codes.asSlice(from * bytesPerRow(), count * bytesPerRow()),
                     scales.asSlice(from * scaleBytes, count * scaleBytes));
+        }
+
+        @Override
+        public void unload() {
+            Matrix.unload(codes);
+            Matrix.unload(scales);
         }
 
         public int groupsPerRow() {

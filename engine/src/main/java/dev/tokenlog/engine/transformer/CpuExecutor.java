@@ -116,10 +116,21 @@ public final class CpuExecutor implements Executor {
         this.team = new WorkerTeam(workspaces);
         try {
             prepareWeights();
+        } catch (InternalError mapping) {
+            close();
+            throw shortened("was loaded", mapping);
         } catch (RuntimeException | Error failure) {
             close();
             throw failure;
         }
+    }
+
+    /// What the operating system says about a file that is shorter than its mapping.
+    private EngineException shortened(String when, InternalError mapping) {
+        return new EngineException(
+                EngineException.Reason.MODEL_UNREADABLE,
+                folder + ": a weight file became shorter while the model " + when,
+                mapping);
     }
 
     /// All matrices, side by side, each by one thread.
@@ -212,11 +223,7 @@ public final class CpuExecutor implements Executor {
             try {
                 forward();
             } catch (InternalError mapping) {
-                // What the operating system says about a file that is shorter than its mapping.
-                throw new EngineException(
-                        EngineException.Reason.MODEL_UNREADABLE,
-                        folder + ": a weight file became shorter while the model ran",
-                        mapping);
+                throw shortened("ran", mapping);
             }
         }
         this.batch = null;

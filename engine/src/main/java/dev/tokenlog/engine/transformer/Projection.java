@@ -111,10 +111,14 @@ final class Projection {
         return linears.length;
     }
 
-    /// Brings one matrix into the layout of the kernels; each once, before the first [#run].
+    /// Brings one matrix into the layout of the kernels; each once, before the first [#run]. What
+    /// they copied is not kept in memory twice.
     void prepare(Kernels kernels, int index, Arena arena) {
         if (linears[index].matrix() instanceof Matrix.Quantized weights) {
             prepared[index] = kernels.prepare(weights, arena);
+            if (!prepared[index].readsSource()) {
+                weights.unload();
+            }
         }
     }
 
