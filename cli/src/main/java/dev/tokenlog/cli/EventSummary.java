@@ -18,6 +18,11 @@ import dev.tokenlog.contracts.TokenEvent.GenerationFailed;
 import dev.tokenlog.contracts.TokenEvent.GenerationFinished;
 import dev.tokenlog.contracts.TokenEvent.GenerationStarted;
 import dev.tokenlog.contracts.TokenEvent.TokensGenerated;
+import dev.tokenlog.contracts.WorkerEvent.EvictionReason;
+import dev.tokenlog.contracts.WorkerEvent.LoadReason;
+import dev.tokenlog.contracts.WorkerEvent.ModelEvicted;
+import dev.tokenlog.contracts.WorkerEvent.ModelLoadFailed;
+import dev.tokenlog.contracts.WorkerEvent.ModelLoaded;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -94,6 +99,33 @@ final class EventSummary {
                                     e.ratioToFp32(),
                                     e.totalMs());
             case ConversionFailed e -> e.code() + ": " + e.message();
+            case ModelLoaded e ->
+                    "%s %s, %,d bytes in %d ms, %s; %,d of %,d bytes taken"
+                            .formatted(
+                                    e.modelId(),
+                                    brief(e.modelDigest()),
+                                    e.bytes(),
+                                    e.durationMs(),
+                                    e.reason() == LoadReason.PINNED
+                                            ? "pinned"
+                                            : "asked for by a prompt",
+                                    e.loadedBytes(),
+                                    e.budgetBytes());
+            case ModelLoadFailed e ->
+                    "%s %s: %s: %s"
+                            .formatted(
+                                    e.modelId(), brief(e.modelDigest()), e.code(), e.message());
+            case ModelEvicted e ->
+                    "%s %s after %d generations: %s; %,d bytes free again in %d ms"
+                            .formatted(
+                                    e.modelId(),
+                                    brief(e.modelDigest()),
+                                    e.generations(),
+                                    e.reason() == EvictionReason.NOT_SERVED
+                                            ? "not served any more, and another needs room"
+                                            : "least recently used, and another needs room",
+                                    e.bytes(),
+                                    e.durationMs());
             case ModelManifest e ->
                     "%s is %s (%s)"
                             .formatted(e.modelId(), brief(e.modelDigest()), e.quantization());

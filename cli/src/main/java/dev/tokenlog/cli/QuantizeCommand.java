@@ -48,16 +48,13 @@ final class QuantizeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        int count = threads != null ? threads : Runtime.getRuntime().availableProcessors();
-        if (count < 1) {
-            throw CommandFailure.usage("--threads %d: expected at least 1".formatted(count));
-        }
+        Converter converter = converter();
         String local = hub.local(model, Hub.Part.MODEL, common);
         List<ConversionListener.FileShared> shared = new ArrayList<>();
         try (SourceModel source = SourceModel.open(ModelFolders.resolve(local));
                 Progress progress = new Progress(common.terminal(), "quantize");
                 Artifact artifact =
-                        new Converter(count)
+                        converter
                                 .convert(
                                         source,
                                         recipe.recipe(),
@@ -151,5 +148,13 @@ final class QuantizeCommand implements Callable<Integer> {
                                         statistics.bitsPerWeight(),
                                         statistics.ratioToFp32(),
                                         statistics.ratioToSource()));
+    }
+
+    private Converter converter() {
+        try {
+            return threads == null ? new Converter() : new Converter(threads);
+        } catch (IllegalArgumentException e) {
+            throw new CommandFailure(ExitStatus.USAGE, "--" + e.getMessage(), e);
+        }
     }
 }

@@ -88,7 +88,11 @@ class UsageTest {
                 "quantize demo --out x --group-size 3",
                 "quantize demo --out x --recipe int5",
                 "quantize demo --out x --threads 0",
+                "quantize demo --out x --threads 10000",
                 "logits demo --ids 1 --greedy 1 --threads 0",
+                "logits demo --ids 1 --greedy 1 --threads 10000",
+                "bench --shape smollm2-135m --threads 0",
+                "bench --shape smollm2-135m --threads 10000",
             })
     void wrongUsageIsStatusTwoAndOneOrTwoLines(String arguments) {
         CommandRun run = CommandRun.of(arguments.isEmpty() ? new String[0] : arguments.split(" "));

@@ -11,6 +11,7 @@ import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.ValidationRequest.CandidateReplayRequested;
 import dev.tokenlog.contracts.ValidationRequest.ReplayRequested;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
+import dev.tokenlog.contracts.WorkerEvent.ModelEvent;
 import dev.tokenlog.contracts.WorkerState;
 import java.time.Instant;
 import java.util.List;
@@ -214,6 +215,18 @@ public final class TokenlogClient implements AutoCloseable {
                                     workers.put(worker.workerId(), LogEvent.of(record, worker)));
                 });
         return List.copyOf(workers.values());
+    }
+
+    /// Loads and evictions of models that the log still holds, of all workers, oldest first. The
+    /// topic is compacted: what is old may be gone.
+    public List<LogEvent<ModelEvent>> modelEvents() {
+        List<LogEvent<ModelEvent>> events = new ArrayList<>();
+        cluster.scan(
+                List.of(Topic.WORKER_EVENTS),
+                record ->
+                        record.event(ModelEvent.class)
+                                .ifPresent(event -> events.add(LogEvent.of(record, event))));
+        return events;
     }
 
     /// Everything that was given up, oldest first.

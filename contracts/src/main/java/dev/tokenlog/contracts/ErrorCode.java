@@ -22,6 +22,8 @@ public enum ErrorCode {
     MODEL_REVOKED,
     /// The artifact cannot be read or does not match its digest.
     MODEL_UNREADABLE,
+    /// Larger than what the worker may load; the message names both sizes.
+    MODEL_TOO_LARGE,
     CONTEXT_TOO_LONG,
     PARAMETER_OUT_OF_RANGE,
     /// The chat template refused the messages.

@@ -15,7 +15,7 @@ public sealed interface Event
                 TokenEvent,
                 Usage,
                 ValidationRequest,
-                WorkerState {
+                WorkerEvent {
 
     /// The name that stands as `type` in body and header.
     default String type() {

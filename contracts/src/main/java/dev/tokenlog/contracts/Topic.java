@@ -76,7 +76,7 @@ public enum Topic {
     WORKER_EVENTS(
             "worker-events",
             "worker id",
-            WorkerState.class,
+            WorkerEvent.class,
             Spread.ONE_PARTITION,
             Kept.LATEST_PER_KEY),
     /// Holds the original bytes, not an event: see [DeadLetter].

@@ -4,10 +4,13 @@ import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import com.fasterxml.jackson.annotation.JsonTypeName;
 import java.util.List;
 
-/// Topic `worker-events`, key worker id, compacted: one snapshot per worker, a tombstone at its
-/// end.
+/// One snapshot of a worker.
 ///
 /// @param compute the one line that says which kernels were chosen, and why
+/// @param memoryBytes the largest heap of the process
+/// @param peakMemoryBytes the most that the process has had in memory so far, heap, weights and all
+///   else together; missing where the operating system does not say
+/// @param modelBudgetBytes that all models together may take
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonTypeName("WorkerState")
 public record WorkerState(
@@ -22,8 +25,21 @@ public record WorkerState(
         List<LoadedModel> models,
         List<Integer> partitions,
         Integer activeGenerations,
-        Integer queuedGenerations)
-        implements Event {
+        Integer queuedGenerations,
+        Long peakMemoryBytes,
+        Long modelBudgetBytes)
+        implements WorkerEvent {
 
-    public record LoadedModel(@Required String modelId, @Required String modelDigest, long bytes) {}
+    /// @param modelId the name under which it was first asked for
+    /// @param bytes what it counts against the budget
+    /// @param loadMs what loading it took
+    /// @param pinned whether it is never evicted
+    /// @param generations that run on it now
+    public record LoadedModel(
+            @Required String modelId,
+            @Required String modelDigest,
+            long bytes,
+            Long loadMs,
+            Boolean pinned,
+            Integer generations) {}
 }

@@ -18,23 +18,23 @@ public final class NativeKernelProvider implements KernelProvider {
         return switch (NativeKernels.LIBRARY) {
             case NativeLibrary.Missing missing ->
                     List.of(new KernelProbe.Unusable(NAME, missing.reason(), missing.remedy()));
-            case NativeLibrary.Loaded loaded -> probe(loaded.library(), portable);
+            case NativeLibrary.Loaded loaded -> probe(loaded.library().tiers(), portable);
         };
     }
 
-    private static List<KernelProbe> probe(NativeLibrary library, Kernels portable) {
-        List<KernelProbe> tiers = new ArrayList<>();
-        for (NativeLibrary.Tier tier : library.tiers()) {
+    static List<KernelProbe> probe(List<NativeLibrary.Tier> tiers, Kernels portable) {
+        List<KernelProbe> probes = new ArrayList<>();
+        for (NativeLibrary.Tier tier : tiers) {
             String name = NAME + "-" + tier.name();
-            tiers.add(
+            probes.add(
                     tier.usable()
                             ? KernelProbes.probe(name, () -> new NativeKernels(tier, portable))
                             : new KernelProbe.Unusable(
                                     name, "this processor does not have it", "choose another"));
         }
         List<KernelProbe> all = new ArrayList<>();
-        all.add(best(tiers));
-        all.addAll(tiers);
+        all.add(best(probes));
+        all.addAll(probes);
         return all;
     }
 

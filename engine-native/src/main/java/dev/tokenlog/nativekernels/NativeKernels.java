@@ -83,8 +83,7 @@ final class NativeKernels implements Kernels {
             MemorySegment codes = some.allocate(most.codes().byteSize());
             MemorySegment scales = some.allocate(most.scales().byteSize());
             for (int row = 0; row < weights.rows(); row += step) {
-                Matrix.Quantized rows =
-                        weights.rows(row, Math.min(step, weights.rows() - row));
+                Matrix.Quantized rows = weights.rows(row, Math.min(step, weights.rows() - row));
                 MemorySegment.copy(rows.codes(), 0, codes, 0, rows.codes().byteSize());
                 MemorySegment.copy(rows.scales(), 0, scales, 0, rows.scales().byteSize());
                 pack(rows, code, codes, scales, tiles.asSlice(row / TILE * tileBytes));

@@ -62,8 +62,7 @@ class NativeForwardPassTest {
         assumeTrue(Files.isReadable(MAPPINGS), "skipped: this system does not list mappings");
         try (Artifact artifact = converted(folder);
                 CpuExecutor executor =
-                        CpuExecutor.open(
-                                artifact, CpuOptions.automatic().withCompute("native"))) {
+                        CpuExecutor.open(artifact, CpuOptions.automatic().withCompute("native"))) {
             long file = Files.size(weights(artifact));
             assertThat(resident(weights(artifact))).isLessThan(file / 2);
             assertThat(Logits.of(executor, new int[] {1, 2, 3})).hasDimensions(3, 4096);
@@ -87,8 +86,7 @@ class NativeForwardPassTest {
     void aFileThatBecomesShorterWhileItIsPackedIsNamed(@TempDir Path folder) throws Exception {
         assumeNative();
         try (Artifact artifact = converted(folder)) {
-            try (FileChannel file =
-                    FileChannel.open(weights(artifact), StandardOpenOption.WRITE)) {
+            try (FileChannel file = FileChannel.open(weights(artifact), StandardOpenOption.WRITE)) {
                 file.truncate(file.size() / 3);
             }
             CpuOptions options = CpuOptions.automatic().withCompute("native");

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 
 /// The bundled model, by way of the command line.
@@ -14,14 +15,16 @@ final class DemoModel {
 
     /// Converts the bundled model under this name and waits until the registry serves it.
     static void convert(Platform platform, String modelId, int bits) {
-        CommandLine.Result result =
-                platform.tokenlog(
-                        "convert",
-                        Checkout.demoModel().toString(),
-                        "--bits",
-                        Integer.toString(bits),
-                        "--name",
-                        modelId);
+        convert(platform, modelId, "--bits", Integer.toString(bits));
+    }
+
+    /// The same with any options of a recipe.
+    static void convert(Platform platform, String modelId, String... recipe) {
+        List<String> arguments =
+                new ArrayList<>(
+                        List.of("convert", Checkout.demoModel().toString(), "--name", modelId));
+        arguments.addAll(List.of(recipe));
+        CommandLine.Result result = platform.tokenlog(arguments.toArray(String[]::new));
         assertThat(result.status()).as(result.toString()).isZero();
         await(modelId + " is served")
                 .atMost(Duration.ofSeconds(90))

@@ -84,6 +84,23 @@ public final class Artifact implements Model {
         return new Artifact(folder, manifest, Digests.of(bytes), plan, weights);
     }
 
+    /// The bytes of all weights of an artifact, as its manifest says before the artifact is opened;
+    /// opening refuses a manifest that says it wrongly.
+    ///
+    /// @throws EngineException `MODEL_UNREADABLE`
+    public static long weightBytes(Path folder) {
+        Path file = folder.resolve(ModelFiles.MANIFEST);
+        try {
+            return ManifestFile.read(StrictJson.bytes(file), file).weights().stream()
+                    .mapToLong(Manifest.Weight::bytes)
+                    .reduce(0, Math::addExact);
+        } catch (EngineException e) {
+            throw new EngineException(Reason.MODEL_UNREADABLE, e.getMessage(), e);
+        } catch (ArithmeticException e) {
+            throw unreadable(file, "the weights together take more bytes than can be counted");
+        }
+    }
+
     /// The small files have their digests, and all digests together give the model's.
     private static void checkDigests(Path folder, Path file, Manifest manifest) {
         if (!Digests.weights(manifest.weights()).equals(manifest.weightsDigest())) {
@@ -100,7 +117,7 @@ public final class Artifact implements Model {
         }
         List<String> listed = manifest.files().stream().map(Manifest.FileEntry::path).toList();
         for (Manifest.FileEntry entry : manifest.files()) {
-            if (!ModelFiles.COPIED.contains(entry.path())) {
+            if (!ModelFiles.isKnown(entry.path())) {
                 throw unreadable(file, "'" + entry.path() + "' is no file of a model");
             }
             Manifest.FileEntry found = Digests.file(folder.resolve(entry.path()));
@@ -110,8 +127,8 @@ public final class Artifact implements Model {
                         "SHA-256 is " + found.sha256() + ", expected " + entry.sha256());
             }
         }
-        for (String known : ModelFiles.COPIED) {
-            if (!listed.contains(known) && ModelFiles.find(folder, known).isPresent()) {
+        for (String known : ModelFiles.in(folder)) {
+            if (!listed.contains(known)) {
                 throw unreadable(folder.resolve(known), "the manifest does not list this file");
             }
         }

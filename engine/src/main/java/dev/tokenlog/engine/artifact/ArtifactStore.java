@@ -201,6 +201,15 @@ public final class ArtifactStore {
         }
     }
 
+    /// Makes a folder of small files, if it is not there.
+    static void createFolder(Path folder) {
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw failed(folder, e);
+        }
+    }
+
     private static void durably(Path file, InputStream content) {
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
         try {

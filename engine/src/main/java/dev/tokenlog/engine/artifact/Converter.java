@@ -3,6 +3,8 @@ package dev.tokenlog.engine.artifact;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.PlannedTensor;
+import dev.tokenlog.engine.tokenizer.TokenizerSource;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -28,6 +30,8 @@ public final class Converter {
     /// Changes whenever the same source and recipe would give other bytes.
     public static final String ENCODER_VERSION = "tokenlog-2";
 
+    private static final int MAX_THREADS = 1024;
+
     private final int threads;
     private final long maxFileBytes;
 
@@ -37,8 +41,9 @@ public final class Converter {
     }
 
     Converter(int threads, long maxFileBytes) {
-        if (threads < 1) {
-            throw new IllegalArgumentException(threads + " threads");
+        if (threads < 1 || threads > MAX_THREADS) {
+            throw new IllegalArgumentException(
+                    "threads: 1 to %d, not %d".formatted(MAX_THREADS, threads));
         }
         this.threads = threads;
         this.maxFileBytes = maxFileBytes;
@@ -46,7 +51,7 @@ public final class Converter {
 
     /// Uses every processor.
     public Converter() {
-        this(Runtime.getRuntime().availableProcessors());
+        this(Math.min(MAX_THREADS, Runtime.getRuntime().availableProcessors()));
     }
 
     /// @param name of the model, for people; stands in the manifest
@@ -214,13 +219,19 @@ public final class Converter {
     /// Every file of the source that was read, with its digest.
     ///
     /// @param small configuration, tokenizer and template files, sorted by name
-    /// @param all those and the weight files, sorted by name
-    record SourceFiles(Path folder, List<Manifest.FileEntry> small, List<Manifest.FileEntry> all) {
+    /// @param all those of the source and the weight files, sorted by name
+    /// @param tokenizer the `tokenizer.json` among the small files that was made of other files of
+    ///   the source; null where it has one of its own, or no tokenizer
+    record SourceFiles(
+            Path folder,
+            List<Manifest.FileEntry> small,
+            List<Manifest.FileEntry> all,
+            byte[] tokenizer) {
 
         static SourceFiles digest(SourceModel source, ExecutorService pool) {
             List<Manifest.FileEntry> small = new ArrayList<>();
-            for (String name : ModelFiles.COPIED) {
-                source.file(name).map(Digests::file).ifPresent(small::add);
+            for (String name : ModelFiles.in(source.folder())) {
+                small.add(Digests.file(source.folder(), name));
             }
             List<Future<Manifest.FileEntry>> weights =
                     source.weightFiles().stream()
@@ -243,13 +254,40 @@ public final class Converter {
                 throw new IllegalStateException("reading the source failed", e.getCause());
             }
             all.sort(Comparator.comparing(Manifest.FileEntry::path));
-            return new SourceFiles(source.folder(), List.copyOf(small), List.copyOf(all));
+            byte[] tokenizer = translatedTokenizer(source.folder());
+            if (tokenizer != null) {
+                small.add(
+                        new Manifest.FileEntry(
+                                ModelFiles.TOKENIZER, tokenizer.length, Digests.of(tokenizer)));
+                small.sort(Comparator.comparing(Manifest.FileEntry::path));
+            }
+            return new SourceFiles(
+                    source.folder(), List.copyOf(small), List.copyOf(all), tokenizer);
+        }
+
+        /// So that a digest stands for ids, whatever becomes of the translation later. What cannot
+        /// be translated stays as it is: whoever opens it is told why.
+        private static byte[] translatedTokenizer(Path folder) {
+            if (ModelFiles.find(folder, ModelFiles.TOKENIZER).isPresent()
+                    || !TokenizerSource.isIn(folder)) {
+                return null;
+            }
+            try {
+                return TokenizerSource.read(folder).json().getBytes(StandardCharsets.UTF_8);
+            } catch (EngineException untranslatable) {
+                return null;
+            }
         }
 
         void copyTo(Path target) {
             for (Manifest.FileEntry entry : small) {
                 Path from = folder.resolve(entry.path());
                 Path to = target.resolve(entry.path());
+                if (tokenizer != null && entry.path().equals(ModelFiles.TOKENIZER)) {
+                    ArtifactStore.writeDurably(to, tokenizer);
+                    continue;
+                }
+                ArtifactStore.createFolder(to.getParent());
                 ArtifactStore.copyDurably(from, to);
                 if (!Digests.file(to).sha256().equals(entry.sha256())) {
                     throw new EngineException(

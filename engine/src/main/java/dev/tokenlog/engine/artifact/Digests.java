@@ -153,6 +153,12 @@ public final class Digests {
         return new Manifest.FileEntry(file.getFileName().toString(), bytes, hex(digest.digest()));
     }
 
+    /// The same under a name with a path.
+    static Manifest.FileEntry file(Path folder, String name) {
+        Manifest.FileEntry entry = file(folder.resolve(name));
+        return new Manifest.FileEntry(name, entry.bytes(), entry.sha256());
+    }
+
     static String hex(byte[] digest) {
         return HexFormat.of().formatHex(digest);
     }

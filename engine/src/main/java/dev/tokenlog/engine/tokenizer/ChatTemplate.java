@@ -75,7 +75,7 @@ public final class ChatTemplate {
         if (InputFiles.isThere(jinja)) {
             sources.put(DEFAULT, text(jinja));
         }
-        for (Path file : additional(folder.resolve(ADDITIONAL))) {
+        for (Path file : additional(folder)) {
             String name = file.getFileName().toString();
             sources.put(name.substring(0, name.length() - JINJA.length()), text(file));
         }
@@ -105,7 +105,11 @@ public final class ChatTemplate {
         return source;
     }
 
-    private static List<Path> additional(Path folder) {
+    /// The templates for other purposes in a model folder, sorted.
+    ///
+    /// @throws EngineException if there are too many, or they cannot be listed
+    public static List<Path> additional(Path modelFolder) {
+        Path folder = modelFolder.resolve(ADDITIONAL);
         if (!Files.isDirectory(folder)) {
             return List.of();
         }

@@ -13,6 +13,7 @@ import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.inject.Produces;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 
 /// What is put together by configuration.
@@ -40,10 +41,7 @@ final class InferenceBeans {
             @ConfigProperty(name = KernelSelection.KEY, defaultValue = KernelSelection.AUTOMATIC)
                     String compute) {
         int sequences = configuration.limits().sequences();
-        CpuOptions options = CpuOptions.automatic().withCompute(compute);
-        if (configuration.threads().isPresent()) {
-            options = options.withThreads(configuration.threads().getAsInt());
-        }
+        CpuOptions options = options(compute, configuration.threads());
         return new ArtifactLoader(
                 new ArtifactStore(artifacts.orElse(data.resolve("artifacts"))),
                 KernelSelection.select(compute),
@@ -54,5 +52,16 @@ final class InferenceBeans {
                         PREFILL_CHUNK,
                         configuration.limits().tokens(),
                         configuration.limits().drafts()));
+    }
+
+    /// @param threads missing: all processors
+    static CpuOptions options(String compute, OptionalInt threads) {
+        CpuOptions options = CpuOptions.automatic().withCompute(compute);
+        try {
+            return threads.isPresent() ? options.withThreads(threads.getAsInt()) : options;
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(
+                    "tokenlog.inference.threads=" + threads.getAsInt() + ": " + e.getMessage(), e);
+        }
     }
 }

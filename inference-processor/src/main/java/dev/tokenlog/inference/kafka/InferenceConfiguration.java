@@ -3,7 +3,10 @@ package dev.tokenlog.inference.kafka;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
 
 /// `tokenlog.inference.*`: how this worker answers prompts.
 @ConfigMapping(prefix = "tokenlog.inference")
@@ -25,6 +28,8 @@ public interface InferenceConfiguration {
     Defaults defaults();
 
     Limits limits();
+
+    Models models();
 
     Rules rules();
 
@@ -84,6 +89,17 @@ public interface InferenceConfiguration {
 
         @WithDefault("67108864")
         long heldBytes();
+    }
+
+    /// The models that this worker has in memory.
+    interface Models {
+        /// What their weights may take together; missing: half of the memory of the machine or
+        /// container.
+        OptionalLong memoryBytes();
+
+        /// Names of models that are loaded at the start and never evicted while they are served,
+        /// separated by commas.
+        Optional<Set<String>> pinned();
     }
 
     /// The times of `docs/events.md`.

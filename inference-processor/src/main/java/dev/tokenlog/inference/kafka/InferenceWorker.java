@@ -1,9 +1,12 @@
 package dev.tokenlog.inference.kafka;
 
+import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.TopicAdmin;
 import dev.tokenlog.inference.model.EngineInference;
 import dev.tokenlog.inference.model.ModelLoader;
+import dev.tokenlog.inference.model.ModelMemory;
+import dev.tokenlog.inference.model.ModelPool;
 import dev.tokenlog.inference.protocol.Assignment;
 import dev.tokenlog.inference.protocol.PromptRecord;
 import dev.tokenlog.inference.protocol.PromptTopic.Commit;
@@ -21,10 +24,12 @@ import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -82,14 +87,22 @@ public class InferenceWorker {
         protocol = new ProtocolThread(() -> Quarkus.asyncExit(1));
         log = new LogReader(clients.reader("log"));
         sender = new RecordSender(clients.producer(), protocol);
-        registry = new RegistryView(Topic.MODEL_REGISTRY.name(prefix), log, protocol);
+        registry =
+                new RegistryView(Topic.MODEL_REGISTRY.name(prefix), log, protocol, this::pinModels);
         prompts =
                 new KafkaPromptTopic(
                         Topic.PROMPTS.name(prefix),
                         () -> clients.reader("past-" + UUID.randomUUID()),
                         commits,
                         protocol);
-        inference = new EngineInference(loader, protocol);
+        inference =
+                new EngineInference(
+                        loader,
+                        protocol,
+                        workerId,
+                        configuration.models().memoryBytes().orElseGet(ModelMemory::standardBudget),
+                        registry::isServed,
+                        event -> protocol.execute(() -> announcer.tell(event)));
         worker =
                 new Worker(
                         settings(),
@@ -117,8 +130,31 @@ public class InferenceWorker {
         log.start();
         protocol.execute(announcer::check);
         LOG.infof(
-                "worker=%s numerics=%s %s, %d threads",
-                workerId, loader.numericsId(), loader.compute(), loader.threads());
+                "worker=%s numerics=%s %s, %d threads, models up to %d MiB",
+                workerId,
+                loader.numericsId(),
+                loader.compute(),
+                loader.threads(),
+                inference.models().budgetBytes() >> 20);
+    }
+
+    /// What the registry serves now under the names that are pinned.
+    private void pinModels() {
+        Set<ModelPool.Pin> pins = new LinkedHashSet<>();
+        for (String name : configuration.models().pinned().orElse(Set.of())) {
+            registry.find(name)
+                    .filter(model -> model.state() == ModelServing.State.SERVING)
+                    .map(ModelServing::current)
+                    .ifPresentOrElse(
+                            current ->
+                                    pins.add(
+                                            new ModelPool.Pin(
+                                                    name,
+                                                    current.modelDigest(),
+                                                    current.location())),
+                            () -> LOG.debugf("model_id=%s is pinned, but not served", name));
+        }
+        inference.models().pin(pins);
     }
 
     /// A prompt that is young enough to be taken up again must still be there, and so must its

@@ -23,13 +23,17 @@ final class RegistryView implements ModelCatalogue, LogReader.Sink {
     private final TopicPartition partition;
     private final LogReader log;
     private final Executor protocol;
+    private final Runnable changed;
     private final Map<String, ModelServing> models = new ConcurrentHashMap<>();
     private volatile boolean read;
 
-    RegistryView(String topic, LogReader log, Executor protocol) {
+    /// @param changed is run on the protocol thread when all of the topic has been read for the
+    ///   first time, and whenever something is new from then on
+    RegistryView(String topic, LogReader log, Executor protocol, Runnable changed) {
         this.partition = new TopicPartition(topic, 0);
         this.log = log;
         this.protocol = protocol;
+        this.changed = changed;
     }
 
     void start() {
@@ -54,6 +58,18 @@ final class RegistryView implements ModelCatalogue, LogReader.Sink {
     @Override
     public void records(List<ConsumerRecord<byte[], byte[]>> records, long next) {
         records.forEach(this::take);
+        if (read) {
+            protocol.execute(changed);
+        }
+    }
+
+    /// Whether prompts are answered with this digest now, under whatever name. From any thread.
+    boolean isServed(String digest) {
+        return models.values().stream()
+                .anyMatch(model ->
+                        model.state() == ModelServing.State.SERVING
+                                && model.current() != null
+                                && model.current().modelDigest().equals(digest));
     }
 
     private void take(ConsumerRecord<byte[], byte[]> record) {
@@ -78,5 +94,6 @@ final class RegistryView implements ModelCatalogue, LogReader.Sink {
     @Override
     public void reachedEnd() {
         read = true;
+        protocol.execute(changed);
     }
 }

@@ -3,7 +3,13 @@ package dev.tokenlog.inference.kafka;
 import dev.tokenlog.contracts.EventHeaders;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.WorkerEvent.ModelEvent;
+import dev.tokenlog.contracts.WorkerEvent.ModelEvicted;
+import dev.tokenlog.contracts.WorkerEvent.ModelLoadFailed;
+import dev.tokenlog.contracts.WorkerEvent.ModelLoaded;
+import dev.tokenlog.contracts.WorkerEvent;
 import dev.tokenlog.contracts.WorkerState;
+import dev.tokenlog.engine.ProcessMemory;
 import dev.tokenlog.inference.model.ModelLoader;
 import dev.tokenlog.inference.model.ModelPool;
 import dev.tokenlog.inference.protocol.ProtocolClock;
@@ -14,6 +20,7 @@ import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.jboss.logging.Logger;
@@ -63,29 +70,66 @@ final class WorkerAnnouncer {
         if (ended) {
             return;
         }
-        List<?> now = List.of(worker.partitions(), models.loaded());
-        if (!now.equals(announced) || clock.now() - announcedAt >= intervalMillis) {
-            announced = now;
-            announcedAt = clock.now();
-            WorkerState state = state();
-            send(EventJson.write(state), state, WorkerAnnouncer::report);
+        if (!lasting().equals(announced) || clock.now() - announcedAt >= intervalMillis) {
+            announce();
         }
         clock.after(CHECK_MILLIS, this::check);
+    }
+
+    /// A load or an eviction, and then how things are with it: the latest record of a worker is
+    /// always a snapshot.
+    void tell(ModelEvent event) {
+        log(event);
+        if (!ended) {
+            send(event, WorkerAnnouncer::report);
+            announce();
+        }
+    }
+
+    private static void log(ModelEvent event) {
+        switch (event) {
+            case ModelLoaded e ->
+                    LOG.infof(
+                            "model loaded: model_id=%s digest=%s bytes=%d millis=%d reason=%s",
+                            e.modelId(), e.modelDigest(), e.bytes(), e.durationMs(), e.reason());
+            case ModelLoadFailed e ->
+                    LOG.warnf(
+                            "model not loaded: model_id=%s digest=%s code=%s: %s",
+                            e.modelId(), e.modelDigest(), e.code(), e.message());
+            case ModelEvicted e ->
+                    LOG.infof(
+                            "model evicted: model_id=%s digest=%s bytes=%d millis=%d reason=%s",
+                            e.modelId(), e.modelDigest(), e.bytes(), e.durationMs(), e.reason());
+        }
+    }
+
+    /// What is worth a snapshot of its own when it changes.
+    private List<?> lasting() {
+        return List.of(
+                worker.partitions(),
+                models.loaded().stream().map(m -> List.of(m.modelDigest(), m.pinned())).toList());
+    }
+
+    private void announce() {
+        announced = lasting();
+        announcedAt = clock.now();
+        send(state(), WorkerAnnouncer::report);
     }
 
     /// The tombstone.
     void end(Consumer<SendResult> done) {
         ended = true;
-        send(null, null, done);
+        sender.send(record(null), done);
     }
 
-    private void send(byte[] value, WorkerState state, Consumer<SendResult> done) {
-        ProducerRecord<byte[], byte[]> record =
-                new ProducerRecord<>(topic, workerId.getBytes(StandardCharsets.UTF_8), value);
-        if (state != null) {
-            EventHeaders.describe(state, record.headers());
-        }
+    private void send(WorkerEvent event, Consumer<SendResult> done) {
+        ProducerRecord<byte[], byte[]> record = record(EventJson.write(event));
+        EventHeaders.describe(event, record.headers());
         sender.send(record, done);
+    }
+
+    private ProducerRecord<byte[], byte[]> record(byte[] value) {
+        return new ProducerRecord<>(topic, workerId.getBytes(StandardCharsets.UTF_8), value);
     }
 
     private static void report(SendResult result) {
@@ -95,6 +139,7 @@ final class WorkerAnnouncer {
     }
 
     private WorkerState state() {
+        OptionalLong peak = ProcessMemory.peak();
         return new WorkerState(
                 workerId,
                 "inference",
@@ -107,11 +152,18 @@ final class WorkerAnnouncer {
                 models.loaded().stream()
                         .map(m ->
                                 new WorkerState.LoadedModel(
-                                        m.modelId(), m.modelDigest(), m.bytes()))
+                                        m.modelId(),
+                                        m.modelDigest(),
+                                        m.bytes(),
+                                        m.loadMillis(),
+                                        m.pinned(),
+                                        m.generations()))
                         .toList(),
                 worker.partitions(),
                 worker.activeGenerations(),
-                worker.waitingGenerations());
+                worker.waitingGenerations(),
+                peak.isPresent() ? peak.getAsLong() : null,
+                models.budgetBytes());
     }
 
     private static String host() {

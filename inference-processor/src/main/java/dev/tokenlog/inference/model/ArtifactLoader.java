@@ -60,19 +60,25 @@ public final class ArtifactLoader implements ModelLoader {
         return options.threads();
     }
 
+    /// Its weights, as they are stored: packed for the kernels they take as much, and the stored
+    /// form then leaves memory.
+    @Override
+    public long bytes(String digest, String location) {
+        return Artifact.weightBytes(folder(digest, location));
+    }
+
+    private Path folder(String digest, String location) {
+        return store.find(digest)
+                .or(() -> named(location))
+                .orElseThrow(() ->
+                        new EngineException(
+                                Reason.MODEL_UNREADABLE,
+                                digest + " is neither in " + store.root() + " nor at " + location));
+    }
+
     @Override
     public LoadedModel load(String digest, String location) {
-        Path folder =
-                store.find(digest)
-                        .or(() -> named(location))
-                        .orElseThrow(() ->
-                                new EngineException(
-                                        Reason.MODEL_UNREADABLE,
-                                        digest
-                                                + " is neither in "
-                                                + store.root()
-                                                + " nor at "
-                                                + location));
+        Path folder = folder(digest, location);
         Artifact artifact = Artifact.open(folder, true);
         try {
             if (!artifact.digest().equals(Optional.of(digest))) {
@@ -144,11 +150,6 @@ public final class ArtifactLoader implements ModelLoader {
         @Override
         public int contextLength() {
             return artifact.plan().contextLength();
-        }
-
-        @Override
-        public long bytes() {
-            return artifact.manifest().statistics().bytes();
         }
 
         @Override

@@ -13,6 +13,9 @@ final class EngineFailures {
         if (failure instanceof EngineException e) {
             return new Refusal(code(e.reason()), e.getMessage());
         }
+        if (failure instanceof ModelTooLargeException) {
+            return new Refusal(ErrorCode.MODEL_TOO_LARGE, failure.getMessage());
+        }
         return new Refusal(ErrorCode.INTERNAL, failure.toString());
     }
 

@@ -3,6 +3,7 @@ package dev.tokenlog.inference.model;
 import dev.tokenlog.contracts.TokenEvent.Alternative;
 import dev.tokenlog.contracts.TokenEvent.Parameters;
 import dev.tokenlog.contracts.TokenEvent.TokenLogprob;
+import dev.tokenlog.engine.ProcessMemory;
 import dev.tokenlog.engine.generation.GenerationListener;
 import dev.tokenlog.engine.generation.GenerationRequest;
 import dev.tokenlog.engine.generation.SamplingParameters;
@@ -19,14 +20,14 @@ import java.util.concurrent.Executor;
 /// A tokenized prompt on its model.
 final class EnginePrompt implements PreparedPrompt {
 
-    private final LoadedModel model;
+    private final ModelLease lease;
     private final Work work;
     private final int[] ids;
     private final String hash;
     private final Executor protocol;
 
-    EnginePrompt(LoadedModel model, Work work, int[] ids, String hash, Executor protocol) {
-        this.model = model;
+    EnginePrompt(ModelLease lease, Work work, int[] ids, String hash, Executor protocol) {
+        this.lease = lease;
         this.work = work;
         this.ids = ids;
         this.hash = hash;
@@ -53,15 +54,21 @@ final class EnginePrompt implements PreparedPrompt {
     @Override
     public Run start(int[] doneIds, boolean alone, RunListener listener) {
         try {
-            LoadedModel.TextStream text = model.text();
+            LoadedModel.TextStream text = lease.model().text();
             for (int id : doneIds) {
                 text.append(id);
             }
-            return model.engine().submit(request(doneIds, alone), new Told(text, listener))::stop;
+            return lease.model().engine().submit(request(doneIds, alone), new Told(text, listener))
+                    ::stop;
         } catch (RuntimeException e) {
             new Told(null, listener).onFailed(e);
             return () -> {};
         }
+    }
+
+    @Override
+    public void discard() {
+        lease.close();
     }
 
     private GenerationRequest request(int[] doneIds, boolean alone) {
@@ -92,7 +99,7 @@ final class EnginePrompt implements PreparedPrompt {
 
     /// Brings the engine's words to the protocol thread, in order. The text is found on the
     /// engine's thread, which can fail one generation; a failure on the protocol thread would end
-    /// the worker.
+    /// the worker. With the last word the model is free.
     private final class Told implements GenerationListener {
 
         private final LoadedModel.TextStream text;
@@ -111,18 +118,21 @@ final class EnginePrompt implements PreparedPrompt {
 
         @Override
         public void onFinished(Finish finish) {
+            lease.close();
             protocol.execute(
                     () -> listener.finished(reason(finish.reason()), finish.stopSequence()));
         }
 
         @Override
         public void onFailed(Exception failure) {
+            lease.close();
             var refusal = EngineFailures.refusal(failure);
             protocol.execute(() -> listener.failed(refusal.code(), refusal.message()));
         }
 
         @Override
         public void onStopped() {
+            lease.close();
             protocol.execute(listener::stopped);
         }
 

@@ -12,9 +12,6 @@ public interface LoadedModel extends AutoCloseable {
     /// Positions that the model was made for.
     int contextLength();
 
-    /// What its weights take, in bytes.
-    long bytes();
-
     /// Renders and tokenizes a prompt.
     ///
     /// @param clock what a chat template sees as now

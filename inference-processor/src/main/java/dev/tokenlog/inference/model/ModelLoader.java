@@ -12,6 +12,12 @@ public interface ModelLoader {
     /// Threads that compute.
     int threads();
 
+    /// What a model takes in memory once it is loaded, in bytes.
+    ///
+    /// @param location the folder that the registry names; may be null
+    /// @throws dev.tokenlog.engine.EngineException if it is not there
+    long bytes(String digest, String location);
+
     /// Loads a model; may take long.
     ///
     /// @param location the folder that the registry names; may be null

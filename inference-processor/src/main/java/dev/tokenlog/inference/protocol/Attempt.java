@@ -8,6 +8,7 @@ import dev.tokenlog.contracts.TokenEvent.TokensGenerated;
 import dev.tokenlog.contracts.UnsignedSeed;
 import dev.tokenlog.inference.protocol.Inference.Preparation;
 import dev.tokenlog.inference.protocol.Inference.PreparedPrompt;
+import dev.tokenlog.inference.protocol.Inference.Preparing;
 import dev.tokenlog.inference.protocol.Inference.Run;
 import dev.tokenlog.inference.protocol.Inference.RunListener;
 import dev.tokenlog.inference.protocol.Inference.Work;
@@ -40,6 +41,7 @@ final class Attempt implements RunListener {
     private int unacknowledged;
     private boolean shownLife;
 
+    private Preparing preparing = () -> {};
     private PreparedPrompt prepared;
     private Run run;
     private boolean running;
@@ -68,6 +70,7 @@ final class Attempt implements RunListener {
     void abandon() {
         abandoned = true;
         worker.groups().remove(groupIsDue);
+        preparing.cancel();
         if (running) {
             run.stop();
         }
@@ -87,15 +90,19 @@ final class Attempt implements RunListener {
                         prompt.appendTime(),
                         parameters,
                         seed.bits());
-        worker.ports()
-                .inference()
-                .prepare(
-                        work,
-                        preparation -> {
-                            if (!abandoned && ending == null && !leaving) {
-                                prepared(preparation, alone);
-                            }
-                        });
+        preparing =
+                worker.ports()
+                        .inference()
+                        .prepare(
+                                work,
+                                preparation -> {
+                                    if (!abandoned && ending == null && !leaving) {
+                                        prepared(preparation, alone);
+                                    } else if (preparation
+                                            instanceof Preparation.Ready(PreparedPrompt late)) {
+                                        late.discard();
+                                    }
+                                });
     }
 
     private void prepared(Preparation preparation, boolean alone) {
@@ -106,6 +113,7 @@ final class Attempt implements RunListener {
                 times.prepared(worker.now());
                 Optional<String> before = generation.log().promptHash();
                 if (before.isPresent() && !before.get().equals(prompt.promptHash())) {
+                    prompt.discard();
                     refuse(
                             new Refusal(
                                     ErrorCode.PROMPT_DIFFERS,
@@ -250,6 +258,7 @@ final class Attempt implements RunListener {
             return;
         }
         ending = reason;
+        preparing.cancel();
         if (running) {
             run.stop();
         } else {
@@ -289,6 +298,7 @@ final class Attempt implements RunListener {
     /// Finishes the step and leaves the rest to the log.
     void handOver() {
         leaving = true;
+        preparing.cancel();
         if (running) {
             run.stop();
         } else {

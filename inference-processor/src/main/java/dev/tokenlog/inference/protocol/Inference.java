@@ -13,8 +13,14 @@ public interface Inference {
     /// The arithmetic of this worker's models, for instance `cpu-2/kv16`.
     String numericsId();
 
-    /// Loads the model if need be, renders and tokenizes the prompt.
-    void prepare(Work work, Consumer<Preparation> done);
+    /// Loads the model if need be, which may have to wait for room, renders and tokenizes the
+    /// prompt. A [Preparation.Ready] that is not used is [discarded][PreparedPrompt#discard].
+    Preparing prepare(Work work, Consumer<Preparation> done);
+
+    interface Preparing {
+        /// It is not needed any more; `done` may still be told.
+        void cancel();
+    }
 
     /// @param location the artifact's folder as the registry names it, may be null
     /// @param promptTime append time of the prompt: the clock that a chat template sees
@@ -46,8 +52,11 @@ public interface Inference {
         /// The most that this process has had in memory so far; empty where that is not known.
         OptionalLong peakMemoryBytes();
 
-        /// Begins to generate behind the tokens that are already there.
+        /// Begins to generate behind the tokens that are already there. Once.
         Run start(int[] doneIds, boolean alone, RunListener listener);
+
+        /// In place of [#start]: gives up what it holds, for instance the model.
+        void discard();
     }
 
     interface Run {

@@ -16,6 +16,9 @@ import dev.tokenlog.contracts.TokenEvent.GenerationCancelled;
 import dev.tokenlog.contracts.TokenEvent.GenerationFailed;
 import dev.tokenlog.contracts.TokenEvent.GenerationFinished;
 import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.WorkerEvent;
+import dev.tokenlog.contracts.WorkerEvent.ModelLoadFailed;
+import dev.tokenlog.contracts.WorkerEvent.ModelLoaded;
 import dev.tokenlog.contracts.WorkerState;
 import dev.tokenlog.inference.protocol.StreamJudge;
 import io.quarkus.test.common.QuarkusTestResource;
@@ -253,6 +256,43 @@ class InferenceOnKafkaTest {
     private void cancel(String id) {
         client.send(
                 Topic.GENERATION_CONTROLS, 0, id, new ControlEvent.CancelRequested(id, null, null));
+    }
+
+    @Test
+    void theWorkerSaysWhatItLoadsAndWhatItCannot() {
+        serve("broken", ModelServing.State.SERVING, ScriptedLoader.BROKEN);
+        client.ended(prompt(0, PromptSubmitted.ofText("demo", "x").build()));
+        client.ended(prompt(0, PromptSubmitted.ofText("broken", "x").build()));
+
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> {
+                    List<WorkerEvent> events =
+                            client.read(Topic.WORKER_EVENTS, 0).stream()
+                                    .map(TestClient::workerEvent)
+                                    .toList();
+                    assertThat(events)
+                            .anySatisfy(event ->
+                                    assertThat(event)
+                                            .isInstanceOfSatisfying(
+                                                    ModelLoaded.class,
+                                                    e ->
+                                                            assertThat(e.modelDigest())
+                                                                    .isEqualTo("sha256-demo")))
+                            .anySatisfy(event ->
+                                    assertThat(event)
+                                            .isInstanceOfSatisfying(
+                                                    ModelLoadFailed.class,
+                                                    e ->
+                                                            assertThat(e.code())
+                                                                    .isEqualTo(
+                                                                            ErrorCode
+                                                                                    .MODEL_UNREADABLE)));
+                    for (int i = 0; i < events.size(); i++) {
+                        if (!(events.get(i) instanceof WorkerState)) {
+                            assertThat(events.get(i + 1)).isInstanceOf(WorkerState.class);
+                        }
+                    }
+                });
     }
 
     @Test

@@ -45,6 +45,11 @@ public class ScriptedLoader implements ModelLoader {
     }
 
     @Override
+    public long bytes(String digest, String location) {
+        return 42;
+    }
+
+    @Override
     public LoadedModel load(String digest, String location) {
         if (digest.equals(BROKEN)) {
             throw new EngineException(
@@ -67,11 +72,6 @@ public class ScriptedLoader implements ModelLoader {
         @Override
         public int contextLength() {
             return CONTEXT;
-        }
-
-        @Override
-        public long bytes() {
-            return 42;
         }
 
         @Override

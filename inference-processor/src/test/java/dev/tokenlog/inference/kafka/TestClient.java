@@ -7,7 +7,7 @@ import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.TokenEvent;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.UnreadableEventException;
-import dev.tokenlog.contracts.WorkerState;
+import dev.tokenlog.contracts.WorkerEvent;
 import dev.tokenlog.inference.protocol.StreamJudge;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -111,9 +111,9 @@ final class TestClient implements AutoCloseable {
         }
     }
 
-    static WorkerState workerState(ConsumerRecord<byte[], byte[]> record) {
+    static WorkerEvent workerEvent(ConsumerRecord<byte[], byte[]> record) {
         try {
-            return EventJson.read(record.headers(), record.value(), WorkerState.class);
+            return EventJson.read(record.headers(), record.value(), WorkerEvent.class);
         } catch (UnreadableEventException e) {
             throw new AssertionError(e);
         }

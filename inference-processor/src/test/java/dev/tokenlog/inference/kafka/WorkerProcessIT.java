@@ -12,6 +12,7 @@ import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.TopicAdmin;
 import dev.tokenlog.contracts.TopicLayout;
 import dev.tokenlog.contracts.UnsignedSeed;
+import dev.tokenlog.contracts.WorkerState;
 import dev.tokenlog.embeddedkafka.EmbeddedKafka;
 import dev.tokenlog.embeddedkafka.EmbeddedKafkaOptions;
 import dev.tokenlog.engine.artifact.Artifact;
@@ -147,8 +148,8 @@ class WorkerProcessIT {
             String id = new String(record.key(), StandardCharsets.UTF_8);
             if (record.value() == null) {
                 workers.remove(id);
-            } else {
-                workers.put(id, TestClient.workerState(record).partitions().size());
+            } else if (TestClient.workerEvent(record) instanceof WorkerState state) {
+                workers.put(id, state.partitions().size());
             }
         }
         return workers;

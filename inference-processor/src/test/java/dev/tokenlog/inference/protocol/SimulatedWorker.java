@@ -400,7 +400,7 @@ final class SimulatedWorker
     }
 
     @Override
-    public void prepare(Work work, Consumer<Preparation> done) {
+    public Preparing prepare(Work work, Consumer<Preparation> done) {
         later(() -> {
             cluster.digests.add(work.modelDigest());
             if (cluster.poisonous.contains(work.generationId() + "/prompt")) {
@@ -409,6 +409,7 @@ final class SimulatedWorker
             }
             done.accept(new Preparation.Ready(prepared(work)));
         });
+        return () -> {};
     }
 
     private PreparedPrompt prepared(Work work) {
@@ -427,6 +428,9 @@ final class SimulatedWorker
             public String promptHash() {
                 return TokenHash.of((int) work.seed());
             }
+
+            @Override
+            public void discard() {}
 
             @Override
             public Run start(int[] doneIds, boolean alone, RunListener listener) {

@@ -1,4 +1,4 @@
-package dev.tokenlog.inference.model;
+package dev.tokenlog.engine;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -8,7 +8,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// How much memory this process has had at most: heap, mapped weights and all else together.
-final class ProcessMemory {
+public final class ProcessMemory {
 
     private static final Path STATUS = Path.of("/proc/self/status");
 
@@ -18,7 +18,7 @@ final class ProcessMemory {
     private ProcessMemory() {}
 
     /// In bytes; empty where the operating system does not tell (other than Linux).
-    static OptionalLong peak() {
+    public static OptionalLong peak() {
         if (!Files.isReadable(STATUS)) {
             return OptionalLong.empty();
         }

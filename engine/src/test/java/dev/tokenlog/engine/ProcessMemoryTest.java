@@ -1,4 +1,4 @@
-package dev.tokenlog.inference.model;
+package dev.tokenlog.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,0 +1,22 @@
+package dev.tokenlog.inference.model;
+
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
+
+/// How much memory models may take unless the configuration says it.
+public final class ModelMemory {
+
+    /// The configuration key of the budget.
+    public static final String KEY = "tokenlog.inference.models.memory-bytes";
+
+    private ModelMemory() {}
+
+    /// Half of the machine's memory, or of what its control group (a container) may use: the other
+    /// half is for the heap, which takes a quarter by default, for keys and values, and for the
+    /// page cache.
+    public static long standardBudget() {
+        OperatingSystemMXBean system =
+                (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+        return system.getTotalMemorySize() / 2;
+    }
+}
