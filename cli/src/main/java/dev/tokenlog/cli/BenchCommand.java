@@ -4,8 +4,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.compute.KernelSelection;
 import dev.tokenlog.engine.tensor.NumberCode;
+import dev.tokenlog.engine.transformer.Batch;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
+import dev.tokenlog.engine.transformer.Sequence;
 import dev.tokenlog.engine.transformer.WarmUp;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -134,7 +136,8 @@ final class BenchCommand implements Callable<Integer> {
         return ExitStatus.DONE;
     }
 
-    private record Engine(String name, CpuExecutor executor, double loadSeconds)
+    private record Engine(
+            String name, CpuExecutor executor, double loadSeconds, double firstTokenSeconds)
             implements AutoCloseable {
         @Override
         public void close() {
@@ -150,7 +153,8 @@ final class BenchCommand implements Callable<Integer> {
             KernelSelection selection = KernelSelection.select(name);
             long begin = System.nanoTime();
             CpuExecutor executor = CpuExecutor.open(model, options, selection);
-            all.add(new Engine(name, executor, (System.nanoTime() - begin) / 1e9));
+            double load = (System.nanoTime() - begin) / 1e9;
+            all.add(new Engine(name, executor, load, firstToken(executor)));
             common.terminal().err(selection.explanation());
             WarmUp.run(executor, WARM_UP);
         }
@@ -159,6 +163,19 @@ final class BenchCommand implements Callable<Integer> {
         public void close() {
             all.forEach(Engine::close);
         }
+    }
+
+    /// Seconds of a prompt of one token, before any compiler has got its turn.
+    private static double firstToken(CpuExecutor executor) {
+        long begin = System.nanoTime();
+        Batch batch = executor.newBatch(1, 1);
+        try (Sequence sequence = executor.newSequence()) {
+            sequence.fit(1);
+            sequence.reserve(1);
+            batch.add(sequence, 0, 0, true);
+            executor.step(batch);
+        }
+        return (System.nanoTime() - begin) / 1e9;
     }
 
     private void measure(Model model, List<Engine> engines) {
@@ -177,6 +194,7 @@ final class BenchCommand implements Callable<Integer> {
                                 engine.executor().numericsId(),
                                 engine.executor().description(),
                                 engine.loadSeconds(),
+                                engine.firstTokenSeconds(),
                                 new EngineMeasurement(model, engine.executor(), scene)));
             }
             for (int round = 0; round <= rounds; round++) {

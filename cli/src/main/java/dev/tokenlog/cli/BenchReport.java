@@ -3,9 +3,11 @@ package dev.tokenlog.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.cli.EngineMeasurement.Figure;
+import dev.tokenlog.engine.ProcessMemory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalLong;
 
 /// What `bench` prints: one document, or a table.
 ///
@@ -19,6 +21,7 @@ record BenchReport(String model, String code, int threads, int rounds, List<Run>
             String numericsId,
             String compute,
             double loadSeconds,
+            double firstTokenSeconds,
             EngineMeasurement measurement) {}
 
     ObjectNode json() {
@@ -33,21 +36,28 @@ record BenchReport(String model, String code, int threads, int rounds, List<Run>
         answer.put("java", Runtime.version().toString());
         answer.put("commit", Machine.commit());
         answer.put("rounds", rounds);
+        ProcessMemory.peak().ifPresent(bytes -> answer.put("peak_memory_bytes", bytes));
         ArrayNode all = answer.putArray("runs");
         for (Run run : runs) {
             ObjectNode node = all.addObject();
             node.put("numerics_id", run.numericsId());
             node.put("compute", run.compute());
             node.put("load_seconds", run.loadSeconds());
+            node.put("first_token_seconds", run.firstTokenSeconds());
             node.set("figures", run.measurement().json());
         }
         return answer;
     }
 
     void print(Terminal terminal) {
+        OptionalLong bytes = ProcessMemory.peak();
+        String peak =
+                bytes.isEmpty()
+                        ? ""
+                        : ", peak memory of the process %d MiB".formatted(bytes.getAsLong() >> 20);
         for (Run run : runs) {
             terminal.line(
-                    "%s %s%s, %s, %s, commit %s; medians of %d; load %.2f s"
+                    "%s %s%s, %s, %s, commit %s; medians of %d; load %.2f s, first token %.2f s%s"
                             .formatted(
                                     model,
                                     code.isEmpty() ? "" : code + " ",
@@ -56,7 +66,9 @@ record BenchReport(String model, String code, int threads, int rounds, List<Run>
                                     Machine.processor(),
                                     Machine.commit(),
                                     rounds,
-                                    run.loadSeconds()));
+                                    run.loadSeconds(),
+                                    run.firstTokenSeconds(),
+                                    peak));
         }
         if (runs.size() == 1) {
             one(terminal, runs.getFirst().measurement().figures());

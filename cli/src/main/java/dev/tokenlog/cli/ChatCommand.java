@@ -101,9 +101,8 @@ final class ChatCommand implements Callable<Integer> {
             GenerationResult result = print(client, printer, stream, interruption);
             if (result.end() instanceof GenerationFinished finished) {
                 statistics = GenerationPrinter.statistics(finished, result.attempts());
-            } else {
-                printer.conclude(result);
             }
+            printer.conclude(result);
             if (result.text().isEmpty()) {
                 turns.removeLast();
             } else {

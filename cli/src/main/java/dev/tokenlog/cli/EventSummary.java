@@ -113,8 +113,7 @@ final class EventSummary {
                                     e.budgetBytes());
             case ModelLoadFailed e ->
                     "%s %s: %s: %s"
-                            .formatted(
-                                    e.modelId(), brief(e.modelDigest()), e.code(), e.message());
+                            .formatted(e.modelId(), brief(e.modelDigest()), e.code(), e.message());
             case ModelEvicted e ->
                     "%s %s after %d generations: %s; %,d bytes free again in %d ms"
                             .formatted(

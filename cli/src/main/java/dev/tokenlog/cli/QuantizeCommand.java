@@ -54,13 +54,12 @@ final class QuantizeCommand implements Callable<Integer> {
         try (SourceModel source = SourceModel.open(ModelFolders.resolve(local));
                 Progress progress = new Progress(common.terminal(), "quantize");
                 Artifact artifact =
-                        converter
-                                .convert(
-                                        source,
-                                        recipe.recipe(),
-                                        new ArtifactStore(out),
-                                        origin(source),
-                                        new Shown(progress, hub.snapshot(), shared))) {
+                        converter.convert(
+                                source,
+                                recipe.recipe(),
+                                new ArtifactStore(out),
+                                origin(source),
+                                new Shown(progress, hub.snapshot(), shared))) {
             progress.close();
             shared.forEach(file -> common.terminal().err(said(file)));
             report(artifact);

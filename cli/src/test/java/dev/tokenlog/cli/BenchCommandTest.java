@@ -10,6 +10,8 @@ import dev.tokenlog.engine.compute.KernelProbes;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
@@ -52,6 +54,10 @@ class BenchCommandTest {
         JsonNode only = answer.path("runs").path(0);
         assertThat(only.path("numerics_id").asText()).isEqualTo("float-1/kv32");
         assertThat(only.path("compute").asText()).contains("1 thread");
+        assertThat(only.path("load_seconds").asDouble()).isPositive();
+        assertThat(only.path("first_token_seconds").asDouble()).isPositive();
+        assertThat(answer.has("peak_memory_bytes"))
+                .isEqualTo(Files.isReadable(Path.of("/proc/self/status")));
         assertThat(answer.path("machine").asText()).isNotEmpty();
         assertThat(answer.path("commit").asText()).isNotEmpty();
         assertThat(figure(answer.path("runs").path(0), "prompt of 20").path("median").asDouble())

@@ -100,7 +100,7 @@ public class InferenceWorker {
                         loader,
                         protocol,
                         workerId,
-                        configuration.models().memoryBytes().orElseGet(ModelMemory::standardBudget),
+                        ModelMemory.budget(configuration.models().memoryBytes()),
                         registry::isServed,
                         event -> protocol.execute(() -> announcer.tell(event)));
         worker =

@@ -137,12 +137,12 @@ public final class ModelPool implements AutoCloseable {
     /// Pins exactly these, loads what is not here, and lets go of those that were pinned before.
     /// What does not fit is told as an event, and not tried again until it changes.
     public void pin(Set<Pin> wanted) {
-        List<Pin> added;
-        synchronized (this) {
-            added = wanted.stream().filter(pin -> !pins.contains(pin)).toList();
+        List<Pin> added = new ArrayList<>();
+        change(_ -> {
+            wanted.stream().filter(pin -> !pins.contains(pin)).forEach(added::add);
             pins.clear();
             pins.addAll(wanted);
-        }
+        });
         for (Pin pin : added) {
             ask(new Request(pin.modelId(), pin.modelDigest(), pin.location(), LoadReason.PINNED))
                     .whenComplete((lease, _) -> {

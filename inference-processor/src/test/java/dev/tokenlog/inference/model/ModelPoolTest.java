@@ -259,6 +259,22 @@ class ModelPoolTest {
     }
 
     @Test
+    void aModelThatIsNoLongerPinnedMakesRoomForWhoWaits() {
+        pool.pin(Set.of(new ModelPool.Pin("model-a", "a", null)));
+        runTasks();
+        ModelLease b = lease("b");
+        CompletableFuture<ModelLease> c = ask("c");
+        runTasks();
+        assertThat(c).as("only b could go, and it is used").isNotDone();
+
+        pool.pin(Set.of());
+        runTasks();
+        assertThat(c).isCompleted();
+        assertThat(loaded()).containsExactly("b", "c");
+        b.close();
+    }
+
+    @Test
     void aFailedLoadIsToldToAllWhoWaitAndTriedAgainByTheNext() {
         models.breakModel("a", true);
         CompletableFuture<ModelLease> first = ask("a");
