@@ -23,8 +23,7 @@ class ModelMemoryTest {
                 .isEqualTo(ModelMemory.standardBudget());
         assertThatThrownBy(() -> ModelMemory.budget(OptionalLong.of(0)))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage(
-                        "tokenlog.inference.models.memory-bytes=0: at least 1 is expected");
+                .hasMessage("tokenlog.inference.models.memory-bytes=0: at least 1 is expected");
     }
 
     @Test
