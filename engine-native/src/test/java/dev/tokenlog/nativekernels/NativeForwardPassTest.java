@@ -56,13 +56,16 @@ class NativeForwardPassTest {
     }
 
     /// Packed weights are all that products read: what was mapped of the file has left memory.
-    @Test
-    void aLoadedModelIsNotInMemoryTwice(@TempDir Path folder) throws Exception {
-        assumeNative();
+    @ParameterizedTest
+    @ValueSource(strings = {"native", "vector"})
+    void aLoadedModelIsNotInMemoryTwice(String compute, @TempDir Path folder) throws Exception {
+        assumeTrue(
+                compute.equals("vector") || NativeKernels.LIBRARY instanceof NativeLibrary.Loaded,
+                () -> "skipped: " + NativeKernels.LIBRARY);
         assumeTrue(Files.isReadable(MAPPINGS), "skipped: this system does not list mappings");
         try (Artifact artifact = converted(folder);
                 CpuExecutor executor =
-                        CpuExecutor.open(artifact, CpuOptions.automatic().withCompute("native"))) {
+                        CpuExecutor.open(artifact, CpuOptions.automatic().withCompute(compute))) {
             long file = Files.size(weights(artifact));
             assertThat(resident(weights(artifact))).isLessThan(file / 2);
             assertThat(Logits.of(executor, new int[] {1, 2, 3})).hasDimensions(3, 4096);

@@ -46,6 +46,11 @@ record TiledMatrix(
     private static final VarHandle INTS =
             MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
 
+    @Override
+    public boolean readsSource() {
+        return false;
+    }
+
     /// @return weights in tiles; or as they are stored, if a scale is an infinity or a NaN, which
     ///   the kernels for tiles do not widen
     static PreparedMatrix of(Matrix.Quantized weights, Arena arena) {
