@@ -14,6 +14,7 @@ import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
 import dev.tokenlog.contracts.WorkerEvent.ModelEvent;
 import dev.tokenlog.contracts.WorkerState;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
