@@ -29,6 +29,7 @@ ROOT = HERE.parent.parent
 QUIET, TRIES = 0.04, 3
 
 MODEL_TITLES = {"tinyllama-1.1b": "TinyLlama-1.1B shape, random", "smollm2-135m": "SmolLM2-135M-Instruct"}
+CONVERTED = "tinyllama-1.1b"
 PEERS = {
     "tokenlog": "Tokenlog",
     "llama.cpp": "llama.cpp",
@@ -282,8 +283,9 @@ def markdown(result):
 def describe(version):
     if "commit" in version:
         return f"commit {version['commit']}, {version['compute']}, {version['numerics_id']}"
-    on = [part for part in version["system"].replace("CPU :", "").split(" | ") if not part.strip().endswith("= 0")]
-    return f"{version['version']} ({', '.join(part.replace(' = 1', '').strip() for part in on if part.strip(' |'))})"
+    parts = [part.strip() for part in version["system"].replace("CPU :", "").split("|")]
+    on = [part.removesuffix(" = 1") for part in parts if part and not part.endswith("= 0")]
+    return f"{version['version']} ({', '.join(on)})"
 
 
 def machine():
@@ -336,10 +338,11 @@ def main():
                 rows.append({"title": f"{MODEL_TITLES[model]}, {bits} bit", "measure": label(question),
                              "figures": {peer: summary(values) for peer, values in figures[question].items()}})
                 shares += [share for values in figures[question].values() for _, share in values]
-    if not options.no_conversion:
-        say(f"{options.models[0]}: conversion")
-        rates = convert(options, options.models[0])
-        rows.append({"title": MODEL_TITLES[options.models[0]], "measure": "bfloat16 to 4 bit, MB/s",
+    # SmolLM2's folder may be in float32: only a source in bfloat16 is the same for both.
+    if CONVERTED in options.models and not options.no_conversion:
+        say(f"{CONVERTED}: conversion")
+        rates = convert(options, CONVERTED)
+        rows.append({"title": MODEL_TITLES[CONVERTED], "measure": "bfloat16 to 4 bit, MB/s",
                      "figures": {peer: summary([(rate / 1e6, share) for rate, share in values])
                                  for peer, values in rates.items()}})
         shares += [share for values in rates.values() for _, share in values]

@@ -56,7 +56,8 @@ class Api:
 
     def context(self, model, tokens, sequences, threads):
         parameters = self.c.llama_context_default_params()
-        parameters.n_ctx = tokens * sequences
+        # Whole pieces of 256 each: the fork's flash attention reads beyond a smaller cache.
+        parameters.n_ctx = -(-tokens // 256) * 256 * sequences
         parameters.n_seq_max = sequences
         parameters.n_threads = threads
         parameters.n_threads_batch = threads
