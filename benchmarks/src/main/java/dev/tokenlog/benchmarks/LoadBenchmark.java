@@ -74,8 +74,7 @@ public final class LoadBenchmark {
         }
     }
 
-    private static void round(
-            int number, Path folder, CpuOptions options, KernelSelection kernels)
+    private static void round(int number, Path folder, CpuOptions options, KernelSelection kernels)
             throws IOException {
         long begin = System.nanoTime();
         try (Artifact artifact = Artifact.open(folder, true)) {
