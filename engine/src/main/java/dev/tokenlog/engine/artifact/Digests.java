@@ -38,6 +38,9 @@ public final class Digests {
 
     private static final int CHUNK = 1 << 20;
 
+    /// Of mapped memory: a buffer for each tensor is soon garbage.
+    private static final int MAPPED_CHUNK = 1 << 16;
+
     private static final JsonMapper CANONICAL =
             JsonMapper.builder()
                     .defaultPropertyInclusion(
@@ -115,10 +118,10 @@ public final class Digests {
 
     static String of(MemorySegment... parts) {
         MessageDigest digest = sha256();
-        byte[] buffer = new byte[CHUNK];
+        byte[] buffer = new byte[MAPPED_CHUNK];
         for (MemorySegment part : parts) {
-            for (long at = 0; at < part.byteSize(); at += CHUNK) {
-                int length = (int) Math.min(CHUNK, part.byteSize() - at);
+            for (long at = 0; at < part.byteSize(); at += MAPPED_CHUNK) {
+                int length = (int) Math.min(MAPPED_CHUNK, part.byteSize() - at);
                 MemorySegment.copy(part, ValueLayout.JAVA_BYTE, at, buffer, 0, length);
                 digest.update(buffer, 0, length);
             }
