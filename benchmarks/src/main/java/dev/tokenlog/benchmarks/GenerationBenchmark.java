@@ -60,8 +60,7 @@ public final class GenerationBenchmark {
 
     /// Generations side by side at temperature 0.8, from their first token to the last.
     private void generate(ModelTokenizer tokenizer, int sequences) {
-        StepLoopOptions options =
-                new StepLoopOptions(sequences, Math.max(CHUNK, sequences), CHUNK, 1 << 20);
+        StepLoopOptions options = new StepLoopOptions(sequences, Math.max(CHUNK, sequences), CHUNK);
         double[] rates = new double[rounds];
         try (StepLoop loop = StepLoop.start(executor, tokenizer, options)) {
             for (int round = -2; round < rounds; round++) {

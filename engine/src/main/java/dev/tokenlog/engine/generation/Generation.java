@@ -49,6 +49,8 @@ final class Generation implements GenerationHandle {
     private int drafted;
     private int accepted;
     private boolean started;
+    private int reused;
+    private int newlyReused;
     private long admitted;
     private long prefillStarted;
     private long firstToken;
@@ -115,11 +117,39 @@ final class Generation implements GenerationHandle {
         return finish;
     }
 
-    /// @param guesses null if nothing may be guessed
-    void admit(Sequence newSequence, PromptLookup guesses) {
+    /// Gets a sequence, and of its text what others have computed.
+    void enter(Sequence newSequence) {
         sequence = newSequence;
-        lookup = guesses;
-        admitted = System.nanoTime();
+        beginStep();
+    }
+
+    /// Stays: there is room for its text.
+    ///
+    /// @param guesses of its tokens; null if nothing may be guessed
+    void admitted(Supplier<PromptLookup> guesses) {
+        if (admitted == 0) {
+            lookup = guesses.get();
+            admitted = System.nanoTime();
+            reused = Math.min(cached, request.promptIds().length);
+        }
+    }
+
+    /// Loses its sequence, and reads its text again once it is admitted again.
+    void leave() {
+        release();
+        sequence = null;
+        cached = 0;
+        prefill = length;
+        logitRow = -1;
+        drafts = 0;
+        newlyReused = 0;
+    }
+
+    /// Tokens since the last call that it did not have to compute.
+    int takeNewlyReused() {
+        int tokens = newlyReused;
+        newlyReused = 0;
+        return tokens;
     }
 
     Sequence sequence() {
@@ -132,7 +162,8 @@ final class Generation implements GenerationHandle {
         return (int) Math.min(most, contextLength);
     }
 
-    /// Before each step. A text that outgrows the rotary factors it was read by is read again.
+    /// Before each step. A text that outgrows the rotary factors it was read by is read again, but
+    /// for what others have read meanwhile.
     void beginStep() {
         logitRow = -1;
         drafts = 0;
@@ -141,9 +172,29 @@ final class Generation implements GenerationHandle {
         }
         int kept = sequence.fit(length);
         if (kept < cached) {
-            cached = kept;
             prefill = length;
+            cached = kept;
         }
+        if (isPrefilling()) {
+            int known = sequence.reuse(text, length);
+            newlyReused += known - cached;
+            cached = known;
+        }
+    }
+
+    /// Tokens that its sequence holds.
+    int cached() {
+        return cached;
+    }
+
+    /// Tokens of its text.
+    int length() {
+        return length;
+    }
+
+    /// Makes room for so many tokens of its text.
+    boolean makeRoom(int tokens) {
+        return sequence.makeRoom(tokens) >= tokens;
     }
 
     boolean isPrefilling() {
@@ -182,7 +233,8 @@ final class Generation implements GenerationHandle {
     }
 
     /// Puts its next tokens into a batch: if it decodes, one and those that are guessed to follow
-    /// it, each of which wants logits; up to `most` of its text otherwise.
+    /// it, each of which wants logits; up to `most` of its text otherwise; as far as there are
+    /// pages.
     ///
     /// @return how many
     int fill(Batch batch, int most) {
@@ -191,7 +243,9 @@ final class Generation implements GenerationHandle {
             prefillStarted = System.nanoTime();
         }
         int count = Math.min(isPrefilling() ? most : 1, length - cached);
-        sequence.reserve(cached + count + drafts);
+        int room = sequence.makeRoom(cached + count + drafts) - cached;
+        count = Math.min(count, room);
+        drafts = Math.min(drafts, room - count);
         for (int position = cached; position < cached + count; position++) {
             boolean last = position == length - 1;
             int row = batch.add(sequence, text[position], position, last);
@@ -309,6 +363,7 @@ final class Generation implements GenerationHandle {
                 stop,
                 new Statistics(
                         request.promptIds().length,
+                        reused,
                         completed,
                         queue,
                         firstToken == 0 ? 0 : firstToken - prefillStarted,

@@ -13,6 +13,9 @@ public interface GenerationEngine extends AutoCloseable {
     /// Generations that wait for a place.
     int queued();
 
+    /// Use of memory and what it saved. From any thread.
+    LoopStatistics statistics();
+
     /// Stops everything and waits for the loop's end.
     @Override
     void close();

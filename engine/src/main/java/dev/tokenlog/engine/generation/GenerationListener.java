@@ -35,11 +35,14 @@ public interface GenerationListener {
     record TokenLogProbability(
             double logprob, int[] alternativeIds, double[] alternativeLogprobs) {}
 
+    /// @param reusedTokens tokens of the prompt that another generation had computed, when this one
+    ///   began
     /// @param prefillNanos from the first step of the prompt to its first token
     /// @param draftedTokens tokens that were guessed and computed ahead
     /// @param acceptedTokens those of them that the sampler chose: each saved a step
     record Statistics(
             int promptTokens,
+            int reusedTokens,
             int completionTokens,
             long queueNanos,
             long prefillNanos,

@@ -42,13 +42,12 @@ public final class StepLoop implements GenerationEngine {
     private final Batch batch;
     private final StepPace pace;
     private final Speculation speculation;
-    private final Supplier<PromptLookup> lookups;
     private final Sampler sampler;
     private final LogProbabilities logProbabilities;
     private final List<Generation> arrived = new ArrayList<>();
     private final PriorityQueue<Generation> waiting = new PriorityQueue<>(Generation::compare);
     private final List<Generation> active = new ArrayList<>();
-    private long cachedTokens;
+    private final Residents residents;
     private int decodeTokens;
     private int firstReader;
 
@@ -69,10 +68,16 @@ public final class StepLoop implements GenerationEngine {
                         options.maxStepTokens(), options.maxSequences() + options.maxDrafts());
         this.pace = new StepPace(options.maxSequences() + options.maxDrafts());
         this.speculation = new Speculation(pace, options.maxSequences(), options.maxDrafts());
-        this.lookups =
-                options.maxDrafts() == 0 ? () -> null : PromptLookup.upTo(options.maxDrafts());
         this.sampler = new Sampler(executor.plan().vocabularySize());
         this.logProbabilities = new LogProbabilities(executor.plan().vocabularySize());
+        this.residents =
+                new Residents(
+                        executor,
+                        active,
+                        waiting::add,
+                        options.maxDrafts() == 0
+                                ? () -> null
+                                : PromptLookup.upTo(options.maxDrafts()));
         this.thread = Thread.ofPlatform().name("engine-loop").unstarted(this::run);
     }
 
@@ -123,6 +128,11 @@ public final class StepLoop implements GenerationEngine {
             throw e;
         }
         return generation;
+    }
+
+    @Override
+    public LoopStatistics statistics() {
+        return residents.statistics();
     }
 
     @Override
@@ -192,15 +202,7 @@ public final class StepLoop implements GenerationEngine {
     private void receive(Generation generation) {
         try {
             GenerationRequest request = generation.request().checkedFor(executor.plan());
-            int most = generation.mostTokens(contextLength);
-            if (most > options.maxCachedTokens()) {
-                throw new EngineException(
-                        Reason.CONTEXT_TOO_LONG,
-                        "prompt and max_tokens take "
-                                + most
-                                + " tokens of KV cache, this engine has "
-                                + options.maxCachedTokens());
-            }
+            residents.requireThatItFits(generation.mostTokens(contextLength));
             Finish finish =
                     generation.begin(
                             executor.plan().vocabularySize(), contextLength, endOfSequence, texts);
@@ -237,9 +239,10 @@ public final class StepLoop implements GenerationEngine {
         while (!waiting.isEmpty() && fits(waiting.peek())) {
             Generation generation = waiting.poll();
             try {
-                generation.admit(executor.newSequence(), lookups.get());
-                active.add(generation);
-                cachedTokens += generation.mostTokens(contextLength);
+                if (!residents.admit(generation)) {
+                    waiting.add(generation);
+                    break;
+                }
             } catch (RuntimeException e) {
                 fail(generation, e);
             }
@@ -253,12 +256,12 @@ public final class StepLoop implements GenerationEngine {
         }
         return !generation.request().alone()
                 && !active.getFirst().request().alone()
-                && active.size() < options.maxSequences()
-                && cachedTokens + generation.mostTokens(contextLength) <= options.maxCachedTokens();
+                && active.size() < options.maxSequences();
     }
 
     private void step() {
         batch.clear();
+        makeRoom();
         fill();
         if (batch.size() == 0) {
             return; // all who could take part have failed
@@ -280,6 +283,20 @@ public final class StepLoop implements GenerationEngine {
         }
     }
 
+    /// Memory for the next token of each, the first in rank first.
+    private void makeRoom() {
+        for (Generation generation : residents.byRank()) {
+            if (active.contains(generation)) {
+                try {
+                    residents.beginStep(generation);
+                } catch (RuntimeException e) {
+                    fail(generation, e);
+                }
+            }
+        }
+        activeCount = active.size();
+    }
+
     /// One token of each generation that decodes; then pieces of the prompts that are not read yet,
     /// as many tokens in all as [StepPace] allows. Where nobody reads, guessed tokens have the
     /// room.
@@ -287,9 +304,7 @@ public final class StepLoop implements GenerationEngine {
         List<Generation> readers = new ArrayList<>();
         List<Generation> decoders = new ArrayList<>();
         for (Generation generation : List.copyOf(active)) {
-            if (begin(generation)) {
-                (generation.isPrefilling() ? readers : decoders).add(generation);
-            }
+            (generation.isPrefilling() ? readers : decoders).add(generation);
         }
         if (readers.isEmpty() && options.maxDrafts() > 0) {
             speculation.choose(decoders, batch.maxTokens() - decoders.size());
@@ -314,17 +329,6 @@ public final class StepLoop implements GenerationEngine {
             room -= fill(generation, Math.ceilDiv(room, readers.size() - i));
         }
         firstReader = (firstReader + 1) % readers.size();
-    }
-
-    /// @return whether it takes part
-    private boolean begin(Generation generation) {
-        try {
-            generation.beginStep();
-            return true;
-        } catch (RuntimeException e) {
-            fail(generation, e);
-            return false;
-        }
     }
 
     /// @return tokens put into the batch; none if the generation had to be given up
@@ -361,7 +365,6 @@ public final class StepLoop implements GenerationEngine {
     /// The last word about a generation. A listener that throws here cannot be told anything more.
     private void end(Generation generation, Consumer<GenerationListener> lastWord) {
         if (active.remove(generation)) {
-            cachedTokens -= generation.mostTokens(contextLength);
             activeCount = active.size();
         }
         unfinished.decrementAndGet();

@@ -7,15 +7,9 @@ package dev.tokenlog.engine.generation;
 ///   prompts
 /// @param maxPrefillChunk prompt tokens in one step while other sequences decode, so that a long
 ///   prompt does not stall them
-/// @param maxCachedTokens tokens that all sequences in the loop may keep in their KV caches
-///   together
 /// @param maxDrafts guessed tokens in one step, of all sequences; 0: nothing is guessed
 public record StepLoopOptions(
-        int maxSequences,
-        int maxStepTokens,
-        int maxPrefillChunk,
-        long maxCachedTokens,
-        int maxDrafts) {
+        int maxSequences, int maxStepTokens, int maxPrefillChunk, int maxDrafts) {
 
     /// Guessed tokens in a step unless asked otherwise.
     public static final int DRAFTS = 15;
@@ -24,7 +18,6 @@ public record StepLoopOptions(
         if (maxSequences < 1
                 || maxStepTokens < maxSequences
                 || maxPrefillChunk < 1
-                || maxCachedTokens < 1
                 || maxDrafts < 0) {
             throw new IllegalArgumentException(
                     "maxSequences "
@@ -33,26 +26,23 @@ public record StepLoopOptions(
                             + maxStepTokens
                             + ", maxPrefillChunk "
                             + maxPrefillChunk
-                            + ", maxCachedTokens "
-                            + maxCachedTokens
                             + ", maxDrafts "
                             + maxDrafts
-                            + ": each at least 1 (drafts 0), and a step must take a token of each sequence");
+                            + ": each at least 1 (drafts 0), and a step must take a token of each"
+                            + " sequence");
         }
     }
 
-    public StepLoopOptions(
-            int maxSequences, int maxStepTokens, int maxPrefillChunk, long maxCachedTokens) {
-        this(maxSequences, maxStepTokens, maxPrefillChunk, maxCachedTokens, DRAFTS);
+    public StepLoopOptions(int maxSequences, int maxStepTokens, int maxPrefillChunk) {
+        this(maxSequences, maxStepTokens, maxPrefillChunk, DRAFTS);
     }
 
     public StepLoopOptions withDrafts(int drafts) {
-        return new StepLoopOptions(
-                maxSequences, maxStepTokens, maxPrefillChunk, maxCachedTokens, drafts);
+        return new StepLoopOptions(maxSequences, maxStepTokens, maxPrefillChunk, drafts);
     }
 
-    /// Sixteen sequences, 64 tokens a step, 64 Ki tokens of cache.
+    /// Sixteen sequences, 64 tokens a step.
     public static StepLoopOptions standard() {
-        return new StepLoopOptions(16, 64, 48, 1 << 16);
+        return new StepLoopOptions(16, 64, 48);
     }
 }

@@ -108,7 +108,8 @@ public final class CpuExecutor implements Executor {
                                         .map(a ->
                                                 new KvLayout.LayerShape(
                                                         a.keyValueHeads(), a.headSize()))
-                                        .toList()));
+                                        .toList()),
+                        options.kvBudget());
         this.workspaces = new ArrayList<>();
         for (int i = 0; i < options.threads(); i++) {
             workspaces.add(buffers.newWorkspace());
@@ -198,6 +199,11 @@ public final class CpuExecutor implements Executor {
         return new PagedSequence(pages, rotaries, this::reservePositions);
     }
 
+    @Override
+    public KvPages kvPages() {
+        return pages.pages();
+    }
+
     private void reservePositions(int positions) {
         if (positions > plan.contextLength()) {
             throw new EngineException(
@@ -223,6 +229,11 @@ public final class CpuExecutor implements Executor {
             try {
                 forward();
             } catch (InternalError mapping) {
+                // Nobody knows since when: nothing computed so far is shared any more.
+                for (int i = 0; i < batch.size(); i++) {
+                    sequence(batch, i).keepToItself();
+                }
+                pages.known().forget();
                 throw shortened("ran", mapping);
             }
         }
@@ -257,7 +268,7 @@ public final class CpuExecutor implements Executor {
             feedForward();
         }
         for (int i = 0; i < tokens; i++) {
-            sequence(batch, firstToken + i).append();
+            sequence(batch, firstToken + i).append(batch.token(firstToken + i));
         }
         logits();
     }

@@ -10,7 +10,9 @@ import java.util.Optional;
 /// @param threads that compute, the calling one included
 /// @param kv how keys and values are kept; empty: F16 for an artifact, F32 for a source in float
 /// @param maxTokens that go through the layers together; longer batches are cut
-public record CpuOptions(String compute, int threads, Optional<KvType> kv, int maxTokens) {
+/// @param kvBudget bytes that keys and values of all sequences may take together
+public record CpuOptions(
+        String compute, int threads, Optional<KvType> kv, int maxTokens, long kvBudget) {
 
     /// Tokens that go through the layers together unless asked otherwise.
     public static final int MAX_TOKENS = 64;
@@ -22,6 +24,10 @@ public record CpuOptions(String compute, int threads, Optional<KvType> kv, int m
         if (maxTokens < 1) {
             throw new IllegalArgumentException("maxTokens: at least 1, not " + maxTokens);
         }
+    }
+
+    public CpuOptions(String compute, int threads, Optional<KvType> kv, int maxTokens) {
+        this(compute, threads, kv, maxTokens, KvBudget.ofMachine());
     }
 
     public CpuOptions(String compute, int threads, Optional<KvType> kv) {
@@ -37,10 +43,18 @@ public record CpuOptions(String compute, int threads, Optional<KvType> kv, int m
     }
 
     public CpuOptions withCompute(String compute) {
-        return new CpuOptions(compute, threads, kv, maxTokens);
+        return new CpuOptions(compute, threads, kv, maxTokens, kvBudget);
     }
 
     public CpuOptions withThreads(int threads) {
-        return new CpuOptions(compute, threads, kv, maxTokens);
+        return new CpuOptions(compute, threads, kv, maxTokens, kvBudget);
+    }
+
+    public CpuOptions withKv(KvType kv) {
+        return new CpuOptions(compute, threads, Optional.of(kv), maxTokens, kvBudget);
+    }
+
+    public CpuOptions withKvBudget(long bytes) {
+        return new CpuOptions(compute, threads, kv, maxTokens, bytes);
     }
 }

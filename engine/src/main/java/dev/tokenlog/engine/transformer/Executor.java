@@ -15,8 +15,11 @@ public interface Executor extends AutoCloseable {
     /// What computes, in words, for people: kernels, tier, threads.
     String description();
 
-    /// A new, empty sequence. Its cache grows by pages in [Sequence#reserve].
+    /// A new, empty sequence. Its cache grows by pages in [Sequence#makeRoom].
     Sequence newSequence();
+
+    /// What has become of the memory for keys and values. From any thread.
+    KvPages kvPages();
 
     /// A batch for this executor that takes up to `maxTokens` tokens and `maxLogits` rows of
     /// logits.

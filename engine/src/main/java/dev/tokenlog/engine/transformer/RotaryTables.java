@@ -68,6 +68,11 @@ final class RotaryTables {
         return true;
     }
 
+    /// Whether tables for texts of this length are kept: others are made for one length.
+    boolean areShared(int tokens) {
+        return rotaries.stream().noneMatch(r -> isDynamic(r) && tokens > r.originalContext());
+    }
+
     /// Most tokens of a text that is rotated like one of this length.
     int longest(int tokens) {
         int longest = Integer.MAX_VALUE;

@@ -48,7 +48,7 @@ class BundledGenerationTest {
                 ModelTokenizer tokenizer = ModelTokenizer.open(TestFiles.demoModel());
                 CpuExecutor executor = CpuExecutor.open(model, CpuOptions.automatic());
                 StepLoop loop =
-                        StepLoop.start(executor, tokenizer, new StepLoopOptions(5, 24, 7, 2000))) {
+                        StepLoop.start(executor, tokenizer, new StepLoopOptions(5, 24, 7))) {
             List<Recorder> recorders = new ArrayList<>();
             for (JsonNode c : cases) {
                 recorders.add(new Recorder());
@@ -76,7 +76,7 @@ class BundledGenerationTest {
                 ModelTokenizer tokenizer = ModelTokenizer.open(TestFiles.demoModel());
                 CpuExecutor executor = CpuExecutor.open(model, CpuOptions.automatic());
                 StepLoop loop =
-                        StepLoop.start(executor, tokenizer, new StepLoopOptions(3, 16, 5, 2000))) {
+                        StepLoop.start(executor, tokenizer, new StepLoopOptions(3, 16, 5))) {
             List<Integer> whole = run(loop, request(prompt, List.of(), sampling)).tokens();
             assertThat(whole).hasSizeGreaterThan(10);
             for (int cut : new int[] {1, whole.size() / 2, whole.size() - 1, whole.size()}) {

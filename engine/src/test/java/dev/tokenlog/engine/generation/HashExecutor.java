@@ -3,6 +3,7 @@ package dev.tokenlog.engine.generation;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.transformer.Batch;
 import dev.tokenlog.engine.transformer.Executor;
+import dev.tokenlog.engine.transformer.KvPages;
 import dev.tokenlog.engine.transformer.Sequence;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,9 +16,13 @@ public final class HashExecutor implements Executor {
     /// A token after which the numbers are no numbers any more.
     public static final int POISON = 13;
 
+    /// Positions of a page.
+    static final int PAGE = 4;
+
     private final ModelPlan plan;
     private int memory = Integer.MAX_VALUE;
     private int fragileFrom = Integer.MAX_VALUE;
+    private final int limit;
     private final int maxCached;
     private final int longestShortText;
     private Thread caller;
@@ -28,13 +33,21 @@ public final class HashExecutor implements Executor {
     private int mostNeighbours;
     private int failAtStep = -1;
     private long nanos;
+    private int pages;
+    private int mostPages;
 
     public HashExecutor(int vocabularySize, int contextLength) {
         this(vocabularySize, contextLength, contextLength);
     }
 
     HashExecutor(int vocabularySize, int contextLength, int longestShortText) {
+        this(vocabularySize, contextLength, longestShortText, Integer.MAX_VALUE);
+    }
+
+    /// @param limit pages that all sequences may hold together
+    HashExecutor(int vocabularySize, int contextLength, int longestShortText, int limit) {
         this.longestShortText = longestShortText;
+        this.limit = limit;
         this.plan =
                 new ModelPlan(
                         "hash",
@@ -89,6 +102,10 @@ public final class HashExecutor implements Executor {
         return sequencesMade;
     }
 
+    synchronized int mostPages() {
+        return mostPages;
+    }
+
     synchronized int sequencesOpen() {
         return sequencesOpen;
     }
@@ -113,6 +130,11 @@ public final class HashExecutor implements Executor {
         sequencesOpen++;
         sequencesMade++;
         return new TokenSequence();
+    }
+
+    @Override
+    public synchronized KvPages kvPages() {
+        return new KvPages(PAGE, 10L * PAGE, limit, pages, 0, 0);
     }
 
     @Override
@@ -182,7 +204,7 @@ public final class HashExecutor implements Executor {
 
     private final class TokenSequence implements Sequence {
         private final List<Integer> tokens = new ArrayList<>();
-        private int reserved;
+        private int held;
         private boolean closed;
         private boolean nonFinite;
         private boolean longText;
@@ -190,7 +212,7 @@ public final class HashExecutor implements Executor {
         void append(int token, int position) {
             require(!closed, "a closed sequence");
             require(position == tokens.size(), "position " + position + " after " + tokens.size());
-            require(position < reserved, "position " + position + " was not reserved");
+            require(position < held * PAGE, "position " + position + " was not reserved");
             require(position < longestShortText || longText, "position " + position + " unfitted");
             require(token >= 0 && token < plan.vocabularySize(), "token " + token);
             tokens.add(token);
@@ -218,9 +240,21 @@ public final class HashExecutor implements Executor {
         }
 
         @Override
-        public void reserve(int count) {
-            require(count <= maxCached, "reserves " + count + " of " + maxCached);
-            reserved = Math.max(reserved, count);
+        public int makeRoom(int count) {
+            synchronized (HashExecutor.this) {
+                require(count <= maxCached, "reserves " + count + " of " + maxCached);
+                while (held * PAGE < count && pages < limit) {
+                    held++;
+                    pages++;
+                }
+                mostPages = Math.max(mostPages, pages);
+                return held * PAGE;
+            }
+        }
+
+        @Override
+        public int reuse(int[] text, int count) {
+            return tokens.size();
         }
 
         @Override
@@ -239,6 +273,7 @@ public final class HashExecutor implements Executor {
                 require(!closed, "closed twice");
                 closed = true;
                 sequencesOpen--;
+                pages -= held;
             }
         }
     }

@@ -44,7 +44,7 @@ class LengthDependentRotaryTest {
                                 executor,
                                 Set.of(),
                                 () -> Integer::toString,
-                                new StepLoopOptions(20, 32, 8, 2000))) {
+                                new StepLoopOptions(20, 32, 8))) {
             List<Recorder> recorders = new ArrayList<>();
             for (int done = 0; done < expected.length; done++) {
                 recorders.add(new Recorder(done, count -> {}));

@@ -70,7 +70,7 @@ class ReplayTest {
                                 executor,
                                 Set.of(),
                                 () -> Integer::toString,
-                                new StepLoopOptions(2, 16, 16, 10_000))) {
+                                new StepLoopOptions(2, 16, 16))) {
             Recorder recorder = new Recorder(request.doneIds().length, count -> {});
             loop.submit(request, recorder);
             return recorder.await().tokens().stream().mapToInt(Integer::intValue).toArray();

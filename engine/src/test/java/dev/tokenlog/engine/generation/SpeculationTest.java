@@ -48,7 +48,6 @@ class SpeculationTest {
                             sequences,
                             sequences + random.nextInt(20),
                             1 + random.nextInt(8),
-                            2 * CONTEXT,
                             random.nextInt(9));
             List<Recorder> recorders = new ArrayList<>();
             List<LoneRun.Result> expected = new ArrayList<>();

@@ -24,7 +24,7 @@ class StepLoopTest {
     private static final int VOCABULARY = 64;
     private static final int CONTEXT = 128;
     private static final int END = 2;
-    private static final StepLoopOptions OPTIONS = new StepLoopOptions(4, 16, 8, 1000);
+    private static final StepLoopOptions OPTIONS = new StepLoopOptions(4, 16, 8);
 
     /// No text is longer.
     private static final int NO_BOUND = CONTEXT;
@@ -63,14 +63,14 @@ class StepLoopTest {
         int mostNeighbours = 0;
         for (int round = 0; round < 60; round++) {
             int bound = random.nextBoolean() ? NO_BOUND : 1 + random.nextInt(60);
-            executor = new HashExecutor(VOCABULARY, CONTEXT, bound);
+            int pages = CONTEXT / HashExecutor.PAGE + random.nextInt(50);
+            executor = new HashExecutor(VOCABULARY, CONTEXT, bound, pages);
             int sequences = 1 + random.nextInt(5);
             StepLoopOptions options =
                     new StepLoopOptions(
                             sequences,
                             sequences + random.nextInt(20),
                             1 + random.nextInt(8),
-                            CONTEXT + random.nextInt(300),
                             random.nextInt(4));
             List<GenerationRequest> requests = new ArrayList<>();
             List<LoneRun.Result> expected = new ArrayList<>();
@@ -201,7 +201,7 @@ class StepLoopTest {
                             awaitQuietly(submitted);
                         });
         // One after the other.
-        StepLoopOptions options = new StepLoopOptions(2, 64, 48, 1000);
+        StepLoopOptions options = new StepLoopOptions(2, 64, 48);
         try (StepLoop loop =
                 StepLoop.start(executor, Set.of(), () -> null, options, executor::nanos)) {
             loop.submit(request(prompt(4), 100), talker);
@@ -238,7 +238,7 @@ class StepLoopTest {
                         });
         List<Integer> firstTokens = new ArrayList<>();
         // A piece of three tokens for six readers: they take turns.
-        StepLoopOptions options = new StepLoopOptions(8, 16, 3, 1000);
+        StepLoopOptions options = new StepLoopOptions(8, 16, 3);
         try (StepLoop loop =
                 StepLoop.start(executor, Set.of(), () -> null, options, executor::nanos)) {
             loop.submit(request(prompt(4), 100), talker);
@@ -272,7 +272,7 @@ class StepLoopTest {
     void higherPriorityGoesFirstAndEqualsInOrder() throws Exception {
         CountDownLatch submitted = new CountDownLatch(1);
         List<String> order = new ArrayList<>();
-        try (StepLoop loop = start(new StepLoopOptions(1, 8, 8, 1000))) {
+        try (StepLoop loop = start(new StepLoopOptions(1, 8, 8))) {
             Recorder first = new Recorder(0, count -> awaitQuietly(submitted));
             loop.submit(request(prompt(3), 1), first);
             List<Recorder> others = new ArrayList<>();
@@ -304,8 +304,9 @@ class StepLoopTest {
     }
 
     @Test
-    void keepsWithinTheTokenBudget() throws Exception {
-        try (StepLoop loop = start(new StepLoopOptions(8, 16, 16, 40))) {
+    void keepsWithinTheBudget() throws Exception {
+        executor = new HashExecutor(VOCABULARY, CONTEXT, CONTEXT, 10);
+        try (StepLoop loop = start(new StepLoopOptions(8, 16, 16))) {
             List<Recorder> recorders = new ArrayList<>();
             for (int i = 0; i < 6; i++) {
                 recorders.add(new Recorder());
@@ -320,10 +321,17 @@ class StepLoopTest {
                     .isInstanceOfSatisfying(
                             EngineException.class,
                             e ->
-                                    assertThat(e.reason())
+                                    assertThat(e)
+                                            .hasMessage(
+                                                    "prompt and max_tokens take 60 tokens of KV"
+                                                            + " cache, 600 bytes;"
+                                                            + " tokenlog.kv.budget allows 40"
+                                                            + " tokens, 400 bytes")
+                                            .extracting(EngineException::reason)
                                             .isEqualTo(EngineException.Reason.CONTEXT_TOO_LONG));
+            assertThat(loop.statistics().kv().held()).isZero();
         }
-        assertThat(executor.mostNeighbours()).isLessThanOrEqualTo(2);
+        assertThat(executor.mostPages()).isBetween(8, 10);
     }
 
     @Test
@@ -349,7 +357,7 @@ class StepLoopTest {
     void stopsFromAnyThreadInLoopAndQueue() throws Exception {
         CountDownLatch running = new CountDownLatch(1);
         CountDownLatch stopped = new CountDownLatch(1);
-        try (StepLoop loop = start(new StepLoopOptions(1, 8, 8, 1000))) {
+        try (StepLoop loop = start(new StepLoopOptions(1, 8, 8))) {
             Recorder first =
                     new Recorder(
                             0,
@@ -505,7 +513,7 @@ class StepLoopTest {
     @Test
     void closingStopsEverything() throws Exception {
         CountDownLatch running = new CountDownLatch(1);
-        StepLoop loop = start(new StepLoopOptions(1, 8, 8, 1000));
+        StepLoop loop = start(new StepLoopOptions(1, 8, 8));
         Recorder first = new Recorder(0, count -> running.countDown());
         Recorder queued = new Recorder();
         GenerationRequest endless =

@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /// A model that a test made up.
-final class MemoryModel implements Model {
+public final class MemoryModel implements Model {
 
     private final ModelPlan plan;
     private final Optional<String> digest;

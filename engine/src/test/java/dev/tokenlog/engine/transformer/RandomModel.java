@@ -21,10 +21,10 @@ import java.util.Random;
 /// Small models of random weights and awkward shapes: nothing in them is a multiple of 32, they
 /// have biases, a window in the second layer, a partial rotation, and weights of every kind. The
 /// unusual one has everything else that some family has.
-final class RandomModel {
+public final class RandomModel {
 
-    static final int VOCABULARY = 83;
-    static final int CONTEXT = 200;
+    public static final int VOCABULARY = 83;
+    public static final int CONTEXT = 200;
 
     /// Tokens of a text that is rotated by the factors for short ones.
     static final int SHORT_TEXT = 40;
@@ -43,13 +43,13 @@ final class RandomModel {
         model = new MemoryModel(plan, Optional.of("sha256-test"));
     }
 
-    static MemoryModel create() {
+    public static MemoryModel create() {
         return create(false);
     }
 
     /// @param mixture whether the feed-forward networks are mixtures of experts: 2 of 5,
     ///   normalized, in the first layer; 4 of 7, not normalized, in the second
-    static MemoryModel create(boolean mixture) {
+    public static MemoryModel create(boolean mixture) {
         RandomModel maker = new RandomModel(plan(mixture));
         maker.fill();
         return maker.model;
@@ -58,7 +58,7 @@ final class RandomModel {
     /// With norms of queries and keys and of what is added, soft caps, multipliers, tensors that
     /// hold several matrices, a layer without rotary positions and one with another rotary, and
     /// other rotary factors for texts of more than [#SHORT_TEXT] tokens.
-    static MemoryModel createUnusual() {
+    public static MemoryModel createUnusual() {
         RandomModel maker = new RandomModel(unusualPlan());
         maker.fill();
         maker.fillUnusual();

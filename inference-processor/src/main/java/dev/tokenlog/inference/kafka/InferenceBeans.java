@@ -4,9 +4,11 @@ import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.compute.KernelSelection;
 import dev.tokenlog.engine.generation.StepLoopOptions;
 import dev.tokenlog.engine.transformer.CpuOptions;
+import dev.tokenlog.engine.transformer.KvBudget;
 import dev.tokenlog.inference.model.ArtifactLoader;
 import dev.tokenlog.inference.model.ModelLoader;
 import io.quarkus.arc.DefaultBean;
+import io.quarkus.runtime.configuration.MemorySize;
 import io.smallrye.common.annotation.Identifier;
 import io.smallrye.reactive.messaging.kafka.commit.KafkaCommitHandler;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -39,9 +41,13 @@ final class InferenceBeans {
             @ConfigProperty(name = "tokenlog.artifacts") Optional<Path> artifacts,
             @ConfigProperty(name = "tokenlog.data", defaultValue = "data") Path data,
             @ConfigProperty(name = KernelSelection.KEY, defaultValue = KernelSelection.AUTOMATIC)
-                    String compute) {
+                    String compute,
+            @ConfigProperty(name = KvBudget.KEY) Optional<MemorySize> kvBudget) {
         int sequences = configuration.limits().sequences();
         CpuOptions options = options(compute, configuration.threads());
+        if (kvBudget.isPresent()) {
+            options = options.withKvBudget(kvBudget.get().asLongValue());
+        }
         return new ArtifactLoader(
                 new ArtifactStore(artifacts.orElse(data.resolve("artifacts"))),
                 KernelSelection.select(compute),
@@ -50,7 +56,6 @@ final class InferenceBeans {
                         sequences,
                         Math.max(STEP_TOKENS, sequences),
                         PREFILL_CHUNK,
-                        configuration.limits().tokens(),
                         configuration.limits().drafts()));
     }
 

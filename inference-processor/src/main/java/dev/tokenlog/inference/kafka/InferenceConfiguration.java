@@ -68,7 +68,8 @@ public interface InferenceConfiguration {
 
     /// What this worker takes on at once.
     interface Limits {
-        /// Tokens, prompt and completion, of all generations that run.
+        /// Tokens of all generations that run, as they begin: prompt, what an earlier attempt made,
+        /// and a few more. What they grow to is bounded by `tokenlog.kv.budget`.
         @WithDefault("16384")
         long tokens();
 

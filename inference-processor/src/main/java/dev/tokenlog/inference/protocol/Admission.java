@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/// Which generations may be claimed now: bounded by the tokens that all of them may hold in memory,
-/// and a suspected poison alone.
+/// Which generations may be claimed now: bounded by their number and by the tokens that they begin
+/// with, and a suspected poison alone.
 final class Admission {
 
     private final long maxTokens;

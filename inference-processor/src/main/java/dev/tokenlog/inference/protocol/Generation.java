@@ -29,6 +29,9 @@ final class Generation {
     private static final long FIRST_BACKOFF_MILLIS = 100;
     private static final long LAST_BACKOFF_MILLIS = 5_000;
 
+    /// Tokens of an answer that are counted before it begins.
+    private static final int FIRST_TOKENS = 32;
+
     private enum Phase {
         /// Waits for a place.
         WAITING,
@@ -120,13 +123,17 @@ final class Generation {
         return prompt.parsed().refusal().isEmpty() && earlyEnd.now().isEmpty();
     }
 
-    /// An upper bound on what it takes in tokens, before anybody has tokenized it.
+    /// About what it takes in tokens when it begins, before anybody has tokenized it. What it grows
+    /// to is the engine's affair, which lets the last in rank give way when memory runs out.
     long cost() {
         Parameters parameters = parameters();
         if (!needsEngine() || parameters == null) {
             return 0;
         }
-        long wanted = prompt.record().bytes() / 3 + parameters.maxTokens();
+        long wanted =
+                prompt.record().bytes() / 3
+                        + log.tokens().length
+                        + Math.min(parameters.maxTokens(), FIRST_TOKENS);
         long context =
                 worker.ports()
                         .models()

@@ -10,7 +10,7 @@ import java.time.Duration;
 /// @param dedupeWindow how long the same id means the same generation
 /// @param maxAge older prompts fail instead of being started or resumed
 /// @param clockSkew how far apart the clocks of brokers may be
-/// @param tokensInFlight bound on the tokens, prompt and completion, of all generations that run
+/// @param tokensInFlight bound on the tokens that all generations that run begin with
 /// @param generationsInFlight bound on their number
 /// @param heldPrompts prompts that may wait in memory; beyond it no more are asked for
 /// @param heldBytes the same in bytes

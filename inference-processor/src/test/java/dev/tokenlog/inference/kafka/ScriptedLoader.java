@@ -6,6 +6,8 @@ import dev.tokenlog.engine.generation.GenerationEngine;
 import dev.tokenlog.engine.generation.GenerationHandle;
 import dev.tokenlog.engine.generation.GenerationListener;
 import dev.tokenlog.engine.generation.GenerationRequest;
+import dev.tokenlog.engine.generation.LoopStatistics;
+import dev.tokenlog.engine.transformer.KvPages;
 import dev.tokenlog.inference.model.LoadedModel;
 import dev.tokenlog.inference.model.ModelLoader;
 import dev.tokenlog.inference.protocol.SimulatedModel;
@@ -96,6 +98,11 @@ public class ScriptedLoader implements ModelLoader {
         }
 
         @Override
+        public LoopStatistics statistics() {
+            return new LoopStatistics(new KvPages(32, 1, 1, 0, 0, 0), 0, 0);
+        }
+
+        @Override
         public int active() {
             return 0;
         }
@@ -154,7 +161,7 @@ public class ScriptedLoader implements ModelLoader {
                                 reason,
                                 null,
                                 new GenerationListener.Statistics(
-                                        request.promptIds().length, ids.length, 0, 0, 0, 0, 0)));
+                                        request.promptIds().length, 0, ids.length, 0, 0, 0, 0, 0)));
             }
         }
     }
