@@ -92,7 +92,7 @@ public final class LogCost {
     }
 
     private StepLoopOptions loopOptions() {
-        return new StepLoopOptions(16, 64, CHUNK, 1 << 16, drafts());
+        return new StepLoopOptions(16, 64, CHUNK, drafts());
     }
 
     /// None unless asked for: both sides would have to guess alike.

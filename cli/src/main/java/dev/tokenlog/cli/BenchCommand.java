@@ -3,6 +3,7 @@ package dev.tokenlog.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.compute.KernelSelection;
+import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.tensor.NumberCode;
 import dev.tokenlog.engine.transformer.Batch;
 import dev.tokenlog.engine.transformer.CpuExecutor;
@@ -101,6 +102,14 @@ final class BenchCommand implements Callable<Integer> {
                 "Several are measured in turns and shown side by side."
             })
     private List<String> compute;
+
+    @Option(
+            names = "--kv",
+            paramLabel = "TYPE",
+            description =
+                    "Keys and values in 8, 16 or 32 bit: kv8, kv16, kv32 (default: kv16; kv32 for a"
+                            + " model in float).")
+    private String kv;
 
     @Option(names = "--threads", description = "Threads that compute (default: all).")
     private Integer threads;
@@ -283,6 +292,9 @@ final class BenchCommand implements Callable<Integer> {
 
     private CpuOptions options(String kernels) {
         CpuOptions options = CpuOptions.automatic().withCompute(kernels);
+        if (kv != null) {
+            options = options.withKv(KvType.of(kv));
+        }
         try {
             return threads == null ? options : options.withThreads(threads);
         } catch (IllegalArgumentException e) {

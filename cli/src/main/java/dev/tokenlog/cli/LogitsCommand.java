@@ -6,6 +6,7 @@ import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.engine.architecture.RotaryCast;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.artifact.ReplannedModel;
+import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.format.npy.NpyWriter;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
 import dev.tokenlog.engine.tokenizer.TokenizerSource;
@@ -72,6 +73,14 @@ final class LogitsCommand implements Callable<Integer> {
             description = "Kernels: auto, native, vector, scalar (default: auto).")
     private String compute;
 
+    @Option(
+            names = "--kv",
+            paramLabel = "TYPE",
+            description =
+                    "Keys and values in 8, 16 or 32 bit: kv8, kv16, kv32 (default: kv16; kv32 for a"
+                            + " model in float).")
+    private String kv;
+
     @Option(names = "--threads", description = "Threads that compute (default: all).")
     private Integer threads;
 
@@ -94,6 +103,9 @@ final class LogitsCommand implements Callable<Integer> {
         }
         int[] tokens = tokens();
         CpuOptions options = CpuOptions.automatic().withCompute(compute);
+        if (kv != null) {
+            options = options.withKv(KvType.of(kv));
+        }
         if (threads != null) {
             options = withThreads(options);
         }

@@ -69,6 +69,20 @@ final class UpCommand implements Callable<Integer> {
             description = "Copies of every partition where topics are created (default: 1).")
     private Integer replication;
 
+    @Option(
+            names = "--kv",
+            paramLabel = "TYPE",
+            description = "Keys and values in 8, 16 or 32 bit: kv8, kv16, kv32 (default: kv16).")
+    private String kv;
+
+    @Option(
+            names = "--kv-budget",
+            paramLabel = "SIZE",
+            description =
+                    "Memory for keys and values of each loaded model, such as 800M or 2G (default: a"
+                            + " quarter of the machine's).")
+    private String kvBudget;
+
     @Override
     public Integer call() {
         Path folder = ConnectionOptions.dataFolder(data);
@@ -90,6 +104,8 @@ final class UpCommand implements Callable<Integer> {
         add(arguments, "--topic-prefix", topicPrefix);
         add(arguments, "--partitions", partitions);
         add(arguments, "--replication", replication);
+        add(arguments, "--kv", kv);
+        add(arguments, "--kv-budget", kvBudget);
         return arguments;
     }
 

@@ -1,6 +1,9 @@
 package dev.tokenlog.standalone;
 
 import dev.tokenlog.client.LocalPlatform;
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.compute.KvType;
+import dev.tokenlog.engine.transformer.KvBudget;
 import java.nio.file.Path;
 import java.util.Optional;
 import picocli.CommandLine.Option;
@@ -57,6 +60,20 @@ final class PlatformOptions {
     short replication;
 
     @Option(
+            names = "--kv",
+            paramLabel = "TYPE",
+            description = "Keys and values in 8, 16 or 32 bit: kv8, kv16, kv32 (default: kv16).")
+    String kv;
+
+    @Option(
+            names = "--kv-budget",
+            paramLabel = "SIZE",
+            description =
+                    "Memory for keys and values of each loaded model, such as 800M or 2G (default: a"
+                            + " quarter of the machine's).")
+    String kvBudget;
+
+    @Option(
             names = "--end-with-input",
             hidden = true,
             description = "End when standard input closes, as a child process does.")
@@ -68,7 +85,8 @@ final class PlatformOptions {
                 .or(() -> port("--http-port", httpPort))
                 .or(() -> atLeastOne("--partitions", partitions))
                 .or(() -> atLeastOne("--replication", replication))
-                .or(this::prefix);
+                .or(this::prefix)
+                .or(this::keysAndValues);
     }
 
     private static Optional<String> port(String option, int value) {
@@ -89,6 +107,20 @@ final class PlatformOptions {
                 : Optional.of(
                         "--topic-prefix '%s': expected letters, digits, '.', '_' and '-'"
                                 .formatted(topicPrefix));
+    }
+
+    private Optional<String> keysAndValues() {
+        try {
+            if (kv != null) {
+                KvType.of(kv);
+            }
+            if (kvBudget != null) {
+                KvBudget.bytes(kvBudget);
+            }
+            return Optional.empty();
+        } catch (EngineException e) {
+            return Optional.of(e.getMessage());
+        }
     }
 
     Path dataFolder() {

@@ -6,6 +6,8 @@ import dev.tokenlog.contracts.TopicLayout;
 import dev.tokenlog.embeddedkafka.EmbeddedKafka;
 import dev.tokenlog.embeddedkafka.EmbeddedKafkaException;
 import dev.tokenlog.embeddedkafka.EmbeddedKafkaOptions;
+import dev.tokenlog.engine.compute.KvType;
+import dev.tokenlog.engine.transformer.KvBudget;
 import io.quarkus.runtime.Quarkus;
 import java.io.IOException;
 import java.net.BindException;
@@ -112,6 +114,12 @@ final class StandaloneCommand implements Callable<Integer> {
         // for.
         if (!options.topicPrefix.isEmpty()) {
             configuration.put("tokenlog.topic-prefix", options.topicPrefix);
+        }
+        if (options.kv != null) {
+            configuration.put(KvType.KEY, options.kv);
+        }
+        if (options.kvBudget != null) {
+            configuration.put(KvBudget.KEY, options.kvBudget);
         }
         configuration.put("quarkus.http.port", Integer.toString(options.httpPort));
         return configuration;

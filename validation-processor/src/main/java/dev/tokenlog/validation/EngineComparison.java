@@ -25,7 +25,7 @@ import java.util.function.BooleanSupplier;
 /// @param heldOut the text: JSON lines with `messages`; empty: the bundled one
 /// @param tokens how many positions to compare
 /// @param longest tokens of one document
-/// @param options of both executors
+/// @param options of both executors; keys and values of the baseline are kept as computed
 record EngineComparison(Optional<Path> heldOut, long tokens, int longest, CpuOptions options)
         implements Comparison {
 
@@ -49,7 +49,7 @@ record EngineComparison(Optional<Path> heldOut, long tokens, int longest, CpuOpt
                         ? documents(quantized, heldOut.get())
                         : BundledText.with(file -> documents(quantized, file));
         try (CpuExecutor candidate = CpuExecutor.open(quantized, options);
-                CpuExecutor reference = CpuExecutor.open(source, options)) {
+                CpuExecutor reference = CpuExecutor.open(source, options.withKv(KvType.KV32))) {
             return ModelComparison.compare(
                     candidate, reference, documents, (done, of) -> !stop.getAsBoolean());
         }
@@ -76,7 +76,7 @@ record EngineComparison(Optional<Path> heldOut, long tokens, int longest, CpuOpt
 
     @Override
     public String numericsId() {
-        return Numerics.quantized(KvType.KV16);
+        return Numerics.quantized(options.kv().orElse(KvType.KV16));
     }
 
     private static void requireDigest(Artifact artifact, String modelDigest) {

@@ -2,6 +2,7 @@ package dev.tokenlog.validation;
 
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubSettings;
+import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import io.quarkus.runtime.ShutdownEvent;
 import io.smallrye.common.annotation.Identifier;
@@ -32,8 +33,10 @@ public class Validations {
     Validations(
             @Identifier("default-kafka-broker") Map<String, Object> kafka,
             @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
+            @ConfigProperty(name = KvType.KEY, defaultValue = "kv16") String kv,
             ValidationConfig config) {
-        CpuOptions automatic = CpuOptions.automatic().withCompute(config.compute());
+        CpuOptions automatic =
+                CpuOptions.automatic().withCompute(config.compute()).withKv(KvType.of(kv));
         CpuOptions options =
                 config.threads().isPresent()
                         ? automatic.withThreads(config.threads().getAsInt())

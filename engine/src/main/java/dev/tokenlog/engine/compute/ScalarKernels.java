@@ -205,6 +205,20 @@ public final class ScalarKernels implements Kernels {
         int headSize = layout.headSize(layer);
         boolean finite = true;
         for (int head = 0; head < layout.keyValueHeads(layer); head++) {
+            int start = head * headSize;
+            if (layout.type() == KvType.KV8) {
+                finite &=
+                        storeKey8(layout, page, layer, head, slot, keys, keyOffset + start)
+                                & storeValue8(
+                                        layout,
+                                        page,
+                                        layer,
+                                        head,
+                                        slot,
+                                        values,
+                                        valueOffset + start);
+                continue;
+            }
             for (int channel = 0; channel < headSize; channel++) {
                 finite &=
                         put(
@@ -212,14 +226,14 @@ public final class ScalarKernels implements Kernels {
                                 page,
                                 layout.keys(layer, head),
                                 channel * PAGE_POSITIONS + slot,
-                                keys[keyOffset + head * headSize + channel]);
+                                keys[keyOffset + start + channel]);
                 finite &=
                         put(
                                 layout.type(),
                                 page,
                                 layout.values(layer, head),
                                 slot * headSize + channel,
-                                values[valueOffset + head * headSize + channel]);
+                                values[valueOffset + start + channel]);
             }
         }
         return finite;
@@ -237,13 +251,113 @@ public final class ScalarKernels implements Kernels {
                 page.set(FLOAT, base + 4L * element, value);
                 yield Float.isFinite(value);
             }
+            case KV8 -> throw new IllegalArgumentException("kv8 stores whole blocks");
         };
     }
 
-    private static float get(KvType type, MemorySegment page, long base, int element) {
-        return switch (type) {
+    /// Per block of 32 channels: `s = amax / 127`, `q = roundTiesToEven(x · (127 / amax))`, as
+    /// [activations][#quantize] are.
+    private static boolean storeKey8(
+            KvLayout layout,
+            MemorySegment page,
+            int layer,
+            int head,
+            int slot,
+            float[] keys,
+            int offset) {
+        boolean finite = true;
+        for (int block = 0; block < layout.blocks(layer); block++) {
+            int from = block * KvType.BLOCK;
+            int to = Math.min(from + KvType.BLOCK, layout.headSize(layer));
+            float maximum = largestMagnitude(keys, offset + from, offset + to);
+            for (int channel = from; channel < to; channel++) {
+                page.set(
+                        ValueLayout.JAVA_BYTE,
+                        layout.keys(layer, head) + channel * PAGE_POSITIONS + slot,
+                        code8(keys[offset + channel], maximum));
+            }
+            float scale = scale8(maximum);
+            long index = block * PAGE_POSITIONS + slot;
+            page.set(FLOAT, layout.keyScales(layer, head) + 4 * index, scale);
+            finite &= Float.isFinite(scale);
+        }
+        return finite;
+    }
+
+    /// The same for values, in their order.
+    private static boolean storeValue8(
+            KvLayout layout,
+            MemorySegment page,
+            int layer,
+            int head,
+            int slot,
+            float[] values,
+            int offset) {
+        boolean finite = true;
+        int headSize = layout.headSize(layer);
+        int blocks = layout.blocks(layer);
+        for (int block = 0; block < blocks; block++) {
+            int from = block * KvType.BLOCK;
+            int to = Math.min(from + KvType.BLOCK, headSize);
+            float maximum = largestMagnitude(values, offset + from, offset + to);
+            for (int channel = from; channel < to; channel++) {
+                page.set(
+                        ValueLayout.JAVA_BYTE,
+                        layout.values(layer, head) + slot * headSize + channel,
+                        code8(values[offset + channel], maximum));
+            }
+            float scale = scale8(maximum);
+            long index = slot * blocks + block;
+            page.set(FLOAT, layout.valueScales(layer, head) + 4 * index, scale);
+            finite &= Float.isFinite(scale);
+        }
+        return finite;
+    }
+
+    /// NaN if one of them is.
+    private static float largestMagnitude(float[] x, int from, int to) {
+        float maximum = 0f;
+        for (int i = from; i < to; i++) {
+            maximum = Math.max(maximum, Math.abs(x[i]));
+        }
+        return maximum;
+    }
+
+    private static byte code8(float x, float maximum) {
+        return maximum < SMALLEST_MAXIMUM ? 0 : (byte) Math.rint(x * (127f / maximum));
+    }
+
+    private static float scale8(float maximum) {
+        return maximum < SMALLEST_MAXIMUM ? 0f : maximum / 127f;
+    }
+
+    private static float key(
+            KvLayout layout, MemorySegment page, int layer, int head, int slot, int channel) {
+        long base = layout.keys(layer, head);
+        int element = channel * PAGE_POSITIONS + slot;
+        return switch (layout.type()) {
             case KV16 -> Float.float16ToFloat(page.get(SHORT, base + 2L * element));
             case KV32 -> page.get(FLOAT, base + 4L * element);
+            case KV8 -> {
+                long scale = channel / KvType.BLOCK * PAGE_POSITIONS + slot;
+                yield page.get(ValueLayout.JAVA_BYTE, base + element)
+                        * page.get(FLOAT, layout.keyScales(layer, head) + 4 * scale);
+            }
+        };
+    }
+
+    private static float value(
+            KvLayout layout, MemorySegment page, int layer, int head, int slot, int channel) {
+        long base = layout.values(layer, head);
+        int element = slot * layout.headSize(layer) + channel;
+        return switch (layout.type()) {
+            case KV16 -> Float.float16ToFloat(page.get(SHORT, base + 2L * element));
+            case KV32 -> page.get(FLOAT, base + 4L * element);
+            case KV8 -> {
+                long scale = slot * layout.blocks(layer) + channel / KvType.BLOCK;
+                yield page.get(ValueLayout.JAVA_BYTE, base + element)
+                        * page.get(FLOAT, layout.valueScales(layer, head) + 4 * scale);
+            }
         };
     }
 
@@ -294,12 +408,11 @@ public final class ScalarKernels implements Kernels {
         int first = shape.firstVisible(position);
 
         float maximum = Float.NEGATIVE_INFINITY;
-        long keys = layout.keys(shape.layer(), keyValueHead);
         for (int t = first; t <= position; t++) {
             MemorySegment page = cache.page(t / PAGE_POSITIONS);
             Arrays.fill(partials, 0f);
             for (int c = 0; c < headSize; c++) {
-                float key = get(layout.type(), page, keys, c * PAGE_POSITIONS + t % PAGE_POSITIONS);
+                float key = key(layout, page, shape.layer(), keyValueHead, t % PAGE_POSITIONS, c);
                 partials[c % 16] = Math.fma(queries[start + c], key, partials[c % 16]);
             }
             scores[t] = sumByHalves(partials) * shape.scale();
@@ -317,12 +430,12 @@ public final class ScalarKernels implements Kernels {
         float sum = sumByHalves(partials);
 
         Arrays.fill(out, start, start + headSize, 0f);
-        long values = layout.values(shape.layer(), keyValueHead);
         for (int t = first; t <= position; t++) {
             MemorySegment page = cache.page(t / PAGE_POSITIONS);
             float probability = scores[t] / sum;
             for (int c = 0; c < headSize; c++) {
-                float value = get(layout.type(), page, values, t % PAGE_POSITIONS * headSize + c);
+                float value =
+                        value(layout, page, shape.layer(), keyValueHead, t % PAGE_POSITIONS, c);
                 out[start + c] = Math.fma(probability, value, out[start + c]);
             }
         }

@@ -109,7 +109,7 @@ class BundledGenerationTest {
                                 CpuOptions.automatic().withCompute("scalar").withThreads(1));
                 StepLoop loop =
                         StepLoop.start(
-                                executor, tokenizer, new StepLoopOptions(1, 8, 8, 2000, 0))) {
+                                executor, tokenizer, new StepLoopOptions(1, 8, 8, 0))) {
             for (GenerationRequest request : requests) {
                 expected.add(run(loop, request).tokens());
             }
@@ -123,7 +123,7 @@ class BundledGenerationTest {
                                 executor,
                                 tokenizer.endOfSequence(),
                                 () -> Integer::toString,
-                                new StepLoopOptions(3, 24, 7, 2000, 9),
+                                new StepLoopOptions(3, 24, 7, 9),
                                 () -> 0)) {
             List<Recorder> recorders = new ArrayList<>();
             for (GenerationRequest request : requests) {

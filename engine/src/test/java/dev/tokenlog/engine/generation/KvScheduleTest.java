@@ -14,11 +14,13 @@ import dev.tokenlog.engine.transformer.RandomModel;
 import dev.tokenlog.engine.transformer.Sequence;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -46,6 +48,7 @@ class KvScheduleTest {
         "usual, scalar, kv16",
         "usual, vector, kv16",
         "usual, vector, kv32",
+        "usual, vector, kv8",
         "unusual, vector, kv16",
         "unusual, scalar, kv16",
         "mixture, vector, kv16"
@@ -64,7 +67,7 @@ class KvScheduleTest {
             List<int[]> beginnings = beginnings(random);
             for (int i = 0; i < REQUESTS; i++) {
                 GenerationRequest request = request(random, beginnings);
-                Answer whole = alone(scalar, request);
+                Answer whole = alone(scalar, request, END);
                 int done = random.nextInt(3) > 0 ? 0 : random.nextInt(whole.tokens().size());
                 requests.add(resumed(request, whole.tokens().subList(0, done)));
                 expected.add(whole);
@@ -72,7 +75,6 @@ class KvScheduleTest {
         }
         long evictions = 0;
         long reused = 0;
-        long preemptions = 0;
         for (int round = 0; round < 5; round++) {
             LoopStatistics statistics =
                     run(
@@ -85,11 +87,64 @@ class KvScheduleTest {
                             what + ", round " + round);
             evictions += statistics.kv().evicted();
             reused += statistics.reusedTokens();
-            preemptions += statistics.preemptions();
         }
         assertThat(evictions).describedAs(what).isPositive();
         assertThat(reused).describedAs(what).isPositive();
-        assertThat(preemptions).describedAs(what).isPositive();
+    }
+
+    /// Four that begin in a page each and grow to six, where there are seven: whoever came later
+    /// gives way, and gets the same answer in the end.
+    @Test
+    void whoRanksLastGivesWay() throws Exception {
+        MemoryModel model = RandomModel.create();
+        Random random = new Random(3);
+        List<GenerationRequest> requests = new ArrayList<>();
+        List<Recorder> recorders = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            int[] prompt = random.ints(20, 0, VOCABULARY).toArray();
+            SamplingParameters sampling = new SamplingParameters(1.5, 0, 1, 0, 1, 0, 0, i);
+            requests.add(
+                    new GenerationRequest(
+                            "g" + i, prompt, new int[0], sampling, 160, List.of(), -1, 0, false));
+        }
+        CpuOptions options =
+                new CpuOptions("vector", 2, Optional.empty())
+                        .withKvBudget(FEWEST_PAGES * pageBytes(model, KvType.KV16));
+        List<Integer> ended = Collections.synchronizedList(new ArrayList<>());
+        try (Executor executor = CpuExecutor.open(model, options);
+                StepLoop loop =
+                        StepLoop.start(
+                                executor,
+                                Set.of(),
+                                () -> Integer::toString,
+                                new StepLoopOptions(4, 32, 16))) {
+            for (int i = 0; i < 4; i++) {
+                int which = i;
+                recorders.add(
+                        new Recorder(
+                                0,
+                                count -> {
+                                    if (count == 160) {
+                                        ended.add(which);
+                                    }
+                                }));
+                loop.submit(requests.get(i), recorders.get(i));
+            }
+            List<List<Integer>> answers = new ArrayList<>();
+            for (Recorder recorder : recorders) {
+                answers.add(recorder.await().tokens());
+            }
+            assertThat(loop.statistics().preemptions()).isGreaterThanOrEqualTo(2);
+            assertThat(loop.statistics().kv().held()).isZero();
+            assertThat(ended.getFirst()).isZero();
+            try (Executor scalar =
+                    CpuExecutor.open(model, new CpuOptions("scalar", 1, Optional.empty()))) {
+                for (int i = 0; i < 4; i++) {
+                    assertThat(answers.get(i))
+                            .isEqualTo(alone(scalar, requests.get(i), -1).tokens());
+                }
+            }
+        }
     }
 
     private static LoopStatistics run(
@@ -184,7 +239,7 @@ class KvScheduleTest {
     }
 
     /// Without a loop and without sharing: the text, one token at a time.
-    private static Answer alone(Executor executor, GenerationRequest request) {
+    private static Answer alone(Executor executor, GenerationRequest request, int end) {
         Sampler sampler = new Sampler(VOCABULARY);
         LogProbabilities logProbabilities = new LogProbabilities(VOCABULARY);
         SeenTokens seen = new SeenTokens(VOCABULARY);
@@ -208,7 +263,7 @@ class KvScheduleTest {
                 logprobs.add(logProbabilities.of(logits, 0, token, ALTERNATIVES));
                 tokens.add(token);
                 seen.output(token);
-                if (token == END) {
+                if (token == end) {
                     return new Answer(tokens, logprobs, Reason.STOP);
                 }
                 if (tokens.size() == request.maxTokens() || length + 1 == CONTEXT) {
@@ -253,7 +308,7 @@ class KvScheduleTest {
                 prompt,
                 new int[0],
                 sampling,
-                1 + random.nextInt(60),
+                1 + random.nextInt(90),
                 List.of(),
                 ALTERNATIVES,
                 random.nextInt(2),

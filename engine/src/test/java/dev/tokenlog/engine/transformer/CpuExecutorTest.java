@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
@@ -27,6 +28,8 @@ class CpuExecutorTest {
     /// its logits are those of a lone scalar run, to the bit.
     @ParameterizedTest
     @CsvSource({
+        "kv8, scalar, 1",
+        "kv8, vector, 2",
         "usual, scalar, 1",
         "usual, scalar, 3",
         "usual, vector, 1",
@@ -43,18 +46,19 @@ class CpuExecutorTest {
         Random random = new Random();
         long seed = random.nextLong();
         random.setSeed(seed);
-        MemoryModel model = model(kind);
+        Optional<KvType> kv = kind.equals("kv8") ? Optional.of(KvType.KV8) : Optional.empty();
+        MemoryModel model = model(kv.isPresent() ? "usual" : kind);
         List<int[]> texts = texts(random);
         List<float[][]> expected = new ArrayList<>();
-        try (Executor lone =
-                CpuExecutor.open(model, new CpuOptions("scalar", 1, Optional.empty()))) {
+        try (Executor lone = CpuExecutor.open(model, new CpuOptions("scalar", 1, kv))) {
             for (int[] text : texts) {
                 expected.add(oneByOne(lone, text));
             }
         }
-        CpuOptions options = new CpuOptions(compute, threads, Optional.empty(), 24);
+        CpuOptions options = new CpuOptions(compute, threads, kv, 24);
         try (Executor executor = CpuExecutor.open(model, options)) {
-            assertThat(executor.numericsId()).isEqualTo("cpu-2/kv16");
+            assertThat(executor.numericsId())
+                    .isEqualTo(kv.isPresent() ? "cpu-2/kv8" : "cpu-2/kv16");
             List<Sequence> sequences = new ArrayList<>();
             for (int[] text : texts) {
                 sequences.add(executor.newSequence());

@@ -2,13 +2,13 @@ package dev.tokenlog.inference.kafka;
 
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.compute.KernelSelection;
+import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.generation.StepLoopOptions;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import dev.tokenlog.engine.transformer.KvBudget;
 import dev.tokenlog.inference.model.ArtifactLoader;
 import dev.tokenlog.inference.model.ModelLoader;
 import io.quarkus.arc.DefaultBean;
-import io.quarkus.runtime.configuration.MemorySize;
 import io.smallrye.common.annotation.Identifier;
 import io.smallrye.reactive.messaging.kafka.commit.KafkaCommitHandler;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -42,11 +42,12 @@ final class InferenceBeans {
             @ConfigProperty(name = "tokenlog.data", defaultValue = "data") Path data,
             @ConfigProperty(name = KernelSelection.KEY, defaultValue = KernelSelection.AUTOMATIC)
                     String compute,
-            @ConfigProperty(name = KvBudget.KEY) Optional<MemorySize> kvBudget) {
+            @ConfigProperty(name = KvType.KEY, defaultValue = "kv16") String kv,
+            @ConfigProperty(name = KvBudget.KEY) Optional<String> kvBudget) {
         int sequences = configuration.limits().sequences();
-        CpuOptions options = options(compute, configuration.threads());
+        CpuOptions options = options(compute, configuration.threads()).withKv(KvType.of(kv));
         if (kvBudget.isPresent()) {
-            options = options.withKvBudget(kvBudget.get().asLongValue());
+            options = options.withKvBudget(KvBudget.bytes(kvBudget.get()));
         }
         return new ArtifactLoader(
                 new ArtifactStore(artifacts.orElse(data.resolve("artifacts"))),

@@ -27,7 +27,6 @@ import org.jboss.logging.Logger;
 public final class ArtifactLoader implements ModelLoader {
 
     private static final Logger LOG = Logger.getLogger(ArtifactLoader.class);
-    private static final KvType KV = KvType.KV16;
 
     private final ArtifactStore store;
     private final KernelSelection kernels;
@@ -47,7 +46,7 @@ public final class ArtifactLoader implements ModelLoader {
 
     @Override
     public String numericsId() {
-        return Numerics.quantized(KV);
+        return Numerics.quantized(options.kv().orElse(KvType.KV16));
     }
 
     @Override
