@@ -108,8 +108,7 @@ class BundledGenerationTest {
                                 model,
                                 CpuOptions.automatic().withCompute("scalar").withThreads(1));
                 StepLoop loop =
-                        StepLoop.start(
-                                executor, tokenizer, new StepLoopOptions(1, 8, 8, 0))) {
+                        StepLoop.start(executor, tokenizer, new StepLoopOptions(1, 8, 8, 0))) {
             for (GenerationRequest request : requests) {
                 expected.add(run(loop, request).tokens());
             }
