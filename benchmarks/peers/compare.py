@@ -303,7 +303,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--prompts", default="256,1024", help="default: 256,1024; decoding follows the first")
     parser.add_argument("--decode", type=int, default=32, help="tokens of each sequence, at most 64; default: 32")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--quick", action="store_true", help="2 rounds, 4 bit, the first prompt alone")
     parser.add_argument("--once", action="store_true", help="take no disturbed turn again: on a machine that is never quiet")
     parser.add_argument("--no-conversion", action="store_true")
