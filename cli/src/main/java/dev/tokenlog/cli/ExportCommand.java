@@ -2,9 +2,12 @@ package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.artifact.Artifact;
+import dev.tokenlog.engine.artifact.GgufExport;
 import dev.tokenlog.engine.artifact.NpzExport;
+import dev.tokenlog.engine.format.gguf.GgufType;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -40,23 +43,79 @@ final class ExportCommand implements Callable<Integer> {
                         "NAME_quantized_q4.npz and NAME_manifest_q4.json for numpy, with configuration and"
                                 + " tokenizer beside them, into this folder.")
         private Path npz;
+
+        @Option(
+                names = "--gguf",
+                paramLabel = "FILE.gguf",
+                description =
+                        "One file for llama.cpp: int4 as Q4_0, int8 as Q8_0, norms as F32, tokenizer and"
+                                + " template.")
+        private Path gguf;
     }
+
+    @Option(
+            names = "--other-codes",
+            paramLabel = "f32|f16",
+            description =
+                    "What --gguf makes of codes that GGUF cannot hold (default: it refuses them by name); f16"
+                            + " rounds.")
+    private String otherCodes;
 
     @Override
     public Integer call() {
         try (Artifact opened = open()) {
-            NpzExport.Written written = NpzExport.write(opened, form.npz);
-            ObjectNode answer = Json.object().put("model_digest", opened.digest().orElseThrow());
-            answer.put("archive", written.archive().toString());
-            answer.put("manifest", written.manifest().toString());
-            if (output.json) {
-                common.terminal().line(Json.text(answer));
+            if (form.gguf != null) {
+                gguf(opened);
             } else {
-                common.terminal().line(written.archive().toString());
-                common.terminal().line(written.manifest().toString());
+                npz(opened);
             }
         }
         return ExitStatus.DONE;
+    }
+
+    private void npz(Artifact opened) {
+        NpzExport.Written written = NpzExport.write(opened, form.npz);
+        ObjectNode answer = Json.object().put("model_digest", opened.digest().orElseThrow());
+        answer.put("archive", written.archive().toString());
+        answer.put("manifest", written.manifest().toString());
+        if (output.json) {
+            common.terminal().line(Json.text(answer));
+        } else {
+            common.terminal().line(written.archive().toString());
+            common.terminal().line(written.manifest().toString());
+        }
+    }
+
+    private void gguf(Artifact opened) {
+        GgufExport.Written written = GgufExport.write(opened, form.gguf, others());
+        ObjectNode answer = Json.object().put("model_digest", opened.digest().orElseThrow());
+        answer.put("file", written.file().toString());
+        answer.set("converted", Json.of(written.converted()));
+        if (output.json) {
+            common.terminal().line(Json.text(answer));
+        } else {
+            common.terminal().line(written.file().toString());
+        }
+        if (!written.converted().isEmpty()) {
+            common.terminal()
+                    .err(
+                            "warning: %d tensors are %s in the file, for instance %s"
+                                    .formatted(
+                                            written.converted().size(),
+                                            otherCodes,
+                                            written.converted().getFirst()));
+        }
+    }
+
+    private Optional<GgufType> others() {
+        return switch (otherCodes) {
+            case null -> Optional.empty();
+            case "f32" -> Optional.of(GgufType.F32);
+            case "f16" -> Optional.of(GgufType.F16);
+            default ->
+                    throw CommandFailure.usage(
+                            "--other-codes takes f32 or f16, not '" + otherCodes + "'");
+        };
     }
 
     private Artifact open() {

@@ -109,6 +109,34 @@ class LocalCommandsTest {
                         Path.of(values.toString() + store.resolve(digest).toString().hashCode()));
     }
 
+    @Test
+    void exportWritesAFileForLlamaCpp() throws Exception {
+        Path store = folder.resolve("store");
+        String digest = quantized(CommandRun.demoModel(), store);
+        Path file = folder.resolve("demo.gguf");
+
+        CommandRun export =
+                CommandRun.of(
+                        "export",
+                        store.resolve(digest).toString(),
+                        "--gguf",
+                        file.toString(),
+                        "--json");
+        assertThat(export.status()).as(export.toString()).isZero();
+        assertThat(Json.read(export.out(), "export").path("converted")).isEmpty();
+        CommandRun inspect = CommandRun.of("inspect", file.toString());
+        assertThat(inspect.out()).contains("Q4_0").contains("Q8_0").contains(digest);
+        CommandRun usage =
+                CommandRun.of(
+                        "export",
+                        store.resolve(digest).toString(),
+                        "--gguf",
+                        file.toString(),
+                        "--other-codes",
+                        "q5");
+        assertThat(usage.status()).isEqualTo(ExitStatus.USAGE);
+    }
+
     private static String quantized(String model, Path store) {
         CommandRun run = CommandRun.of("quantize", model, "--out", store.toString());
         assertThat(run.status()).as(run.toString()).isZero();

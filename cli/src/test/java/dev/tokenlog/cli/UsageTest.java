@@ -34,6 +34,8 @@ class UsageTest {
                         "dead-letters",
                         "validate",
                         "completion",
+                        "artifacts",
+                        "export",
                         "bench");
         assertThat(run.out()).matches("\\p{ASCII}*");
     }

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /// What distinguishes one value of `general.architecture` from another, as a row of data: which
 /// family of the hub it is, and how llama.cpp's keys and tensor names translate into the hub's.
@@ -298,6 +299,20 @@ record GgufArchitecture(
             return Optional.of(MISTRAL);
         }
         return ALL.stream().filter(each -> each.name().equals(name)).findFirst();
+    }
+
+    /// The row that a family of the hub is exported by.
+    static Optional<GgufArchitecture> ofFamily(String modelType) {
+        return Stream.concat(ALL.stream(), Stream.of(MIXTRAL, MISTRAL))
+                .filter(each -> each.modelType().equals(modelType))
+                .findFirst();
+    }
+
+    static List<String> families() {
+        return Stream.concat(ALL.stream(), Stream.of(MIXTRAL, MISTRAL))
+                .map(GgufArchitecture::modelType)
+                .sorted()
+                .toList();
     }
 
     static List<String> names() {

@@ -233,7 +233,7 @@ final class GgufConfiguration {
             return;
         }
         String key = key("attention.sliding_window_pattern");
-        int usual = architecture.name().equals("gemma2") ? 2 : 6;
+        int usual = usualPeriod(architecture);
         ArrayNode types = JsonNodeFactory.instance.arrayNode();
         if (metadata.any(key).orElse(null) instanceof GgufValue.Array) {
             int[] windowed = metadata.integers(key, layers).orElseThrow();
@@ -256,6 +256,11 @@ final class GgufConfiguration {
             types.forEach(_ -> whole.add(layerType(false)));
             config.set("layer_types", whole);
         }
+    }
+
+    /// Of layers, of which the last one sees everything, where no key says it.
+    static int usualPeriod(GgufArchitecture architecture) {
+        return architecture.name().equals("gemma2") ? 2 : 6;
     }
 
     private static String layerType(boolean windowed) {

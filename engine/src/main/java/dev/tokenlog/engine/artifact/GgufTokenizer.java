@@ -1,8 +1,11 @@
 package dev.tokenlog.engine.artifact;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.engine.format.StrictJson;
 import dev.tokenlog.engine.format.gguf.GgufMetadata;
 import dev.tokenlog.engine.tokenizer.AddedToken;
 import dev.tokenlog.engine.tokenizer.ByteLevelVocabulary;
@@ -65,6 +68,20 @@ final class GgufTokenizer {
     private static final Set<String> ENDS_OF_TURNS =
             Set.of("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>");
 
+    /// The names that an export uses, where several mean the same.
+    private static final List<String> PREFERRED =
+            List.of(
+                    "gpt-2",
+                    "smollm",
+                    "llama-bpe",
+                    "dbrx",
+                    "qwen2",
+                    "tekken",
+                    "gpt-4o",
+                    "deepseek-llm",
+                    "deepseek-coder",
+                    "default");
+
     private final String source;
     private final GgufMetadata metadata;
     private final List<String> tokens;
@@ -96,6 +113,58 @@ final class GgufTokenizer {
             throw metadata.unreadable(PREFIX + "tokens", "is missing");
         }
         return files;
+    }
+
+    /// The way back: the name for how a `tokenizer.json` of byte-level BPE cuts words; empty where
+    /// llama.cpp has none.
+    static Optional<String> nameOfCut(JsonNode tokenizer) {
+        boolean ignoresMerges = tokenizer.path("model").path("ignore_merges").asBoolean(false);
+        List<String> wanted = steps(tokenizer);
+        return PREFERRED.stream()
+                .filter(name -> CUTS.get(name).ignoreMerges() == ignoresMerges)
+                .filter(name -> steps(sample(CUTS.get(name).words())).equals(wanted))
+                .findFirst();
+    }
+
+    private static JsonNode sample(Words words) {
+        String json =
+                new ByteLevelVocabulary("", List.of("a"), List.of(), words, false, false)
+                        .tokenizerJson(List.of(), Optional.empty(), Optional.empty());
+        try {
+            return StrictJson.MAPPER.readTree(json);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("our own JSON cannot be read", e);
+        }
+    }
+
+    /// What changes where words begin, in order: normal form, expressions, digits, the way of
+    /// GPT-2.
+    private static List<String> steps(JsonNode tokenizer) {
+        List<String> steps = new ArrayList<>();
+        addSteps(tokenizer.path("normalizer"), "normalizers", steps);
+        addSteps(tokenizer.path("pre_tokenizer"), "pretokenizers", steps);
+        return steps;
+    }
+
+    private static void addSteps(JsonNode step, String parts, List<String> steps) {
+        String type = step.path("type").asText("");
+        switch (type) {
+            case "" -> {}
+            case "Sequence" -> step.path(parts).forEach(part -> addSteps(part, parts, steps));
+            case "ByteLevel" -> {
+                if (step.path("use_regex").asBoolean(true)) {
+                    steps.add("ByteLevel");
+                }
+            }
+            case "Digits" -> steps.add("Digits " + step.path("individual_digits").asBoolean());
+            case "Split" ->
+                    steps.add(
+                            "Split "
+                                    + step.path("pattern").path("Regex").asText()
+                                    + step.path("behavior").asText()
+                                    + step.path("invert").asBoolean());
+            default -> steps.add(type);
+        }
     }
 
     private static String text(ObjectNode node) {

@@ -44,6 +44,14 @@ final class GgufWeights implements SourceWeights {
         }
     }
 
+    /// What the file calls a tensor around the layers that the hub calls so.
+    static Optional<String> around(String hub) {
+        return AROUND.entrySet().stream()
+                .filter(entry -> entry.getValue().equals(hub))
+                .map(Map.Entry::getKey)
+                .findFirst();
+    }
+
     private void add(GgufTensor tensor, GgufConfiguration.Translated translated, int headSize) {
         GgufArchitecture architecture = translated.architecture();
         Matcher matcher = LAYER.matcher(tensor.name());

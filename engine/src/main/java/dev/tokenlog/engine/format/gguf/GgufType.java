@@ -59,6 +59,11 @@ public enum GgufType {
         return Optional.empty();
     }
 
+    /// As files have it.
+    int number() {
+        return number;
+    }
+
     /// Consecutive elements of a row that a block holds.
     public int blockElements() {
         return blockElements;
