@@ -340,7 +340,7 @@ public final class GgufExport {
     /// @return tensors that were converted, so that their values may differ
     private List<String> verify(Path file) {
         List<String> converted = new ArrayList<>();
-        try (SourceModel again = SourceModel.open(file)) {
+        try (SourceModel again = reopen(file)) {
             requireSamePlan(again.plan());
             for (PlannedTensor planned : PlannedTensor.of(artifact.plan())) {
                 String type = again.tensor(planned.name()).type();
@@ -360,6 +360,21 @@ public final class GgufExport {
             }
         }
         return converted;
+    }
+
+    private SourceModel reopen(Path file) {
+        try {
+            return SourceModel.open(file);
+        } catch (EngineException e) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    "%s: GGUF's form of '%s' does not hold this model: read again, %s"
+                            .formatted(
+                                    artifact.folder().resolve(ModelFiles.CONFIG),
+                                    architecture.name(),
+                                    e.getMessage()),
+                    e);
+        }
     }
 
     private void requireSameValues(PlannedTensor planned, SourceModel again) {

@@ -104,7 +104,7 @@ class GgufExportTest {
         "gemma3-text, attention/scale",
         "smollm3, attention/rotary",
         "llama-dynamic, rope_type",
-        "qwen3-moe-mixed, layers/0"
+        "qwen3-moe-mixed, model.layers.0.mlp.gate_proj.weight"
     })
     void what_gguf_has_no_key_for_is_refused_by_its_place(String golden, String place) {
         try (Artifact artifact = convert(TestFiles.golden(golden), "int8")) {
