@@ -43,7 +43,11 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 /// together, from the moment when each has its first token to the first end of one.
 ///
 /// `LogCost --model ARTIFACT [--batch 8] [--tokens 256] [--rounds 3] [--threads 2] [--drafts 0]
-/// [--worker inference-processor/target/quarkus-app/quarkus-run.jar] [--set key=value,…]`
+/// [--warm ARTIFACT] [--worker inference-processor/target/quarkus-app/quarkus-run.jar] [--set
+/// key=value,…]`
+///
+/// With `--warm`, a small model answers prompts through the log first, until worker, broker and
+/// client have been compiled: what they take when new is no steady state.
 ///
 /// Beside the rates it prints the processor time of each process per 1,000 tokens: on a machine
 /// that is busy otherwise, that says more. `--set` passes properties to the worker.
@@ -53,7 +57,9 @@ public final class LogCost {
     private static final int CHUNK = 48;
 
     private final Map<String, String> options;
-    private final String modelId = "measured";
+    private static final int WARM_PROMPTS = 160;
+    private static final int WARM_TOKENS = 200;
+
     private final int batch;
     private final int tokens;
     private int round;
@@ -79,7 +85,12 @@ public final class LogCost {
             try (TopicAdmin topics = TopicAdmin.connect(settings, "", Duration.ofSeconds(20))) {
                 topics.create(TopicLayout.EMBEDDED);
             }
-            serve(settings, model, executor);
+            serve(settings, "measured", model, executor.numericsId());
+            if (options.containsKey("warm")) {
+                try (Model small = BenchmarkModels.open(Map.of("model", options.get("warm")))) {
+                    serve(settings, "warm", small, executor.numericsId());
+                }
+            }
             Process worker = worker(kafka.bootstrapServers(), data);
             try (StepLoop loop = StepLoop.start(executor, tokenizer, loopOptions());
                     TokenlogClient client = TokenlogClient.connect(settings, "")) {
@@ -101,14 +112,15 @@ public final class LogCost {
     }
 
     /// Tells the worker what the registry would.
-    private void serve(Map<String, Object> settings, Model model, CpuExecutor executor) {
+    private static void serve(
+            Map<String, Object> settings, String modelId, Model model, String numericsId) {
         ModelServing.Version version =
                 new ModelServing.Version(
                         model.digest().orElseThrow(),
                         ModelServing.State.SERVING,
                         Verdict.PASS,
                         null,
-                        executor.numericsId(),
+                        numericsId,
                         model.folder().toAbsolutePath().toString(),
                         null,
                         "llama",
@@ -176,15 +188,23 @@ public final class LogCost {
                         .filter(child -> child.pid() != worker.pid())
                         .findFirst()
                         .orElseThrow();
+        if (options.containsKey("warm")) {
+            for (int i = 0; i < WARM_PROMPTS; i += batch) {
+                round--;
+                through(client, "warm", WARM_TOKENS, new Progress(batch));
+            }
+        }
         int rounds = BenchmarkModels.number(options, "rounds", 3);
         double[] ratios = new double[rounds];
         for (round = -1; round < rounds; round++) {
             Progress alone = new Progress(batch);
             Duration[] before = times(worker.toHandle(), broker);
+            long begin = System.nanoTime();
             alone(loop, tokenizer, alone);
             Duration[] between = times(worker.toHandle(), broker);
+            double seconds = (System.nanoTime() - begin) / 1e9;
             Progress logged = new Progress(batch);
-            through(client, logged);
+            through(client, "measured", tokens, logged);
             Duration[] after = times(worker.toHandle(), broker);
             if (round >= 0) {
                 ratios[round] = logged.rate() / alone.rate();
@@ -192,7 +212,8 @@ public final class LogCost {
                         Locale.ROOT,
                         "engine alone %.1f tokens/s (%d tokens), through the log %.1f (%d): %.3f;"
                                 + " processor time per 1,000 tokens: engine alone %.0f ms;"
-                                + " worker %.0f ms, broker %.0f ms, client %.0f ms%n",
+                                + " worker %.0f ms, broker %.0f ms, client %.0f ms; idle, a second:"
+                                + " worker %.0f ms, broker %.0f ms%n",
                         alone.rate(),
                         alone.all(),
                         logged.rate(),
@@ -201,7 +222,9 @@ public final class LogCost {
                         millis(before[0], between[0]) * 1000 / alone.all(),
                         millis(between[1], after[1]) * 1000 / logged.all(),
                         millis(between[2], after[2]) * 1000 / logged.all(),
-                        millis(between[0], after[0]) * 1000 / logged.all());
+                        millis(between[0], after[0]) * 1000 / logged.all(),
+                        millis(before[1], between[1]) / seconds,
+                        millis(before[2], between[2]) / seconds);
             }
         }
         Arrays.sort(ratios);
@@ -278,12 +301,13 @@ public final class LogCost {
         progress.await();
     }
 
-    private void through(TokenlogClient client, Progress progress) throws InterruptedException {
+    private void through(TokenlogClient client, String modelId, int most, Progress progress)
+            throws InterruptedException {
         for (int i = 0; i < batch; i++) {
             int index = i;
             PromptSubmitted prompt =
                     PromptSubmitted.ofText(modelId, prompt(i))
-                            .maxTokens(tokens)
+                            .maxTokens(most)
                             .temperature(0.8)
                             .topK(40)
                             .seed(new UnsignedSeed(seed(i)))
