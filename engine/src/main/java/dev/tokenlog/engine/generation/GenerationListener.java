@@ -10,6 +10,10 @@ public interface GenerationListener {
     /// @param logprob null unless asked for
     void onToken(int index, int tokenId, TokenLogProbability logprob);
 
+    /// A step is over, and all generations have been told of their tokens: the moment to pass them
+    /// on together. Not told after an end.
+    default void onStepEnd() {}
+
     /// The generation came to its own end. Told after its last token.
     void onFinished(Finish finish);
 

@@ -281,6 +281,13 @@ public final class StepLoop implements GenerationEngine {
                 fail(generation, e);
             }
         }
+        for (Generation generation : List.copyOf(active)) {
+            try {
+                generation.listener().onStepEnd();
+            } catch (RuntimeException e) {
+                fail(generation, e);
+            }
+        }
     }
 
     /// Memory for the next token of each, the first in rank first.

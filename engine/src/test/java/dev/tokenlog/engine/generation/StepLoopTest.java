@@ -7,6 +7,7 @@ import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.generation.GenerationListener.Finish;
 import dev.tokenlog.engine.generation.GenerationListener.Reason;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -351,6 +352,51 @@ class StepLoopTest {
             }
         }
         assertThat(executor.mostNeighbours()).isEqualTo(1);
+    }
+
+    @Test
+    void theEndOfAStepIsToldAfterTheTokensOfAll() throws Exception {
+        List<String> told = Collections.synchronizedList(new ArrayList<>());
+        CountDownLatch ended = new CountDownLatch(2);
+        CountDownLatch submitted = new CountDownLatch(1);
+        try (StepLoop loop =
+                StepLoop.start(executor, Set.of(), () -> null, OPTIONS.withDrafts(0), () -> 0)) {
+            for (String name : List.of("a", "b")) {
+                loop.submit(
+                        request(prompt(4), name.equals("a") ? 6 : 4),
+                        new GenerationListener() {
+                            @Override
+                            public void onToken(int i, int id, TokenLogProbability logprob) {
+                                awaitQuietly(submitted);
+                                told.add(name + i);
+                            }
+
+                            @Override
+                            public void onStepEnd() {
+                                told.add("|" + name);
+                            }
+
+                            @Override
+                            public void onFinished(Finish finish) {
+                                told.add(name + "!");
+                                ended.countDown();
+                            }
+
+                            @Override
+                            public void onFailed(Exception failure) {
+                                told.add(failure.toString());
+                            }
+
+                            @Override
+                            public void onStopped() {}
+                        });
+            }
+            submitted.countDown();
+            ended.await();
+        }
+        String all = String.join(" ", told);
+        // Together from the step on in which the second one has been read.
+        assertThat(all).contains("b0 |a |b").contains("b3 b! |a").endsWith("|a a5 a!");
     }
 
     @Test

@@ -31,6 +31,7 @@ public final class EngineInference implements Inference, AutoCloseable {
     private final ExecutorService preparation;
     private final ExecutorService loading;
     private final Executor protocol;
+    private final Outbox outbox;
 
     /// Without a limit on models.
     EngineInference(ModelLoader loader, Executor protocol) {
@@ -54,6 +55,7 @@ public final class EngineInference implements Inference, AutoCloseable {
     private EngineInference(ModelLoader loader, Executor protocol, ModelPool.Settings settings) {
         this.loader = loader;
         this.protocol = protocol;
+        this.outbox = new Outbox(protocol);
         this.preparation =
                 Executors.newFixedThreadPool(
                         Math.max(2, Runtime.getRuntime().availableProcessors()),
@@ -112,8 +114,7 @@ public final class EngineInference implements Inference, AutoCloseable {
                             "the prompt has %d tokens, the context %d, and an answer needs one"
                                     .formatted(ids.length, model.contextLength())));
         }
-        return new Preparation.Ready(
-                new EnginePrompt(lease, work, ids, TokenHash.of(ids), protocol));
+        return new Preparation.Ready(new EnginePrompt(lease, work, ids, TokenHash.of(ids), outbox));
     }
 
     private static Preparation refused(Throwable failure) {

@@ -15,7 +15,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalLong;
-import java.util.concurrent.Executor;
 
 /// A tokenized prompt on its model.
 final class EnginePrompt implements PreparedPrompt {
@@ -24,14 +23,14 @@ final class EnginePrompt implements PreparedPrompt {
     private final Work work;
     private final int[] ids;
     private final String hash;
-    private final Executor protocol;
+    private final Outbox outbox;
 
-    EnginePrompt(ModelLease lease, Work work, int[] ids, String hash, Executor protocol) {
+    EnginePrompt(ModelLease lease, Work work, int[] ids, String hash, Outbox outbox) {
         this.lease = lease;
         this.work = work;
         this.ids = ids;
         this.hash = hash;
-        this.protocol = protocol;
+        this.outbox = outbox;
     }
 
     @Override
@@ -113,27 +112,37 @@ final class EnginePrompt implements PreparedPrompt {
         @Override
         public void onToken(int index, int tokenId, TokenLogProbability logprob) {
             String added = text.append(tokenId);
-            protocol.execute(() -> listener.token(tokenId, added, of(tokenId, logprob)));
+            outbox.add(() -> listener.token(tokenId, added, of(tokenId, logprob)));
+        }
+
+        @Override
+        public void onStepEnd() {
+            outbox.flush();
+        }
+
+        /// The end is told at once, after the tokens before it.
+        private void tell(Runnable end) {
+            outbox.add(end);
+            outbox.flush();
         }
 
         @Override
         public void onFinished(Finish finish) {
             lease.close();
-            protocol.execute(
-                    () -> listener.finished(reason(finish.reason()), finish.stopSequence()));
+            tell(() -> listener.finished(reason(finish.reason()), finish.stopSequence()));
         }
 
         @Override
         public void onFailed(Exception failure) {
             lease.close();
             var refusal = EngineFailures.refusal(failure);
-            protocol.execute(() -> listener.failed(refusal.code(), refusal.message()));
+            tell(() -> listener.failed(refusal.code(), refusal.message()));
         }
 
         @Override
         public void onStopped() {
             lease.close();
-            protocol.execute(listener::stopped);
+            tell(listener::stopped);
         }
 
         private static TokenLogprob of(int tokenId, TokenLogProbability logprob) {
