@@ -50,9 +50,7 @@ INLINE void prefetch_scales(const uint8_t *ws, const int block) {
 typedef struct {
   const uint8_t *weights; // codes of the tile, from the first of the lanes on
   const uint8_t *scales;  // likewise
-  const char *codes;      // of the first of the tokens
-  const float *token_scales;
-  const int32_t *offsets;
+  const uint8_t *panels;  // of the tokens
   int32_t blocks, blocks_per_group;
 } Strip;
 
@@ -60,82 +58,93 @@ typedef struct {
 // BYTES: register i holds, for each row, columns 4i to 4i + 3 of the block as unsigned bytes.
 // WORDS: register i holds columns 2i and 2i + 1 as int16.
 
-INLINE void unpack_int4(const uint8_t *w, ints *q) {
-  UNROLL for (int i = 0; i < 4; i++) {
-    const ints pair = load(w + 64 * i);
-    q[i] = low_nibbles(pair);
-    q[i + 4] = high_nibbles(pair);
-  }
+INLINE ints unpack_int4(const uint8_t *w, const int i) {
+  const ints pair = load(w + 64 * (i % 4));
+  return i < 4 ? low_nibbles(pair) : high_nibbles(pair);
 }
 
 // Bit i of byte k is column 4i + k. As +1 and -1 are 2 - 1 and 0 - 1, bits become 2 and 0.
-INLINE void unpack_int1(const uint8_t *w, ints *q) {
+INLINE ints unpack_int1(const uint8_t *w, const int i) {
   const ints bits = load(w);
-  q[0] = second_bits(bytes_left(bits, 1));
-  UNROLL for (int i = 1; i < 8; i++) q[i] = second_bits(bytes_right(bits, i - 1));
+  return second_bits(i == 0 ? bytes_left(bits, 1) : bytes_right(bits, i - 1));
 }
 
 INLINE ints unpack_int8(const uint8_t *w, const int i) { return widen_bytes(w + 32 * i); }
 
 // --- products ------------------------------------------------------------------------------------------------------
 
-typedef void UnpackBytes(const uint8_t *w, ints *q);
-typedef ints UnpackWords(const uint8_t *w, int i);
+typedef ints Unpack(const uint8_t *w, int i);
 
+// Where a token's part of a block lies. Tokens of one panel are a constant apart: with a pointer for each of them, loading
+// pointers would cost more than loading activations.
+typedef struct {
+  const uint8_t *codes, *scale, *offset;
+} Lane;
+
+INLINE Lane lane_of(const uint8_t *panels, const size_t panel, const int bits, const int t) {
+  const int code_bytes = TOKENLOG_BLOCK * bits / 8;
+  const uint8_t *p = panels + t / TOKENLOG_PANEL * panel, *behind = p + TOKENLOG_PANEL * code_bytes;
+  const int lane = t % TOKENLOG_PANEL;
+  return (Lane){p + lane * code_bytes, behind + 4 * lane, behind + 4 * (TOKENLOG_PANEL + lane)};
+}
+
+INLINE float number(const void *p) {
+  float value;
+  memcpy(&value, p, 4);
+  return value;
+}
+
+// All tokens meet one register of weights before the next is unpacked: their sums wait for nothing, and only one register
+// of weights is needed.
 INLINE void bytes_strip(const Strip *s, const int tokens, row_floats *acc, const int bits, const int zero_code,
-                        UnpackBytes *const unpack) {
-  const uint8_t *w = s->weights;
-  const uint8_t *ws = s->scales;
-  const size_t blocks = s->blocks;
+                        Unpack *const unpack) {
+  const uint8_t *w = s->weights, *ws = s->scales, *x = s->panels;
+  const size_t blocks = s->blocks, step = panel_block_bytes(8), panel = blocks * step;
   UNROLL for (int t = 0; t < tokens; t++) acc[t] = no_rows();
   for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE) {
     prefetch_scales(ws, 64 * bits);
     const row_floats scale = load_row_scales(ws);
     const size_t left = blocks - first, group = s->blocks_per_group;
-    const size_t end = first + (left < group ? left : group);
-    for (size_t b = first; b < end; b++, w += 64 * bits) {
+    for (size_t b = left < group ? left : group; b > 0; b--, w += 64 * bits, x += step) {
       prefetch_codes(w, 64 * bits);
-      ints q[8];
-      unpack(w, q);
+      int32_t offset[BYTES_TOKENS];
+      sums sum[BYTES_TOKENS];
       UNROLL for (int t = 0; t < tokens; t++) {
-        const char *x = s->codes + 32 * (t * blocks + b);
-        const int32_t offset_8 = s->offsets[t * blocks + b]; // -8 * sum(q_x)
-        const int32_t offset = zero_code == 8 ? offset_8 : offset_8 / 8 * zero_code;
-        sums sum = begin4(offset);
-        UNROLL for (int i = 0; i < 8; i++) sum = dot4(sum, q[i], word(x, i));
-        acc[t] = fma_scaled(end4(sum, offset), scale, s->token_scales[t * blocks + b], acc[t]);
+        const int32_t offset_8 = word(lane_of(x, panel, 8, t).offset, 0); // -8 * sum(q_x)
+        offset[t] = zero_code == 8 ? offset_8 : offset_8 / 8 * zero_code;
+        sum[t] = begin4(offset[t]);
       }
+      UNROLL for (int k = 0; k < 8; k++) {
+        const int i = k / 2 + k % 2 * 4; // both halves of what was loaded
+        const ints q = unpack(w, i);
+        UNROLL for (int t = 0; t < tokens; t++) sum[t] = dot4(sum[t], q, word(lane_of(x, panel, 8, t).codes, i));
+      }
+      UNROLL for (int t = 0; t < tokens; t++)
+        acc[t] = fma_scaled(end4(sum[t], offset[t]), scale, number(lane_of(x, panel, 8, t).scale), acc[t]);
     }
   }
 }
 
 INLINE void words_strip(const Strip *s, const int tokens, row_floats *acc, const int bits, const int zero_code,
-                        UnpackWords *const unpack) {
+                        Unpack *const unpack) {
   (void)zero_code;
-  enum { STEPS = 16 / WORDS_PARTS };
-  const uint8_t *w = s->weights;
-  const uint8_t *ws = s->scales;
-  const size_t blocks = s->blocks;
+  const uint8_t *w = s->weights, *ws = s->scales, *x = s->panels;
+  const size_t blocks = s->blocks, step = panel_block_bytes(16), panel = blocks * step;
   UNROLL for (int t = 0; t < tokens; t++) acc[t] = no_rows();
   for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE) {
     prefetch_scales(ws, 64 * bits);
     const row_floats scale = load_row_scales(ws);
     const size_t left = blocks - first, group = s->blocks_per_group;
-    const size_t end = first + (left < group ? left : group);
-    for (size_t b = first; b < end; b++, w += 64 * bits) {
+    for (size_t b = left < group ? left : group; b > 0; b--, w += 64 * bits, x += step) {
       prefetch_codes(w, 64 * bits);
       wide_sums sum[WORDS_TOKENS];
       UNROLL for (int t = 0; t < tokens; t++) sum[t] = begin2();
-      UNROLL for (int part = 0; part < WORDS_PARTS; part++) {
-        ints q[STEPS];
-        UNROLL for (int i = 0; i < STEPS; i++) q[i] = unpack(w, part * STEPS + i);
-        UNROLL for (int t = 0; t < tokens; t++) {
-          const char *x = s->codes + 64 * (t * blocks + b);
-          UNROLL for (int i = 0; i < STEPS; i++) sum[t] = dot2(sum[t], q[i], word(x, part * STEPS + i));
-        }
+      UNROLL for (int i = 0; i < 16; i++) {
+        const ints q = unpack(w, i);
+        UNROLL for (int t = 0; t < tokens; t++) sum[t] = dot2(sum[t], q, word(lane_of(x, panel, 16, t).codes, i));
       }
       UNROLL for (int t = 0; t < tokens; t++)
-        acc[t] = fma_scaled(end2(sum[t]), scale, s->token_scales[t * blocks + b], acc[t]);
+        acc[t] = fma_scaled(end2(sum[t]), scale, number(lane_of(x, panel, 16, t).scale), acc[t]);
     }
   }
 }
@@ -176,11 +185,13 @@ CODE_LIST(RUNS)
 
 enum { MAX_TOKENS = BYTES_TOKENS > WORDS_TOKENS ? BYTES_TOKENS : WORDS_TOKENS };
 
-// All strips of a product. Tokens are shared out evenly over as few rounds as possible.
-INLINE void multiply_with(const Product *p, Run *const *runs, const int max_tokens, int lane_bytes, int block, int code_bytes) {
-  enum { STRIPS = TOKENLOG_TILE / ROWS };
-  const int32_t rounds = (p->tokens + max_tokens - 1) / max_tokens;
-  const size_t code_size = (size_t)p->blocks * block;
+_Static_assert(BYTES_TOKENS % TOKENLOG_PANEL == 0 && WORDS_TOKENS % TOKENLOG_PANEL == 0, "rounds begin with a panel");
+
+// All strips of a product. Panels of tokens are shared out evenly over as few rounds as possible.
+INLINE void multiply_with(const Product *p, Run *const *runs, const int max_tokens, int lane_bytes, int block, int bits) {
+  const int32_t panels = (p->tokens + TOKENLOG_PANEL - 1) / TOKENLOG_PANEL, most = max_tokens / TOKENLOG_PANEL;
+  const int32_t rounds = (panels + most - 1) / most;
+  const size_t code_size = (size_t)p->blocks * block, panel_size = p->blocks * panel_block_bytes(bits);
   int32_t lane = p->from_lane; // the first one that is wanted, counted over all tiles
   const int32_t end = p->from_lane + p->rows;
   while (lane < end) {
@@ -188,16 +199,12 @@ INLINE void multiply_with(const Product *p, Run *const *runs, const int max_toke
     const int32_t start = tile * TOKENLOG_TILE + strip * ROWS;
     const int32_t stop = start + ROWS < end ? start + ROWS : end;
     const uint8_t *weights = p->packed + tile * p->tile_bytes;
-    int32_t done = 0;
+    int32_t panel = 0;
     for (int32_t round = 0; round < rounds; round++) {
-      const int32_t until = (int64_t)p->tokens * (round + 1) / rounds, tokens = until - done;
-      const Strip s = {weights + strip * ROWS * lane_bytes,
-                       weights + code_size + strip * ROWS * 2,
-                       (const char *)p->codes + (size_t)done * p->blocks * TOKENLOG_BLOCK * code_bytes,
-                       p->scales + (size_t)done * p->blocks,
-                       p->offsets ? p->offsets + (size_t)done * p->blocks : 0,
-                       p->blocks,
-                       p->blocks_per_group};
+      const int32_t until = (int64_t)panels * (round + 1) / rounds, done = panel * TOKENLOG_PANEL;
+      const int32_t tokens = (until < panels ? until * TOKENLOG_PANEL : p->tokens) - done;
+      const Strip s = {weights + strip * ROWS * lane_bytes, weights + code_size + strip * ROWS * 2,
+                       p->panels + panel * panel_size, p->blocks, p->blocks_per_group};
       row_floats acc[MAX_TOKENS];
       runs[tokens - 1](&s, acc);
       for (int32_t t = 0; t < tokens; t++) {
@@ -210,19 +217,19 @@ INLINE void multiply_with(const Product *p, Run *const *runs, const int max_toke
           memcpy(out, lanes + (lane - start), sizeof(float) * (stop - lane));
         }
       }
-      done = until;
+      panel = until;
     }
     lane = stop;
   }
 }
 
-enum { LANE_OF_BYTES = 4, LANE_OF_WORDS = 2, SIZE_OF_BYTES = 1, SIZE_OF_WORDS = 2 };
+enum { LANE_OF_BYTES = 4, LANE_OF_WORDS = 2 };
 
 static void multiply(int32_t code, const Product *p) {
   switch (code) {
 #define CASE(NAME, PER_BYTE, BITS, ZERO, ACTIVATIONS)                                                                  \
   case CODE_##NAME:                                                                                                    \
-    multiply_with(p, NAME##_runs, ACTIVATIONS##_TOKENS, LANE_OF_##ACTIVATIONS, 64 * BITS, SIZE_OF_##ACTIVATIONS);      \
+    multiply_with(p, NAME##_runs, ACTIVATIONS##_TOKENS, LANE_OF_##ACTIVATIONS, 64 * BITS, BITS_OF_##ACTIVATIONS);      \
     break;
     CODE_LIST(CASE)
 #undef CASE
@@ -231,11 +238,11 @@ static void multiply(int32_t code, const Product *p) {
 
 // s = amax / Q, q = roundTiesToEven(x * (Q / amax)); below 2^-116 all are 0. Not a number counts as the largest magnitude
 // (so the scale becomes one, too) and has code 0.
-INLINE void quantize_block(const float *x, int32_t largest, int16_t *codes, int8_t *bytes, float *scale, int32_t *offset) {
-  uint32_t bits[TOKENLOG_BLOCK], maximum_bits = 0;
-  memcpy(bits, x, sizeof bits);
+INLINE void quantize_block(const float *x, int32_t largest, int32_t lane, int16_t *codes, float *scale, uint8_t *panel) {
+  uint32_t patterns[TOKENLOG_BLOCK], maximum_bits = 0;
+  memcpy(patterns, x, sizeof patterns);
   for (int i = 0; i < TOKENLOG_BLOCK; i++) {
-    const uint32_t magnitude = bits[i] & 0x7fffffff;
+    const uint32_t magnitude = patterns[i] & 0x7fffffff;
     maximum_bits = magnitude > maximum_bits ? magnitude : maximum_bits;
   }
   float maximum;
@@ -248,16 +255,28 @@ INLINE void quantize_block(const float *x, int32_t largest, int16_t *codes, int8
     rounded[i] = (int32_t)__builtin_rintf(product == product ? product : 0);
     sum += rounded[i];
   }
-  for (int i = 0; i < TOKENLOG_BLOCK; i++) codes[i] = rounded[i];
-  *scale = tiny ? 0 : maximum / limit;
-  if (bytes) {
+  const float s = tiny ? 0 : maximum / limit;
+  int16_t words[TOKENLOG_BLOCK];
+  for (int i = 0; i < TOKENLOG_BLOCK; i++) words[i] = rounded[i];
+  if (codes) memcpy(codes, words, sizeof words);
+  if (scale) *scale = s;
+  const int bits = largest <= 127 ? 8 : 16, code_bytes = TOKENLOG_BLOCK * bits / 8;
+  uint8_t *const behind = panel + TOKENLOG_PANEL * code_bytes;
+  if (bits == 8) {
+    int8_t bytes[TOKENLOG_BLOCK];
     for (int i = 0; i < TOKENLOG_BLOCK; i++) bytes[i] = rounded[i];
-    *offset = -8 * sum;
+    memcpy(panel + lane * code_bytes, bytes, sizeof bytes);
+    sum *= -8;
+    memcpy(behind + 4 * (TOKENLOG_PANEL + lane), &sum, 4);
+  } else {
+    memcpy(panel + lane * code_bytes, words, sizeof words);
   }
+  memcpy(behind + 4 * lane, &s, 4);
 }
 
-static void quantize(const float *x, int32_t columns, int32_t largest, int16_t *codes, int8_t *bytes, float *scales,
-                     int32_t *offsets) {
+static void quantize(const float *x, int32_t columns, int32_t largest, int32_t lane, int16_t *codes, float *scales,
+                     uint8_t *panel) {
+  const size_t step = panel_block_bytes(largest <= 127 ? 8 : 16);
   for (int32_t from = 0; from < columns; from += TOKENLOG_BLOCK) {
     const int32_t block = from / TOKENLOG_BLOCK;
     float last[TOKENLOG_BLOCK] = {0};
@@ -266,7 +285,7 @@ static void quantize(const float *x, int32_t columns, int32_t largest, int16_t *
       memcpy(last, values, sizeof(float) * (columns - from));
       values = last;
     }
-    quantize_block(values, largest, codes + from, bytes ? bytes + from : 0, scales + block, offsets ? offsets + block : 0);
+    quantize_block(values, largest, lane, codes ? codes + from : 0, scales ? scales + block : 0, panel + block * step);
   }
 }
 

@@ -46,9 +46,7 @@ typedef struct {
   int32_t blocks_per_group; // blocks that share a scale
   int32_t from_lane;        // rows of the first tile that are left out
   int32_t rows;             // from there on
-  const void *codes;        // [token][blocks][32], int8 or int16 as the code wants them
-  const float *scales;      // [token][blocks]
-  const int32_t *offsets;   // [token][blocks], -8 times the sum of the int8 codes
+  const uint8_t *panels;    // of activations, from the first token on
   int32_t tokens;
   float *out;               // of the first row
   int64_t out_stride;
@@ -76,13 +74,20 @@ typedef struct {
   KERNEL(read_all, (const uint8_t *memory, int64_t bytes, int64_t *sum)) \
   KERNEL(multiply, (int32_t code, const Product *)) \
   KERNEL(attend, (const Attention *)) \
-  KERNEL(quantize, (const float *x, int32_t columns, int32_t largest, int16_t *codes, int8_t *bytes, float *scales, int32_t *offsets))
+  KERNEL(quantize, (const float *x, int32_t columns, int32_t largest, int32_t lane, int16_t *codes, float *scales, uint8_t *panel))
 
 #define MEMBER(NAME, PARAMETERS) void(*NAME) PARAMETERS;
 typedef struct {
   KERNEL_LIST(MEMBER)
 } Kernels;
 #undef MEMBER
+
+// Four tokens, side by side so that one pointer reaches all that a product needs of them. For each block of columns: their
+// codes [4][32], int8 or int16 as the code of the weights wants them; their scales [4]; and, beside int8, -8 times the sums of
+// their codes [4].
+static inline size_t panel_block_bytes(int32_t bits) {
+  return TOKENLOG_PANEL * (TOKENLOG_BLOCK * (size_t)bits / 8 + sizeof(float) + sizeof(int32_t));
+}
 
 static inline int32_t blocks_of(int32_t columns) { return columns / TOKENLOG_BLOCK + (columns % TOKENLOG_BLOCK != 0); }
 

@@ -204,17 +204,22 @@ void tokenlog_unmap(void *memory, int64_t bytes) { munmap(memory, bytes); }
 
 // --- kernels -------------------------------------------------------------------------------------------------------
 
+int64_t tokenlog_panel_bytes(int32_t bits, int32_t columns, int32_t tokens) {
+  const int64_t panels = ((int64_t)tokens + TOKENLOG_PANEL - 1) / TOKENLOG_PANEL;
+  return panels * blocks_of(columns) * (int64_t)panel_block_bytes(bits);
+}
+
 void tokenlog_quantize(int32_t tier, const float *x, int64_t x_offset, int32_t columns, int32_t largest, int32_t token,
-                       int16_t *codes, int8_t *bytes, float *scales, int32_t *offsets) {
-  const size_t block = (size_t)token * blocks_of(columns), code = block * TOKENLOG_BLOCK;
-  const int narrow = largest <= 127;
-  tiers[tier].kernels->quantize(x + x_offset, columns, largest, codes + code, narrow ? bytes + code : 0, scales + block,
-                                narrow ? offsets + block : 0);
+                       int16_t *codes, float *scales, uint8_t *panels) {
+  const size_t blocks = blocks_of(columns), panel = blocks * panel_block_bytes(largest <= 127 ? 8 : 16);
+  tiers[tier].kernels->quantize(x + x_offset, columns, largest, token % TOKENLOG_PANEL,
+                                codes ? codes + token * blocks * TOKENLOG_BLOCK : 0, scales ? scales + token * blocks : 0,
+                                panels + token / TOKENLOG_PANEL * panel);
 }
 
 void tokenlog_multiply(int32_t tier, int32_t code, const uint8_t *packed, int32_t columns, int32_t group_size,
-                       int32_t from_row, int32_t to_row, const int16_t *codes, const int8_t *bytes, const float *scales,
-                       const int32_t *offsets, int32_t tokens, float *out, int64_t out_offset, int64_t out_stride) {
+                       int32_t from_row, int32_t to_row, const uint8_t *panels, int32_t tokens, float *out,
+                       int64_t out_offset, int64_t out_stride) {
   const size_t size = tile_bytes(code, columns, group_size);
   const int32_t blocks = blocks_of(columns);
   const Product product = {
@@ -224,9 +229,7 @@ void tokenlog_multiply(int32_t tier, int32_t code, const uint8_t *packed, int32_
       .blocks_per_group = group_size < columns ? group_size / TOKENLOG_BLOCK : blocks,
       .from_lane = from_row % TOKENLOG_TILE,
       .rows = to_row - from_row,
-      .codes = codes_of_weights[code].activations == 8 ? (const void *)bytes : codes,
-      .scales = scales,
-      .offsets = offsets,
+      .panels = panels,
       .tokens = tokens,
       .out = out + out_offset + from_row,
       .out_stride = out_stride,

@@ -8,10 +8,7 @@ enum { SCORE_PARTS = 1, VALUE_PARTS = 2 };
 
 // Tokens at once: what fits in 16 registers.
 #define BYTES_TOKENS 4
-#define WORDS_TOKENS 3
-
-// Parts of a block whose weights are kept in registers.
-#define WORDS_PARTS 4
+#define WORDS_TOKENS 4
 
 typedef __m256i ints, sums, wide_sums;
 typedef __m256 floats;

@@ -10,9 +10,6 @@ enum { SCORE_PARTS = 2, VALUE_PARTS = 4 };
 #define BYTES_TOKENS 12
 #define WORDS_TOKENS 12
 
-// Parts of a block whose weights are kept in registers.
-#define WORDS_PARTS 1
-
 typedef __m512i ints, sums, wide_sums;
 typedef __m512 floats;
 

@@ -10,15 +10,8 @@ enum { LANES = 4 };
 enum { SCORE_PARTS = 2, VALUE_PARTS = 4 };
 
 // Tokens at once: what fits in 32 registers.
-#ifdef __ARM_FEATURE_DOTPROD
 #define BYTES_TOKENS 4
-#else
-#define BYTES_TOKENS 3
-#endif
 #define WORDS_TOKENS 4
-
-// Parts of a block whose weights are kept in registers.
-#define WORDS_PARTS 8
 
 typedef struct {
   uint8x16_t a, b; // lanes 0 to 3 and 4 to 7

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 // Raised whenever anything in this file changes its meaning. The Java side refuses every other number.
-#define TOKENLOG_ABI 4
+#define TOKENLOG_ABI 5
 
-enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16, TOKENLOG_PAGE = 32 };
+enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16, TOKENLOG_PAGE = 32, TOKENLOG_PANEL = 4 };
 
 // How keys and values are kept.
 enum { TOKENLOG_KV16 = 0, TOKENLOG_KV32 = 1 };
@@ -43,17 +43,19 @@ TOKENLOG_API void tokenlog_pack(int32_t code, int32_t rows, int32_t columns, int
 TOKENLOG_API void *tokenlog_map(int64_t bytes);
 TOKENLOG_API void tokenlog_unmap(void *memory, int64_t bytes);
 
-// Quantizes `columns` numbers from x[x_offset] on to codes up to `largest` (127 or 2047), as row `token`: `codes` and, up to
-// 127, `bytes` get 32 * ceil(columns / 32) of them, zeros after the last column; `scales` and, up to 127, `offsets` one
-// number per block, an offset being -8 times the sum of the block's codes. `bytes` and `offsets` are not touched above 127.
-TOKENLOG_API void tokenlog_quantize(int32_t tier, const float *x, int64_t x_offset, int32_t columns, int32_t largest,
-                                    int32_t token, int16_t *codes, int8_t *bytes, float *scales, int32_t *offsets);
+// Bytes of quantized activations: panels of 4 tokens, as kernels.h has them. `bits` are 8 or 16.
+TOKENLOG_API int64_t tokenlog_panel_bytes(int32_t bits, int32_t columns, int32_t tokens);
 
-// Rows from_row to to_row of a packed matrix times `tokens` rows of activations, to out[out_offset + t * out_stride + row].
-// A code that meets 8 bits reads `bytes` and `offsets`, the others read `codes` (of either size).
+// Quantizes `columns` numbers from x[x_offset] on to codes up to `largest` (127, in panels of 8 bits, or 2047, of 16), as token
+// number `token`, all of whose blocks of 32 columns are written, with zeros after the last column. Unless they are 0, `codes`
+// gets its codes as well, [token][blocks][32], and `scales` its scales, [token][blocks].
+TOKENLOG_API void tokenlog_quantize(int32_t tier, const float *x, int64_t x_offset, int32_t columns, int32_t largest,
+                                    int32_t token, int16_t *codes, float *scales, uint8_t *panels);
+
+// Rows from_row to to_row of a packed matrix times `tokens` rows of activations, to out[out_offset + t * out_stride + row]; the
+// panels are of as many bits as tokenlog_code_activations says.
 TOKENLOG_API void tokenlog_multiply(int32_t tier, int32_t code, const uint8_t *packed, int32_t columns, int32_t group_size,
-                                    int32_t from_row, int32_t to_row, const int16_t *codes, const int8_t *bytes,
-                                    const float *scales, const int32_t *offsets, int32_t tokens, float *out,
+                                    int32_t from_row, int32_t to_row, const uint8_t *panels, int32_t tokens, float *out,
                                     int64_t out_offset, int64_t out_stride);
 
 // Attention of `heads` query heads that share a key-value head, for `tokens` positions from first_position on. Page i of the

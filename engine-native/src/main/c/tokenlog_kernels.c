@@ -54,42 +54,23 @@ static int misaligned(const void *p) { return (uintptr_t)p % sizeof(float) != 0;
 // Tokens that are quantized together: a multiple of what all tiers multiply at once.
 enum { TOKENS = 120, ON_STACK = 16 << 10 };
 
-// Rounded tokens, in memory of bytes_of() bytes.
-typedef struct {
-  float *scales;
-  int32_t *offsets;
-  int16_t *codes;
-  int8_t *bytes;
-} Activations;
-
-static size_t bytes_of(size_t blocks) { return blocks * (4 + 4 + TOKENLOG_BLOCK * 3); }
-
-static Activations activations_in(void *memory, size_t blocks) {
-  Activations x;
-  x.scales = memory;
-  x.offsets = (int32_t *)(x.scales + blocks);
-  x.codes = (int16_t *)(x.offsets + blocks);
-  x.bytes = (int8_t *)(x.codes + blocks * TOKENLOG_BLOCK);
-  return x;
-}
-
 static tlk_status multiply(int32_t with_tier, const tlk_matrix *w, int32_t from_row, int32_t to_row, const float *x,
                            int64_t x_stride, int32_t tokens, float *out, int64_t out_stride) {
   const int32_t largest = tokenlog_code_activations(w->code) == 8 ? 127 : 2047;
-  const size_t blocks = (size_t)blocks_of(w->columns) * (tokens < TOKENS ? tokens : TOKENS);
+  const int32_t at_once = tokens < TOKENS ? tokens : TOKENS;
+  const size_t bytes = tokenlog_panel_bytes(tokenlog_code_activations(w->code), w->columns, at_once);
   _Alignas(64) uint8_t small[ON_STACK];
-  void *memory = bytes_of(blocks) <= sizeof small ? small : malloc(bytes_of(blocks));
-  if (!memory) return TLK_NO_MEMORY;
-  const Activations q = activations_in(memory, blocks);
+  uint8_t *panels = bytes <= sizeof small ? small : malloc(bytes);
+  if (!panels) return TLK_NO_MEMORY;
   for (int32_t first = 0; first < tokens;) {
     const int32_t count = tokens - first < TOKENS ? tokens - first : TOKENS;
     for (int32_t t = 0; t < count; t++)
-      tokenlog_quantize(with_tier, x, (first + t) * x_stride, w->columns, largest, t, q.codes, q.bytes, q.scales, q.offsets);
-    tokenlog_multiply(with_tier, w->code, w->packed, w->columns, w->group_size, from_row, to_row, q.codes, q.bytes, q.scales,
-                      q.offsets, count, out, first * out_stride, out_stride);
+      tokenlog_quantize(with_tier, x, (first + t) * x_stride, w->columns, largest, t, 0, 0, panels);
+    tokenlog_multiply(with_tier, w->code, w->packed, w->columns, w->group_size, from_row, to_row, panels, count, out,
+                      first * out_stride, out_stride);
     first += count;
   }
-  if (memory != small) free(memory);
+  if (panels != small) free(panels);
   return TLK_OK;
 }
 

@@ -56,15 +56,16 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
 
   float *x = memory(sizeof(float) * tokens * columns), *scales = memory(sizeof(float) * tokens * blocks);
   int16_t *codes = memory(2 * 32 * tokens * blocks);
-  int8_t *bytes = memory(narrow ? 32 * tokens * blocks : 1);
-  int32_t *offsets = memory(narrow ? 4 * tokens * blocks : 1);
+  const int bits = narrow ? 8 : 16, code_bytes = 4 * bits, block_bytes = 4 * (code_bytes + 8);
+  uint8_t *panels = memory(tokenlog_panel_bytes(bits, columns, tokens));
   for (int i = 0; i < tokens * columns; i++) x[i] = number();
   x[below(tokens * columns)] = 0;
   if (!below(4)) x[below(tokens * columns)] = below(2) ? NAN : -INFINITY;
   for (int t = 0; t < tokens; t++)
-    tokenlog_quantize(tier, x, (int64_t)t * columns, columns, largest, t, codes, bytes, scales, offsets);
+    tokenlog_quantize(tier, x, (int64_t)t * columns, columns, largest, t, codes, scales, panels);
   for (int i = 0; i < tokens * blocks; i++) {
     const int t = i / blocks, from = i % blocks * 32, to = from + 32 < columns ? from + 32 : columns;
+    const uint8_t *block = panels + (t / 4 * blocks + i % blocks) * (size_t)block_bytes, *behind = block + 4 * code_bytes;
     float maximum = 0;
     int sum = 0;
     for (int c = from; c < to; c++) {
@@ -77,10 +78,16 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
       const float product = c < to && scale != 0 ? x[t * columns + c] * (largest / maximum) : 0;
       const int expected = isnan(product) ? 0 : (int)nearbyintf(product);
       if (codes[i * 32 + c - from] != expected) fail("code", tier, columns, t, c, largest);
-      if (narrow && bytes[i * 32 + c - from] != expected) fail("byte", tier, columns, t, c, largest);
+      const uint8_t *beside = block + t % 4 * code_bytes + (c - from) * bits / 8;
+      int16_t two = 0;
+      if (!narrow) memcpy(&two, beside, 2);
+      if ((narrow ? (int8_t)*beside : two) != expected) fail("beside", tier, columns, t, c, largest);
       sum += expected;
     }
-    if (narrow && offsets[i] != -8 * sum) fail("offset", tier, columns, t, from, largest);
+    int32_t offset;
+    memcpy(&offset, behind + 16 + 4 * (t % 4), 4);
+    if (narrow && offset != -8 * sum) fail("offset", tier, columns, t, from, largest);
+    if (memcmp(behind + 4 * (t % 4), scales + i, 4)) fail("scale beside", tier, columns, t, from, largest);
   }
 
   uint8_t *weights = memory(rows * row_bytes);
@@ -100,8 +107,7 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
   const int from_row = below(rows), to_row = from_row + 1 + below(rows - from_row), stride = to_row + below(3);
   float *out = memory(sizeof(float) * ((tokens - 1) * stride + to_row));
   for (int i = 0; i < (tokens - 1) * stride + to_row; i++) out[i] = -7777;
-  tokenlog_multiply(tier, code, packed, columns, group_size, from_row, to_row, codes, bytes, scales, offsets, tokens, out, 0,
-                    stride);
+  tokenlog_multiply(tier, code, packed, columns, group_size, from_row, to_row, panels, tokens, out, 0, stride);
   for (int i = 0; i < (tokens - 1) * stride + to_row; i++) {
     const int t = i / stride, row = i % stride;
     float expected = -7777;
@@ -271,7 +277,7 @@ int main(int count, char **argument) {
         const int group_size = group_sizes[below(4)], group = group_size ? group_size : columns[c];
         for (int code = 0; code < tokenlog_codes(); code++, cases++)
           compare(tier, code, columns[c], 1 + below(50), tokens, group,
-                  tokenlog_code_activations(code) == 16 && below(2) ? 2047 : 127);
+                  tokenlog_code_activations(code) == 16 ? 2047 : 127);
       }
     const int head_sizes[] = {2, 12, 16, 20, 40, 64, 80, 128};
     for (size_t h = 0; h < sizeof head_sizes / sizeof *head_sizes; h++)

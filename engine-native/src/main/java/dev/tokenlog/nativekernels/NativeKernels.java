@@ -165,9 +165,8 @@ final class NativeKernels implements Kernels {
                             out.code().largest(),
                             token,
                             MemorySegment.ofArray(out.codes()),
-                            MemorySegment.ofArray(out.bytes()),
                             MemorySegment.ofArray(out.scales()),
-                            MemorySegment.ofArray(out.offsets()));
+                            MemorySegment.ofArray(out.panels()));
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -269,10 +268,7 @@ final class NativeKernels implements Kernels {
                             weights.source().groupSize(),
                             fromRow,
                             toRow,
-                            MemorySegment.ofArray(x.codes()),
-                            MemorySegment.ofArray(x.bytes()),
-                            MemorySegment.ofArray(x.scales()),
-                            MemorySegment.ofArray(x.offsets()),
+                            MemorySegment.ofArray(x.panels()),
                             tokens,
                             MemorySegment.ofArray(out),
                             (long) outOffset,

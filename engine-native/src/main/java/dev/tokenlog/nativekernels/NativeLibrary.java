@@ -46,7 +46,7 @@ record NativeLibrary(
         MethodHandle read) {
 
     /// `TOKENLOG_ABI` of the header that this class was written for.
-    static final int ABI = 4;
+    static final int ABI = 5;
 
     /// @param usable whether this processor and operating system have its instructions
     record Tier(int number, String name, boolean usable) {}
@@ -58,7 +58,7 @@ record NativeLibrary(
     record Code(int number, String name, int activationBits) {
 
         boolean meets(ActivationCode activations) {
-            return activationBits == 16 || activations == ActivationCode.BITS_8;
+            return activationBits == (activations == ActivationCode.BITS_8 ? 8 : 16);
         }
     }
 
@@ -139,7 +139,6 @@ record NativeLibrary(
                                 JAVA_INT,
                                 ADDRESS,
                                 ADDRESS,
-                                ADDRESS,
                                 ADDRESS),
                         kernel(
                                 symbols,
@@ -151,9 +150,6 @@ record NativeLibrary(
                                 JAVA_INT,
                                 JAVA_INT,
                                 JAVA_INT,
-                                ADDRESS,
-                                ADDRESS,
-                                ADDRESS,
                                 ADDRESS,
                                 JAVA_INT,
                                 ADDRESS,

@@ -7,13 +7,16 @@ public final class QuantizedActivations {
     /// Columns that share a scale.
     public static final int BLOCK = 32;
 
+    /// Tokens that share a panel.
+    public static final int PANEL = 4;
+
     private final ActivationCode code;
     private final short[] codes;
     private final float[] scales;
     private final int[] lanes;
     private final float[] laneScales;
-    private final byte[] bytes;
     private final int[] offsets;
+    private final byte[] panels;
     private int columns;
     private int tokens;
     private int blocks;
@@ -30,8 +33,10 @@ public final class QuantizedActivations {
         this.scales = new float[capacity / BLOCK];
         this.lanes = new int[tiles];
         this.laneScales = new float[tiles / BLOCK];
-        this.bytes = new byte[code == ActivationCode.BITS_8 ? capacity : 0];
-        this.offsets = new int[bytes.length / BLOCK];
+        this.offsets = new int[code == ActivationCode.BITS_8 ? capacity / BLOCK : 0];
+        int whole = Math.multiplyExact(Math.ceilDiv(maxTokens, PANEL) * PANEL, padded / BLOCK);
+        int codeBytes = code == ActivationCode.BITS_8 ? 1 : 2;
+        this.panels = new byte[Math.multiplyExact(whole, BLOCK * codeBytes + 8)];
     }
 
     /// Elements that one token of this many columns takes.
@@ -78,15 +83,16 @@ public final class QuantizedActivations {
         return scales;
     }
 
-    /// Room for kernels that want codes of 8 bits as bytes, in the places of the codes; empty for
-    /// wider ones.
-    public byte[] bytes() {
-        return bytes;
+    /// Room for kernels that want one more number per block of 8-bit codes, in the places of the
+    /// scales; empty for wider ones.
+    int[] offsets() {
+        return offsets;
     }
 
-    /// Room for such kernels: one number per block, in the places of the scales.
-    public int[] offsets() {
-        return offsets;
+    /// Room for kernels that keep [#PANEL] tokens together in a layout of their own: for each block
+    /// and token its codes, as bytes if they have 8 bits, and 8 bytes.
+    public byte[] panels() {
+        return panels;
     }
 
     /// Room for a kernel that wants codes in 32 bits, in whatever form and order is its business:

@@ -1,5 +1,7 @@
 package dev.tokenlog.engine.transformer;
 
+import static dev.tokenlog.engine.compute.QuantizedActivations.PANEL;
+
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlan.Attention;
@@ -52,6 +54,7 @@ public final class CpuExecutor implements Executor {
     private final ModelWeights weights;
     private final StepBuffers buffers;
 
+    private final WorkerTeam.Task eachOfSome = this::eachOfSome;
     private final WorkerTeam.Task embed = this::embed;
     private final WorkerTeam.Task normBeforeAttention = this::normBeforeAttention;
     private final WorkerTeam.Task projectQueryKeyValue = this::projectQueryKeyValue;
@@ -83,6 +86,8 @@ public final class CpuExecutor implements Executor {
     private Activations networkInput;
     private int networkTokens;
     private int expert;
+    private WorkerTeam.Task eachTask;
+    private int eachCount;
 
     private CpuExecutor(Model model, CpuOptions options, KernelSelection selection) {
         this.plan = model.plan();
@@ -345,7 +350,7 @@ public final class CpuExecutor implements Executor {
         int vocabulary = plan.vocabularySize();
         weights.headTarget().set(batch.logits(), firstRow * vocabulary, vocabulary);
         multiply(projectHead, weights.head(), rows);
-        forEach(finishLogits, rows);
+        share(finishLogits, rows, (long) rows * vocabulary);
         firstRow += rows;
     }
 
@@ -378,7 +383,17 @@ public final class CpuExecutor implements Executor {
         if (count < TOKENS_TO_SHARE) {
             team.runAlone(task, count);
         } else {
-            team.run(task, count);
+            eachTask = task;
+            eachCount = count;
+            team.run(eachOfSome, Math.ceilDiv(count, PANEL));
+        }
+    }
+
+    /// Tokens of one panel of activations: threads do not write side by side.
+    private void eachOfSome(int part, Workspace workspace) {
+        int end = Math.min((part + 1) * PANEL, eachCount);
+        for (int i = part * PANEL; i < end; i++) {
+            eachTask.run(i, workspace);
         }
     }
 
