@@ -13,6 +13,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 
 /// A tensor of an NPZ archive or of a manifest with loose arrays: codes, scales and zero points, or
 /// floats. Its values are those of numpy in float32, to the bit:
@@ -167,8 +169,8 @@ final class LooseTensor implements SourceTensor {
 
     /// The arrays as they are stored, for a digest.
     MemorySegment[] parts() {
-        return java.util.stream.Stream.of(codes, scales, zeroPoints)
-                .filter(java.util.Objects::nonNull)
+        return Stream.of(codes, scales, zeroPoints)
+                .filter(Objects::nonNull)
                 .map(array -> array.numbers().get())
                 .toArray(MemorySegment[]::new);
     }

@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 
 /// Writes an artifact as an NPZ archive and a manifest, `<name>_quantized_q4.npz` and
@@ -66,13 +67,7 @@ public final class NpzExport {
         } catch (IOException e) {
             throw ArtifactStore.failed(folder, e);
         }
-        try (NpzWriter npz = new NpzWriter(archive)) {
-            NpzExport export = new NpzExport(artifact, npz, weights);
-            PlannedTensor.of(artifact.plan()).forEach(export::tensor);
-            export.integers("_config_hidden_size", List.of(), artifact.plan().hiddenSize());
-            export.integers("_config_num_layers", List.of(), artifact.plan().layers().size());
-            npz.finish();
-        }
+        write(artifact, archive, weights);
         manifest.files()
                 .forEach(file ->
                         ArtifactStore.copyDurably(
@@ -80,6 +75,34 @@ public final class NpzExport {
                                 folder.resolve(file.path())));
         ArtifactStore.writeDurably(described, ManifestFile.write(json));
         return new Written(archive, described);
+    }
+
+    /// Under another name first: an archive that ends early is one that can be read, with tensors
+    /// missing.
+    private static void write(Artifact artifact, Path archive, ArrayNode weights) {
+        Path unfinished = archive.resolveSibling(archive.getFileName() + ".part");
+        try {
+            try (NpzWriter npz = new NpzWriter(unfinished)) {
+                NpzExport export = new NpzExport(artifact, npz, weights);
+                PlannedTensor.of(artifact.plan()).forEach(export::tensor);
+                export.integers("_config_hidden_size", List.of(), artifact.plan().hiddenSize());
+                export.integers("_config_num_layers", List.of(), artifact.plan().layers().size());
+                npz.finish();
+            }
+            Files.move(unfinished, archive, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw ArtifactStore.failed(archive, e);
+        } finally {
+            delete(unfinished);
+        }
+    }
+
+    private static void delete(Path unfinished) {
+        try {
+            Files.deleteIfExists(unfinished);
+        } catch (IOException e) {
+            throw ArtifactStore.failed(unfinished, e);
+        }
     }
 
     private void tensor(PlannedTensor planned) {

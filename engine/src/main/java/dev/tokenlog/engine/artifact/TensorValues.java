@@ -30,6 +30,14 @@ public final class TensorValues {
     /// @throws EngineException naming what is broken, or that there is no such tensor
     public static void write(Path model, String tensor, Path npy) {
         Path path = model.toAbsolutePath().normalize();
+        try {
+            write(tensor, path, npy);
+        } catch (InternalError mapping) {
+            throw SourceModel.shortened(path, mapping);
+        }
+    }
+
+    private static void write(String tensor, Path path, Path npy) {
         boolean file = Files.isRegularFile(path);
         if (file && LooseModel.isArchive(path)) {
             writeLoose(path, tensor, npy);
@@ -96,8 +104,8 @@ public final class TensorValues {
     }
 
     private static void write(Path npy, List<Long> shape, Rows rows) {
-        int count = Math.toIntExact(shape.getFirst());
-        float[] row = new float[shape.size() == 1 ? 1 : Math.toIntExact(shape.getLast())];
+        int count = shape.isEmpty() ? 1 : Math.toIntExact(shape.getFirst());
+        float[] row = new float[shape.size() < 2 ? 1 : Math.toIntExact(shape.getLast())];
         long[] sizes = shape.stream().mapToLong(Long::longValue).toArray();
         try (NpyWriter writer = new NpyWriter(npy, sizes)) {
             for (int r = 0; r < count; r++) {

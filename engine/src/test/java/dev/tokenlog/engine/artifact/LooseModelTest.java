@@ -12,6 +12,8 @@ import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.format.npy.NpyArray;
 import dev.tokenlog.engine.format.npz.NpzFile;
+import dev.tokenlog.engine.format.npz.NpzWriter;
+import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.io.IOException;
 import java.io.InputStream;
@@ -208,6 +210,45 @@ class LooseModelTest {
                 }
             }
         }
+    }
+
+    @Test
+    void an_export_that_fails_leaves_the_one_before() throws IOException {
+        Path folder = temp.resolve("export");
+        try (SourceModel model = SourceModel.open(TestFiles.golden("llama"))) {
+            Artifact artifact =
+                    new Converter(1)
+                            .convert(
+                                    model,
+                                    Recipe.parse("int4"),
+                                    new ArtifactStore(temp.resolve("store")),
+                                    new ConversionListener() {});
+            Path archive = NpzExport.write(artifact, folder).archive();
+            byte[] before = Files.readAllBytes(archive);
+            artifact.close(); // its weights cannot be read any more
+
+            assertThatThrownBy(() -> NpzExport.write(artifact, folder))
+                    .isInstanceOf(IllegalStateException.class);
+
+            assertThat(archive).hasBinaryContent(before);
+            assertThat(folder.resolve(archive.getFileName() + ".part")).doesNotExist();
+        }
+    }
+
+    @Test
+    void a_single_number_is_written_as_one() {
+        Path archive = temp.resolve("single.npz");
+        try (NpzWriter writer = new NpzWriter(archive)) {
+            writer.begin("model.norm_fp32", DataType.F32, List.of());
+            writer.write(new byte[] {0, 0, 0x28, 0x42}, 4);
+            writer.finish();
+        }
+        Path out = temp.resolve("single.npy");
+
+        TensorValues.write(archive, "model.norm", out);
+
+        assertThat(NpyArray.read(out).shape()).isEmpty();
+        assertThat(NpyArray.read(out).values()).containsExactly(42);
     }
 
     @Test

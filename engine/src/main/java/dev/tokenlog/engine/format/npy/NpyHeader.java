@@ -23,11 +23,13 @@ public record NpyHeader(DataType type, boolean fortranOrder, List<Long> shape, i
 
     private static final int MAX_HEADER = 1 << 16;
 
+    /// No two runs of blanks without something between them: a header of 64 KiB of blanks would
+    /// otherwise be cut in two at each of them.
     private static final Pattern HEADER =
             Pattern.compile(
                     "\\s*\\{\\s*'descr'\\s*:\\s*(?:'(?<descr>[^']{1,32})'|(?<fields>\\[.*\\]))\\s*,"
                             + "\\s*'fortran_order'\\s*:\\s*(?<fortran>True|False)\\s*,"
-                            + "\\s*'shape'\\s*:\\s*\\((?<shape>[0-9, ]*)\\)\\s*,?\\s*\\}\\s*");
+                            + "\\s*'shape'\\s*:\\s*\\((?<shape>[0-9, ]*)\\)\\s*(?:,\\s*)?\\}\\s*");
 
     public NpyHeader {
         shape = List.copyOf(shape);

@@ -132,13 +132,19 @@ public final class NpzFile implements AutoCloseable {
     /// @throws EngineException while it is read, naming file and entry
     public InputStream numbers(String key) {
         Member member = members.get(key);
-        InputStream in =
+        ZipEntryStream in =
                 new ZipEntryStream(channel, member.entry(), what(path, member.entry().name()));
+        boolean begun = false;
         try {
             in.readNBytes(member.header().bytes());
+            begun = true;
             return in;
         } catch (IOException e) {
             throw InputFiles.unreadable(path, e);
+        } finally {
+            if (!begun) {
+                in.close();
+            }
         }
     }
 
