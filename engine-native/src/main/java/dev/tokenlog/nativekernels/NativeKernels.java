@@ -14,6 +14,7 @@ import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import java.util.Optional;
 
 /// Quantized products, the quantization of activations and attention in C; everything else by other
@@ -154,6 +155,9 @@ final class NativeKernels implements Kernels {
 
     @Override
     public void quantize(float[] x, int xOffset, QuantizedActivations out, int token) {
+        // What Java would have found out by itself.
+        Objects.checkFromIndexSize(xOffset, out.columns(), x.length);
+        Objects.checkIndex(token, out.tokens());
         try {
             FUNCTIONS
                     .quantize()
@@ -194,6 +198,9 @@ final class NativeKernels implements Kernels {
                     weights, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
             return;
         }
+        if (tokens == 0 || fromRow == toRow) {
+            return;
+        }
         checkRange(packed.source(), fromRow, toRow, x, tokens, out, outOffset, outStride);
         int step = rowsPerCall(packed.source().columns(), tokens);
         for (int row = fromRow; row < toRow; ) {
@@ -218,9 +225,6 @@ final class NativeKernels implements Kernels {
             float[] out,
             int outOffset,
             int outStride) {
-        if (tokens == 0 || fromRow == toRow) {
-            return;
-        }
         long last = outOffset + (tokens - 1L) * outStride + toRow;
         if (fromRow < 0
                 || fromRow > toRow

@@ -187,8 +187,7 @@ final class EngineReplays implements Replays {
             return "the tokens have the hash %s, the terminal event says %s"
                     .formatted(log.tokenHash(), hash);
         }
-        Optional<Finish> computed =
-                Replay.end(request, model.executor(KvType.KV16).plan(), model.tokenizer());
+        Optional<Finish> computed = Replay.end(request, model.plan(), model.tokenizer());
         int tokens = request.doneIds().length;
         boolean early =
                 computed.map(finish -> finish.statistics().completionTokens() < tokens)

@@ -103,7 +103,7 @@ final class GenerationFinder {
             TokenEvent event;
             try {
                 event = EventJson.read(record.headers(), record.value(), TokenEvent.class);
-            } catch (UnreadableEventException void_) {
+            } catch (UnreadableEventException _) {
                 return true; // void for every reader
             }
             if (!event.generationId().equals(generationId)

@@ -3,6 +3,7 @@ package dev.tokenlog.validation;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.tokenizer.ChatTemplate;
@@ -14,6 +15,7 @@ import java.time.Instant;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /// An artifact that is open, with its tokenizer and an executor per type of KV cache.
 final class ReplayedModel implements AutoCloseable {
@@ -45,9 +47,10 @@ final class ReplayedModel implements AutoCloseable {
                         Reason.MODEL_UNREADABLE,
                         folder + ": digest " + found + ", expected " + digest);
             }
-            return new ReplayedModel(
-                    artifact, ModelTokenizer.open(folder), ChatTemplate.open(folder), options);
-        } catch (RuntimeException e) {
+            // The template first: a tokenizer would have to be closed if it were refused.
+            ChatTemplate template = ChatTemplate.open(folder);
+            return new ReplayedModel(artifact, ModelTokenizer.open(folder), template, options);
+        } catch (RuntimeException | Error e) {
             artifact.close();
             throw e;
         }
@@ -63,8 +66,12 @@ final class ReplayedModel implements AutoCloseable {
                                 new CpuOptions(
                                         options.compute(),
                                         options.threads(),
-                                        java.util.Optional.of(type),
+                                        Optional.of(type),
                                         options.maxTokens())));
+    }
+
+    ModelPlan plan() {
+        return artifact.plan();
     }
 
     ModelTokenizer tokenizer() {

@@ -86,7 +86,7 @@ public final class ArtifactLoader implements ModelLoader {
                         folder + " holds " + artifact.digest().orElse("?") + ", not " + digest);
             }
             return CpuModel.open(artifact, kernels, options, loop, numericsId());
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             artifact.close();
             throw e;
         }
@@ -119,13 +119,19 @@ public final class ArtifactLoader implements ModelLoader {
             try {
                 CpuExecutor executor = executor(artifact, kernels, options, numericsId);
                 return new CpuModel(
-                        artifact,
-                        tokenizer,
-                        template,
-                        executor,
-                        StepLoop.start(executor, tokenizer, loop));
-            } catch (RuntimeException e) {
+                        artifact, tokenizer, template, executor, loop(executor, tokenizer, loop));
+            } catch (RuntimeException | Error e) {
                 tokenizer.close();
+                throw e;
+            }
+        }
+
+        private static StepLoop loop(
+                CpuExecutor executor, ModelTokenizer tokenizer, StepLoopOptions options) {
+            try {
+                return StepLoop.start(executor, tokenizer, options);
+            } catch (RuntimeException | Error e) {
+                executor.close();
                 throw e;
             }
         }

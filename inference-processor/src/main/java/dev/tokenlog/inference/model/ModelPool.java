@@ -177,7 +177,7 @@ public final class ModelPool implements AutoCloseable {
     private void measure(Request request) {
         try {
             request.bytes = loader.bytes(request.digest, request.location);
-        } catch (RuntimeException failure) {
+        } catch (RuntimeException | Error failure) {
             failed(request, null, 0, failure).run();
             request.lease.completeExceptionally(failure);
             return;
@@ -377,7 +377,8 @@ public final class ModelPool implements AutoCloseable {
         long began = System.nanoTime();
         try {
             slot.model.close();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
+            // Its bytes must not count for ever.
             LOG.errorf(e, "model_id=%s digest=%s not closed", slot.first.modelId, slot.digest());
         }
         change(actions -> {
