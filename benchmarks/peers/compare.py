@@ -102,7 +102,11 @@ class Contender:
             arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=environment,
             start_new_session=True, cwd=HERE)
         self.rest = b""
-        self.ready = self.read(600)
+        try:
+            self.ready = self.read(600)
+        except BaseException:
+            self.close()
+            raise
 
     def read(self, seconds):
         """The next line of JSON; libraries may print other lines."""

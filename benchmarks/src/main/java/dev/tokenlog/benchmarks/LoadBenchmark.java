@@ -11,19 +11,11 @@ import dev.tokenlog.engine.transformer.Batch;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import dev.tokenlog.engine.transformer.Sequence;
-import java.io.BufferedOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.Random;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -38,21 +30,8 @@ import java.util.regex.Pattern;
 /// first round is that of a cold JVM.
 public final class LoadBenchmark {
 
-    private static final int HIDDEN = 2048;
-    private static final int INTERMEDIATE = 5632;
-    private static final int LAYERS = 22;
-    private static final int KEYS = 256;
     private static final int VOCABULARY = 32000;
     private static final int PROMPT = 8;
-
-    private static final String CONFIG =
-            """
-            {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 2048,
-             "intermediate_size": 5632, "num_hidden_layers": 22, "num_attention_heads": 32,
-             "num_key_value_heads": 4, "vocab_size": 32000, "tie_word_embeddings": false,
-             "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
-             "hidden_act": "silu"}
-            """;
 
     private LoadBenchmark() {}
 
@@ -84,7 +63,7 @@ public final class LoadBenchmark {
                 firstToken(executor);
                 double total = seconds(begin);
                 long weights = artifact.manifest().statistics().bytes();
-                // Pages of 16 positions of the prompt; too few to count.
+                // The prompt takes one page of KV cache: too little to count.
                 double limit = 1.05 * weights + (350 << 20);
                 System.out.printf(
                         Locale.ROOT,
@@ -130,80 +109,15 @@ public final class LoadBenchmark {
     private static Path artifact(Path folder, String recipe) throws IOException {
         ArtifactStore store = new ArtifactStore(folder);
         if (store.list().isEmpty()) {
-            Path source = Files.createDirectories(folder.resolve("source"));
-            Path weights = source.resolve("model.safetensors");
-            Files.writeString(source.resolve("config.json"), CONFIG);
-            writeWeights(weights);
+            Path source = folder.resolve("source");
+            RandomSource.write(source);
             try (SourceModel model = SourceModel.open(source)) {
                 new Converter()
                         .convert(model, Recipe.parse(recipe), store, new ConversionListener() {})
                         .close();
             }
-            Files.delete(weights);
+            Files.delete(source.resolve(RandomSource.WEIGHTS));
         }
         return store.find(store.list().getFirst()).orElseThrow();
-    }
-
-    private record Shape(String name, int rows, int columns) {
-        long bytes() {
-            return 2L * rows * columns;
-        }
-
-        String shape() {
-            return columns == 1 ? "[" + rows + "]" : "[" + rows + "," + columns + "]";
-        }
-    }
-
-    private static List<Shape> shapes() {
-        List<Shape> shapes = new ArrayList<>();
-        shapes.add(new Shape("model.embed_tokens.weight", VOCABULARY, HIDDEN));
-        shapes.add(new Shape("lm_head.weight", VOCABULARY, HIDDEN));
-        shapes.add(new Shape("model.norm.weight", HIDDEN, 1));
-        for (int i = 0; i < LAYERS; i++) {
-            String layer = "model.layers." + i + ".";
-            shapes.add(new Shape(layer + "input_layernorm.weight", HIDDEN, 1));
-            shapes.add(new Shape(layer + "post_attention_layernorm.weight", HIDDEN, 1));
-            shapes.add(new Shape(layer + "self_attn.q_proj.weight", HIDDEN, HIDDEN));
-            shapes.add(new Shape(layer + "self_attn.k_proj.weight", KEYS, HIDDEN));
-            shapes.add(new Shape(layer + "self_attn.v_proj.weight", KEYS, HIDDEN));
-            shapes.add(new Shape(layer + "self_attn.o_proj.weight", HIDDEN, HIDDEN));
-            shapes.add(new Shape(layer + "mlp.gate_proj.weight", INTERMEDIATE, HIDDEN));
-            shapes.add(new Shape(layer + "mlp.up_proj.weight", INTERMEDIATE, HIDDEN));
-            shapes.add(new Shape(layer + "mlp.down_proj.weight", HIDDEN, INTERMEDIATE));
-        }
-        return shapes;
-    }
-
-    /// Numbers between -0.03 and 0.03, in BF16; a block of them again and again.
-    private static void writeWeights(Path file) throws IOException {
-        StringBuilder header = new StringBuilder("{");
-        long at = 0;
-        for (Shape shape : shapes()) {
-            header.append(header.length() == 1 ? "" : ",")
-                    .append(
-                            "\"%s\":{\"dtype\":\"BF16\",\"shape\":%s,\"data_offsets\":[%d,%d]}"
-                                    .formatted(
-                                            shape.name(), shape.shape(), at, at + shape.bytes()));
-            at += shape.bytes();
-        }
-        header.append("}");
-        byte[] json = header.toString().getBytes(StandardCharsets.UTF_8);
-        ByteBuffer block = ByteBuffer.allocate(1 << 21).order(ByteOrder.LITTLE_ENDIAN);
-        Random random = new Random(1);
-        while (block.hasRemaining()) {
-            float number = (random.nextFloat() - 0.5f) * 0.06f;
-            block.putShort((short) (Float.floatToRawIntBits(number) >>> 16));
-        }
-        try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
-            out.write(
-                    ByteBuffer.allocate(8)
-                            .order(ByteOrder.LITTLE_ENDIAN)
-                            .putLong(json.length)
-                            .array());
-            out.write(json);
-            for (long left = at; left > 0; left -= block.capacity()) {
-                out.write(block.array(), 0, (int) Math.min(left, block.capacity()));
-            }
-        }
     }
 }

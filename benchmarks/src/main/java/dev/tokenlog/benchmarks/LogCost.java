@@ -55,11 +55,10 @@ public final class LogCost {
 
     private static final Duration SILENCE = Duration.ofSeconds(60);
     private static final int CHUNK = 48;
-
-    private final Map<String, String> options;
     private static final int WARM_PROMPTS = 160;
     private static final int WARM_TOKENS = 200;
 
+    private final Map<String, String> options;
     private final int batch;
     private final int tokens;
     private int round;

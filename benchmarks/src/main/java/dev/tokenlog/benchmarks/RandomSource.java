@@ -26,6 +26,9 @@ import java.util.StringJoiner;
 /// `RandomSource FOLDER`
 public final class RandomSource {
 
+    /// The file that takes nearly all of the room.
+    static final String WEIGHTS = "model.safetensors";
+
     private static final int VOCABULARY = 32000;
     private static final String CONFIG =
             """
@@ -40,14 +43,18 @@ public final class RandomSource {
     private RandomSource() {}
 
     public static void main(String[] arguments) throws IOException {
-        Path folder = Files.createDirectories(Path.of(arguments[0]));
+        write(Path.of(arguments[0]));
+    }
+
+    static void write(Path folder) throws IOException {
+        Files.createDirectories(folder);
         Path config = folder.resolve("config.json");
         Files.writeString(config, CONFIG);
         Files.writeString(folder.resolve("tokenizer.json"), tokenizer());
         Files.writeString(
                 folder.resolve("tokenizer_config.json"),
                 "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
-        weights(folder.resolve("model.safetensors"), ModelPlans.read(config));
+        weights(folder.resolve(WEIGHTS), ModelPlans.read(config));
     }
 
     private static void weights(Path file, ModelPlan plan) {
