@@ -113,6 +113,14 @@ final class GenerationPrinter {
             if (timings.tokensPerSecond() != null) {
                 parts.add("%.0f tokens/s".formatted(timings.tokensPerSecond()));
             }
+            if (isSome(timings.reusedTokens())) {
+                parts.add("%d tokens from the cache".formatted(timings.reusedTokens()));
+            }
+            if (isSome(timings.draftedTokens()) && timings.acceptedTokens() != null) {
+                parts.add(
+                        "%d of %d guesses right"
+                                .formatted(timings.acceptedTokens(), timings.draftedTokens()));
+            }
         }
         if (timings != null && timings.peakMemoryBytes() != null) {
             parts.add("peak memory %d MiB".formatted(timings.peakMemoryBytes() >> 20));
@@ -121,6 +129,10 @@ final class GenerationPrinter {
             parts.add(attempts + " attempts");
         }
         return "[" + String.join(", ", parts) + "]";
+    }
+
+    private static boolean isSome(Integer count) {
+        return count != null && count > 0;
     }
 
     private static void add(List<String> parts, String format, Long value) {

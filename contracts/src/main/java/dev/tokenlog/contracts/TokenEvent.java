@@ -143,13 +143,20 @@ public sealed interface TokenEvent extends Event {
     /// @param tokensPerSecond of this attempt's tokens behind its first
     /// @param peakMemoryBytes the most that the worker's process has had in memory so far; missing
     ///   where the operating system does not say
+    /// @param reusedTokens tokens of the prompt that did not have to be computed, since a text that
+    ///   begins alike was in the cache
+    /// @param draftedTokens tokens that were guessed and computed ahead
+    /// @param acceptedTokens those of them that were right: each saved a step
     record Timings(
             Long queueMs,
             Long loadMs,
             Long firstTokenMs,
             Long totalMs,
             Double tokensPerSecond,
-            Long peakMemoryBytes) {}
+            Long peakMemoryBytes,
+            Integer reusedTokens,
+            Integer draftedTokens,
+            Integer acceptedTokens) {}
 
     /// Natural logarithm of the probability under the model's own distribution, before temperature
     /// and filters.

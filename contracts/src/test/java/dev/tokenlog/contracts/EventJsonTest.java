@@ -66,7 +66,9 @@ class EventJsonTest {
                                         null,
                                         new TokenEvent.TokenUsage(23, 61),
                                         "ab",
-                                        new TokenEvent.Timings(3L, null, 41L, 902L, null, null))))
+                                        new TokenEvent.Timings(
+                                                3L, null, 41L, 902L, null, null, null, null,
+                                                null))))
                 .isEqualTo(
                         """
                         {"type":"GenerationFinished","generation_id":"g","prompt_offset":41,"attempt":2,"reason":"stop","usage":{"prompt_tokens":23,"completion_tokens":61},"token_hash":"ab","timings":{"queue_ms":3,"first_token_ms":41,"total_ms":902}}\

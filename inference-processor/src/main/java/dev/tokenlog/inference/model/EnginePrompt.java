@@ -10,6 +10,7 @@ import dev.tokenlog.engine.generation.SamplingParameters;
 import dev.tokenlog.inference.protocol.Inference.PreparedPrompt;
 import dev.tokenlog.inference.protocol.Inference.Run;
 import dev.tokenlog.inference.protocol.Inference.RunListener;
+import dev.tokenlog.inference.protocol.Inference.Saved;
 import dev.tokenlog.inference.protocol.Inference.Work;
 import java.util.ArrayList;
 import java.util.List;
@@ -129,7 +130,12 @@ final class EnginePrompt implements PreparedPrompt {
         @Override
         public void onFinished(Finish finish) {
             lease.close();
-            tell(() -> listener.finished(reason(finish.reason()), finish.stopSequence()));
+            Saved saved =
+                    new Saved(
+                            finish.statistics().reusedTokens(),
+                            finish.statistics().draftedTokens(),
+                            finish.statistics().acceptedTokens());
+            tell(() -> listener.finished(reason(finish.reason()), finish.stopSequence(), saved));
         }
 
         @Override

@@ -11,6 +11,7 @@ import dev.tokenlog.inference.protocol.Inference.PreparedPrompt;
 import dev.tokenlog.inference.protocol.Inference.Preparing;
 import dev.tokenlog.inference.protocol.Inference.Run;
 import dev.tokenlog.inference.protocol.Inference.RunListener;
+import dev.tokenlog.inference.protocol.Inference.Saved;
 import dev.tokenlog.inference.protocol.Inference.Work;
 import dev.tokenlog.inference.protocol.ModelGate.Admitted;
 import java.util.ArrayList;
@@ -156,8 +157,9 @@ final class Attempt implements RunListener {
     }
 
     @Override
-    public void finished(String reason, String stopSequence) {
+    public void finished(String reason, String stopSequence, Saved saved) {
         stoppedRunning();
+        times.saved(saved);
         if (ending == null || ending instanceof Ending.Cancelled) {
             // It was quicker than whoever wanted to stop it.
             ending = new Ending.Finished(reason, stopSequence);

@@ -1,6 +1,7 @@
 package dev.tokenlog.inference.protocol;
 
 import dev.tokenlog.contracts.TokenEvent.Timings;
+import dev.tokenlog.inference.protocol.Inference.Saved;
 import java.util.OptionalLong;
 
 /// When things happened in one attempt, in milliseconds since the prompt was appended.
@@ -12,6 +13,7 @@ final class AttemptTimes {
     private long firstToken = -1;
     private long lastToken;
     private int tokens;
+    private Saved saved;
 
     AttemptTimes(long appended, long began) {
         this.appended = appended;
@@ -30,6 +32,11 @@ final class AttemptTimes {
         lastToken = now;
     }
 
+    /// What the engine did not have to do. Not known of an attempt that was ended from outside.
+    void saved(Saved tokens) {
+        saved = tokens;
+    }
+
     /// The rate is that of this attempt's tokens behind its first.
     ///
     /// @param peakMemoryBytes of the worker's process; empty where it is not known
@@ -44,7 +51,10 @@ final class AttemptTimes {
                 firstToken < 0 ? null : since(firstToken),
                 since(now),
                 rate,
-                peakMemoryBytes.isPresent() ? peakMemoryBytes.getAsLong() : null);
+                peakMemoryBytes.isPresent() ? peakMemoryBytes.getAsLong() : null,
+                saved == null ? null : saved.reusedTokens(),
+                saved == null ? null : saved.draftedTokens(),
+                saved == null ? null : saved.acceptedTokens());
     }
 
     /// Append times are the broker's: another clock, never a negative duration.

@@ -65,6 +65,12 @@ public interface Inference {
         void stop();
     }
 
+    /// Tokens that cost less than others: see [dev.tokenlog.contracts.TokenEvent.Timings].
+    record Saved(int reusedTokens, int draftedTokens, int acceptedTokens) {
+
+        static final Saved NOTHING = new Saved(0, 0, 0);
+    }
+
     interface RunListener {
 
         /// @param text what this token adds to the text, often a word, sometimes nothing
@@ -72,7 +78,7 @@ public interface Inference {
         void token(int id, String text, TokenLogprob logprob);
 
         /// @param reason `stop` or `length`
-        void finished(String reason, String stopSequence);
+        void finished(String reason, String stopSequence, Saved saved);
 
         void failed(ErrorCode code, String message);
 

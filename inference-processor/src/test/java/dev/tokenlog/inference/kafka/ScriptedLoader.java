@@ -151,6 +151,7 @@ public class ScriptedLoader implements ModelLoader {
                     ids = Arrays.copyOf(ids, ids.length + 1);
                     ids[ids.length - 1] = next;
                     listener.onToken(ids.length - 1, next, null);
+                    listener.onStepEnd();
                     loop.schedule(this, delay, TimeUnit.MILLISECONDS);
                 }
             }

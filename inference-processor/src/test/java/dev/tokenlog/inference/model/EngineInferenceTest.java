@@ -118,7 +118,7 @@ class EngineInferenceTest {
         }
 
         @Override
-        public void finished(String reason, String stopSequence) {
+        public void finished(String reason, String stopSequence, Inference.Saved saved) {
             end.complete(reason);
         }
 

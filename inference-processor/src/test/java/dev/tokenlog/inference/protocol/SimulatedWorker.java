@@ -462,9 +462,9 @@ final class SimulatedWorker
             if (stopped) {
                 listener.stopped();
             } else if (ids.length > 0 && SimulatedModel.isEnd(ids[ids.length - 1])) {
-                listener.finished("stop", null);
+                listener.finished("stop", null, Inference.Saved.NOTHING);
             } else if (ids.length >= work.parameters().maxTokens()) {
-                listener.finished("length", null);
+                listener.finished("length", null, Inference.Saved.NOTHING);
             } else if (cluster.poisonous.contains(work.generationId() + "/" + ids.length)) {
                 cluster.kill(SimulatedWorker.this);
             } else {
