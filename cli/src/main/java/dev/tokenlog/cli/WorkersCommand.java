@@ -17,10 +17,9 @@ import picocli.CommandLine.Mixin;
 
 @Command(
         name = "workers",
-        description = {
-            "Who runs: compute, numerics id, partitions, work in flight, models loaded and their",
-            "memory, and the latest loads and evictions."
-        })
+        description =
+                "Who runs: compute, numerics id, partitions, work in flight, models loaded and their memory, and"
+                        + " the latest loads and evictions.")
 final class WorkersCommand implements Callable<Integer> {
 
     /// Three times what a worker, by default, lets pass between two snapshots.

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.common.TopicPartition;
@@ -133,12 +134,22 @@ final class GenerationFinder {
         consumer.seek(place, from.offset());
         long end = consumer.endOffsets(List.of(place)).get(place);
         while (consumer.position(place) < end) {
-            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
+            for (ConsumerRecord<byte[], byte[]> record : poll(consumer, place)) {
                 if (!fold.accept(record)) {
                     return;
                 }
             }
         }
+    }
+
+    /// A poll waits without a word for brokers that have gone; a question does not.
+    private static ConsumerRecords<byte[], byte[]> poll(
+            KafkaConsumer<byte[], byte[]> consumer, TopicPartition place) {
+        ConsumerRecords<byte[], byte[]> records = consumer.poll(POLL);
+        if (records.isEmpty()) {
+            consumer.endOffsets(List.of(place));
+        }
+        return records;
     }
 
     /// The prompt's record; empty if it has been deleted.
@@ -152,7 +163,7 @@ final class GenerationFinder {
         }
         consumer.seek(place, offset);
         while (consumer.position(place) < end) {
-            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
+            for (ConsumerRecord<byte[], byte[]> record : poll(consumer, place)) {
                 return Optional.of(record).filter(found -> found.offset() == offset);
             }
         }
