@@ -373,6 +373,7 @@ final class NativeKernels implements Kernels {
                     workspace);
             return;
         }
+        Objects.checkIndex(keyValueHead, cache.layout().keyValueHeads(shape.layer()));
         checkAttention(
                 cache, shape, firstPosition, tokens, queries, out, offset, stride, workspace);
         findPages(cache, shape.firstVisible(firstPosition), firstPosition + tokens, workspace);
