@@ -17,10 +17,13 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
 import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
 import com.fasterxml.jackson.databind.exc.InvalidTypeIdException;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import java.io.IOException;
+import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.apache.kafka.common.header.Headers;
@@ -273,9 +276,33 @@ public final class EventJson {
                             ErrorCode.INVALID_SHAPE, where + refused.getMessage(), shape);
             case null, default ->
                     new UnreadableEventException(
-                            ErrorCode.INVALID_SHAPE,
-                            where + shortened(shape.getOriginalMessage()),
-                            shape);
+                            ErrorCode.INVALID_SHAPE, where + expectation(shape), shape);
+        };
+    }
+
+    /// What the sender of an event understands: databind speaks of Java classes and constructors.
+    private static String expectation(JsonMappingException shape) {
+        Class<?> target =
+                shape instanceof MismatchedInputException mismatch
+                        ? mismatch.getTargetType()
+                        : null;
+        String expected = target == null ? null : jsonNameOf(target);
+        return expected == null ? shortened(shape.getOriginalMessage()) : expected + " is expected";
+    }
+
+    private static String jsonNameOf(Class<?> type) {
+        if (Collection.class.isAssignableFrom(type)) {
+            return "a list";
+        }
+        if (Map.class.isAssignableFrom(type) || type.isRecord()) {
+            return "an object";
+        }
+        return switch (type.getName()) {
+            case "java.lang.String" -> "a text";
+            case "int", "long", "java.lang.Integer", "java.lang.Long" -> "a whole number";
+            case "double", "java.lang.Double" -> "a number";
+            case "boolean", "java.lang.Boolean" -> "true or false";
+            default -> null;
         };
     }
 

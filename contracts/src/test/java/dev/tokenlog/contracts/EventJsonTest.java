@@ -187,6 +187,24 @@ class EventJsonTest {
     }
 
     @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "\"stop\":\"x\"               | field stop: a list is expected",
+                "\"stop\":[[]]                | field stop[0]: a text is expected",
+                "\"max_tokens\":1e300         | field max_tokens: a whole number is expected",
+                "\"temperature\":\"1\"        | field temperature: a number is expected",
+                "\"messages\":[7]             | field messages[0]: an object is expected"
+            })
+    void aFieldOfAnotherKindIsToldInTheTermsOfJson(String field, String message) {
+        String value = "{\"model_id\":\"m\",\"prompt\":\"p\"," + field + "}";
+        assertThat(refusal(value.getBytes(StandardCharsets.UTF_8), PromptEvent.class))
+                .hasMessageContaining(message)
+                .hasMessageNotContaining("java");
+    }
+
+    @ParameterizedTest
     @ValueSource(
             strings = {
                 "{\"type\":\"TokensGenerated\",\"prompt_offset\":1,\"attempt\":1,\"index\":0,\"token_ids\":[]}",
