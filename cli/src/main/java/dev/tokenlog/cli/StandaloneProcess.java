@@ -15,6 +15,8 @@ import java.util.concurrent.TimeUnit;
 final class StandaloneProcess implements AutoCloseable {
 
     /// The platform promises 10 s; whoever waits for longer is not waiting for it.
+    private static final String OWN_WORD = "tokenlog: ";
+
     private static final long CLEAN_END_SECONDS = 12;
 
     /// JVM chatter that no user of ours needs to see.
@@ -92,12 +94,23 @@ final class StandaloneProcess implements AutoCloseable {
         String said;
         synchronized (complaints) {
             said =
-                    complaints.isEmpty()
-                            ? "the platform ended with status %d; its log is %s"
-                                    .formatted(status, data.resolve("tokenlog.log"))
-                            : complaints.getLast().replaceFirst("^tokenlog: ", "");
+                    reason(complaints)
+                            .orElseGet(() ->
+                                    "the platform ended with status %d; its log is %s"
+                                            .formatted(status, data.resolve("tokenlog.log")));
         }
         return new CommandFailure(status == 0 ? ExitStatus.NO : status, said);
+    }
+
+    /// Its own last word, which what it closes afterwards may have drowned in warnings; else the
+    /// last line.
+    static Optional<String> reason(List<String> complaints) {
+        return complaints.reversed().stream()
+                .filter(line -> line.startsWith(OWN_WORD))
+                .findFirst()
+                .or(() ->
+                        complaints.isEmpty() ? Optional.empty() : Optional.of(complaints.getLast()))
+                .map(line -> line.startsWith(OWN_WORD) ? line.substring(OWN_WORD.length()) : line);
     }
 
     /// @return the exit status of the platform
@@ -125,7 +138,7 @@ final class StandaloneProcess implements AutoCloseable {
                     }
                 }
                 // Why it did not start is said by whoever waits for it to be ready.
-                if (forward != null && (ready || !line.startsWith("tokenlog: "))) {
+                if (forward != null && (ready || !line.startsWith(OWN_WORD))) {
                     forward.err(line);
                 }
             }

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -133,7 +134,14 @@ final class StandaloneCommand implements Callable<Integer> {
         while (root.getCause() != null) {
             root = root.getCause();
         }
-        String reason = String.valueOf(root.getMessage()).lines().findFirst().orElse("");
+        // A configuration's problems stand in the lines after the first.
+        String reason =
+                String.valueOf(root.getMessage())
+                        .lines()
+                        .map(String::strip)
+                        .filter(line -> !line.isEmpty())
+                        .limit(3)
+                        .collect(Collectors.joining(" "));
         String remedy = root instanceof BindException ? "; the option is --http-port" : "";
         System.err.printf(
                 "tokenlog: the processors did not start: %s%s; the log is %s%n",

@@ -81,6 +81,9 @@ public class InferenceWorker {
 
     @PostConstruct
     void start() {
+        // Whatever can be refused is refused while nothing runs yet.
+        ConfigurationRanges.require(configuration);
+        loader.numericsId();
         requireRetention();
         requireTopics();
         KafkaClients clients = new KafkaClients(kafka, workerId);
