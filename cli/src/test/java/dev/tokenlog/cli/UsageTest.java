@@ -40,6 +40,21 @@ class UsageTest {
         assertThat(run.out()).matches("\\p{ASCII}*");
     }
 
+    /// A list of commands shows the first element of a description, and no more.
+    @Test
+    void noDescriptionIsCutOffInTheListOfCommands() {
+        String list = CommandRun.of("--help").out();
+        Terminal terminal = new Terminal(System.out, System.err, false, false, false);
+        TokenlogCommand.commandLine(terminal, Map.of())
+                .getSubcommands()
+                .values()
+                .forEach(command ->
+                        assertThat(command.getCommandSpec().usageMessage().description()[0])
+                                .as(command.getCommandName())
+                                .endsWith("."));
+        assertThat(list).contains("loads and evictions.");
+    }
+
     static Stream<String> commands() {
         Terminal terminal = new Terminal(System.out, System.err, false, false, false);
         return allNames(TokenlogCommand.commandLine(terminal, Map.of()), "");

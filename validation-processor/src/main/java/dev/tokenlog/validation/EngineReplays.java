@@ -246,7 +246,14 @@ final class EngineReplays implements Replays {
         if (settings.compute() != null) {
             options = options.withCompute(settings.compute());
         }
-        return settings.threads() == null ? options : options.withThreads(settings.threads());
+        if (settings.threads() == null) {
+            return options;
+        }
+        try {
+            return options.withThreads(settings.threads());
+        } catch (IllegalArgumentException e) {
+            throw new EngineException(Reason.PARAMETER_OUT_OF_RANGE, e.getMessage(), e);
+        }
     }
 
     private ReplayedModel model(Path folder, String digest, CpuOptions options) {
