@@ -63,7 +63,8 @@ final class EngineRates implements AutoCloseable {
             sequence.reserve(before + steps);
             prefill(batch, sequence, before);
         }
-        List<Sequence> together = sequences.subList(0, count);
+        // An array, since an iterator would count as an object of the step.
+        Sequence[] together = sequences.subList(0, count).toArray(Sequence[]::new);
         for (Sequence sequence : together) {
             sequence.truncate(before);
             sequence.fit(before + steps);

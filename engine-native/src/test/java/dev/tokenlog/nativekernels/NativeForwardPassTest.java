@@ -16,6 +16,7 @@ import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import dev.tokenlog.engine.transformer.Logits;
+import dev.tokenlog.engine.transformer.StepAllocations;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -52,6 +53,17 @@ class NativeForwardPassTest {
             float[][] scalar = logits(model, "scalar", 1, tokens);
 
             assertThat(logits(model, "native", 2, tokens)).isDeepEqualTo(scalar);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void stepsAllocateNothing(int threads, @TempDir Path folder) throws Exception {
+        assumeNative();
+        try (Artifact artifact = converted(folder)) {
+            CpuOptions options = CpuOptions.automatic().withCompute("native").withThreads(threads);
+            assertThat(StepAllocations.fewest(() -> CpuExecutor.open(artifact, options), threads))
+                    .isZero();
         }
     }
 

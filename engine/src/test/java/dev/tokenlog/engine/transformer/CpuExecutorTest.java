@@ -8,8 +8,6 @@ import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.ValueLayout;
-import java.lang.management.ManagementFactory;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -18,7 +16,6 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 class CpuExecutorTest {
 
@@ -261,28 +258,20 @@ class CpuExecutorTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"usual", "unusual", "mixture"})
-    void aStepAllocatesNothing(String kind) {
-        var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+    @CsvSource({
+        "usual, scalar, 1",
+        "usual, scalar, 3",
+        "usual, vector, 2",
+        "unusual, scalar, 2",
+        "unusual, vector, 2",
+        "mixture, scalar, 2",
+        "mixture, vector, 3"
+    })
+    void stepsAllocateNothing(String kind, String compute, int threads) {
         MemoryModel model = model(kind);
-        try (Executor executor = CpuExecutor.open(model, options("vector"));
-                Sequence sequence = executor.newSequence()) {
-            sequence.fit(RandomModel.CONTEXT);
-            sequence.reserve(RandomModel.CONTEXT);
-            Batch batch = executor.newBatch(1, 1);
-            long least = Long.MAX_VALUE;
-            // Until the compilers have seen it, vectors are objects; the best of many steps counts.
-            long deadline = System.nanoTime() + Duration.ofMinutes(1).toNanos();
-            for (int i = 0; least > 0 && System.nanoTime() < deadline; i++) {
-                sequence.truncate(0);
-                batch.clear();
-                batch.add(sequence, i % RandomModel.VOCABULARY, 0, true);
-                long before = threads.getCurrentThreadAllocatedBytes();
-                executor.step(batch);
-                least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
-            }
-            assertThat(least).isZero();
-        }
+        CpuOptions options = new CpuOptions(compute, threads, Optional.empty());
+        assertThat(StepAllocations.fewest(() -> CpuExecutor.open(model, options), threads))
+                .isZero();
     }
 
     private static MemoryModel model(String kind) {
