@@ -22,7 +22,8 @@ public final class StepAllocations {
     private static final int DECODED = 8;
     private static final int CYCLE = DECODED + 2;
 
-    /// Until the compilers have seen them, vectors and native calls are objects.
+    /// Until the compilers have seen them, vectors and native calls are objects. In processor time
+    /// of the calling thread: a machine without time for us compiles later.
     private static final Duration PATIENCE = Duration.ofMinutes(2);
 
     private static final ThreadMXBean COUNTERS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
@@ -40,7 +41,7 @@ public final class StepAllocations {
 
     /// The fewest bytes that [#STEPS] steps in a row allocated. The steps read prompts of several
     /// sequences, decode them together, and decode some while another reads. Runs until it has seen
-    /// 0, or for two minutes.
+    /// 0, or for two minutes of processor time.
     ///
     /// @param threads that the executor computes with, the caller's included
     public static long fewest(Supplier<? extends Executor> open, int threads) {
@@ -65,8 +66,8 @@ public final class StepAllocations {
         }
         try {
             long fewest = Long.MAX_VALUE;
-            long deadline = System.nanoTime() + PATIENCE.toNanos();
-            while (fewest > 0 && System.nanoTime() < deadline) {
+            long deadline = COUNTERS.getCurrentThreadCpuTime() + PATIENCE.toNanos();
+            while (fewest > 0 && COUNTERS.getCurrentThreadCpuTime() < deadline) {
                 long earlier = ofOthers();
                 long own = COUNTERS.getCurrentThreadAllocatedBytes();
                 for (int i = 0; i < STEPS; i++) {
