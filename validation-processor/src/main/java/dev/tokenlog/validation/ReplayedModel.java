@@ -8,6 +8,7 @@ import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.tokenizer.ChatTemplate;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
+import dev.tokenlog.engine.tokenizer.PromptEncoder;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import java.nio.file.Path;
@@ -80,15 +81,15 @@ final class ReplayedModel implements AutoCloseable {
 
     /// The prompt's ids, rendered at the time at which it was appended, as a worker does.
     int[] encode(PromptSubmitted prompt, Instant clock) {
+        PromptEncoder encoder = new PromptEncoder(tokenizer, template);
         if (prompt.prompt() != null) {
-            return tokenizer.encode(prompt.prompt(), true);
+            return encoder.text(prompt.prompt());
         }
         List<Map<String, Object>> messages =
                 prompt.messages().stream()
                         .map(m -> Map.<String, Object>of("role", m.role(), "content", m.content()))
                         .toList();
-        return tokenizer.encode(
-                template.render(messages, true, null, clock), template.needsSpecialTokens());
+        return encoder.messages(messages, clock);
     }
 
     @Override

@@ -12,6 +12,7 @@ import dev.tokenlog.engine.generation.StepLoop;
 import dev.tokenlog.engine.generation.StepLoopOptions;
 import dev.tokenlog.engine.tokenizer.ChatTemplate;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
+import dev.tokenlog.engine.tokenizer.PromptEncoder;
 import dev.tokenlog.engine.tokenizer.StreamingDetokenizer;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
@@ -159,8 +160,9 @@ public final class ArtifactLoader implements ModelLoader {
 
         @Override
         public int[] encode(PromptSubmitted prompt, Instant clock) {
+            PromptEncoder encoder = new PromptEncoder(tokenizer, template);
             if (prompt.prompt() != null) {
-                return tokenizer.encode(prompt.prompt(), true);
+                return encoder.text(prompt.prompt());
             }
             List<Map<String, Object>> messages =
                     prompt.messages().stream()
@@ -168,8 +170,7 @@ public final class ArtifactLoader implements ModelLoader {
                                     Map.<String, Object>of(
                                             "role", m.role(), "content", m.content()))
                             .toList();
-            return tokenizer.encode(
-                    template.render(messages, true, null, clock), template.needsSpecialTokens());
+            return encoder.messages(messages, clock);
         }
 
         @Override
