@@ -36,7 +36,7 @@ class NativeKernelProviderTest {
                                 "native",
                                 "native-avx512vnni: this processor does not have it,"
                                         + " native-avx2: this processor does not have it",
-                                "use a processor with AVX2, FMA and F16C"));
+                                "use a processor with AVX2, FMA and F16C, or with NEON"));
     }
 
     @Test
@@ -50,7 +50,7 @@ class NativeKernelProviderTest {
         assertThat(selection.explanation())
                 .startsWith("compute: SCALAR the reference; skipped NATIVE: ")
                 .contains("native-avx2: this processor does not have it")
-                .contains("(use a processor with AVX2, FMA and F16C)");
+                .contains("(use a processor with AVX2, FMA and F16C, or with NEON)");
     }
 
     @Test
