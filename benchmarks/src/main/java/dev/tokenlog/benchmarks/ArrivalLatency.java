@@ -35,6 +35,7 @@ public final class ArrivalLatency {
     private final StepLoop loop;
     private final int vocabulary;
     private final int prompt;
+    private int texts;
     private final int arriving;
     private final int rounds;
     private final List<Stream> streams = new ArrayList<>();
@@ -114,8 +115,10 @@ public final class ArrivalLatency {
     }
 
     private GenerationRequest request(int length, int maxTokens, int seed) {
+        // No text begins like one before it: those tokens would come from the prefix cache.
+        int begin = ++texts;
         int[] ids = new int[length];
-        Arrays.setAll(ids, i -> (i + 1 + 17 * seed) * 7919 % vocabulary);
+        Arrays.setAll(ids, i -> (i + 1 + 17 * begin) * 7919 % vocabulary);
         SamplingParameters sampling = new SamplingParameters(0.8, 40, 1, 0, 1, 0, 0, seed);
         return new GenerationRequest(
                 "arrival",

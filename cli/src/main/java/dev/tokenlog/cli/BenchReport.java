@@ -105,7 +105,10 @@ record BenchReport(String model, String code, int threads, int rounds, List<Run>
             List<String> cells = new ArrayList<>(List.of(first.name(), first.unit()));
             for (List<Figure> figures : all) {
                 double median = figures.get(i).median();
-                cells.add("%s (%.2f)".formatted(number(median), median / first.median()));
+                cells.add(
+                        first.median() == 0
+                                ? number(median)
+                                : "%s (%.2f)".formatted(number(median), median / first.median()));
             }
             table.row(cells.toArray(String[]::new));
         }
