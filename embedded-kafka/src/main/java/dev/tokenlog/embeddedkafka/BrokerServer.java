@@ -7,6 +7,7 @@ import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Properties;
 import kafka.server.KafkaConfig;
 import kafka.server.KafkaRaftServer;
@@ -34,9 +35,12 @@ final class BrokerServer implements AutoCloseable {
     static BrokerServer start(DataFolder folder, Properties settings) {
         FileLock lock = folder.lock();
         try {
-            formatIfEmpty(folder.logDir());
+            Properties kafka = new Properties();
+            kafka.putAll(settings);
+            String users = (String) kafka.remove(BrokerSecurity.SCRAM_SETTING);
+            formatIfEmpty(folder.logDir(), users == null ? List.of() : users.lines().toList());
             KafkaRaftServer server =
-                    new KafkaRaftServer(KafkaConfig.fromProps(settings, false), Time.SYSTEM);
+                    new KafkaRaftServer(KafkaConfig.fromProps(kafka, false), Time.SYSTEM);
             server.startup();
             return new BrokerServer(server, lock);
         } catch (RuntimeException e) {
@@ -52,7 +56,8 @@ final class BrokerServer implements AutoCloseable {
         DataFolder.release(lock);
     }
 
-    private static void formatIfEmpty(Path logDir) {
+    /// @param users who is known to the cluster from its first moment
+    private static void formatIfEmpty(Path logDir, List<String> users) {
         if (Files.exists(logDir.resolve("meta.properties"))) {
             return;
         }
@@ -66,7 +71,8 @@ final class BrokerServer implements AutoCloseable {
                         .setReleaseVersion(MetadataVersion.LATEST_PRODUCTION)
                         .setControllerListenerName(BrokerSettings.CONTROLLER_LISTENER)
                         .setMetadataLogDirectory(logDir.toString())
-                        .addDirectory(logDir.toString());
+                        .addDirectory(logDir.toString())
+                        .setScramArguments(users);
         try {
             formatter.run();
         } catch (RuntimeException e) {

@@ -1,7 +1,6 @@
 package dev.tokenlog.embeddedkafka;
 
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Properties;
 
 /// The settings of a single node that is broker and controller at once, on the loopback interface.
@@ -9,20 +8,24 @@ final class BrokerSettings {
 
     static final String HOST = "127.0.0.1";
     static final int NODE_ID = 1;
+    static final String CLIENT_LISTENER = "CLIENTS";
     static final String CONTROLLER_LISTENER = "CONTROLLER";
 
     private BrokerSettings() {}
 
-    static Properties of(Path logDir, int port, int controllerPort, Map<String, String> overrides) {
+    static Properties of(Path logDir, int port, int controllerPort, EmbeddedKafkaOptions options) {
         Properties p = new Properties();
         p.setProperty("process.roles", "broker,controller");
         p.setProperty("node.id", Integer.toString(NODE_ID));
+        String clients = "%s://%s:%d".formatted(CLIENT_LISTENER, HOST, port);
         p.setProperty(
                 "listeners",
-                "PLAINTEXT://%s:%d,CONTROLLER://%s:%d".formatted(HOST, port, HOST, controllerPort));
-        p.setProperty("advertised.listeners", "PLAINTEXT://%s:%d".formatted(HOST, port));
-        p.setProperty("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
-        p.setProperty("inter.broker.listener.name", "PLAINTEXT");
+                "%s,%s://%s:%d".formatted(clients, CONTROLLER_LISTENER, HOST, controllerPort));
+        p.setProperty("advertised.listeners", clients);
+        p.setProperty(
+                "listener.security.protocol.map",
+                "%s:PLAINTEXT,%s:PLAINTEXT".formatted(CLIENT_LISTENER, CONTROLLER_LISTENER));
+        p.setProperty("inter.broker.listener.name", CLIENT_LISTENER);
         p.setProperty("controller.listener.names", CONTROLLER_LISTENER);
         p.setProperty(
                 "controller.quorum.voters", "%d@%s:%d".formatted(NODE_ID, HOST, controllerPort));
@@ -31,7 +34,8 @@ final class BrokerSettings {
         topics(p);
         groups(p);
         size(p);
-        overrides.forEach(p::setProperty);
+        options.security().ifPresent(security -> security.apply(p));
+        options.settings().forEach(p::setProperty);
         return p;
     }
 

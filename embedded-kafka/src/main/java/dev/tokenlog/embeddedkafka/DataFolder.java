@@ -2,12 +2,14 @@ package dev.tokenlog.embeddedkafka;
 
 import dev.tokenlog.embeddedkafka.EmbeddedKafkaException.Reason;
 import java.io.IOException;
+import java.io.Writer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
 
 /// The files of one broker, and the checks that turn a bad folder into one clear sentence instead
 /// of a broker that dies somewhere inside.
@@ -72,6 +74,18 @@ record DataFolder(Path root) {
                     "the lock file %s cannot be written (%s)".formatted(file, describe(e)),
                     e);
         }
+    }
+
+    /// Opens a file, which may hold passwords, for writing: nobody else reads it, where the system
+    /// knows such rights.
+    static Writer ownersFile(Path file) throws IOException {
+        if (file.getFileSystem().supportedFileAttributeViews().contains("posix")) {
+            if (!Files.exists(file)) {
+                Files.createFile(file);
+            }
+            Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+        }
+        return Files.newBufferedWriter(file);
     }
 
     static void release(FileLock lock) {

@@ -150,9 +150,8 @@ public final class EmbeddedKafka implements AutoCloseable {
     }
 
     private void writeSettings(int controllerPort) {
-        Properties settings =
-                BrokerSettings.of(folder.logDir(), port, controllerPort, options.settings());
-        try (Writer writer = Files.newBufferedWriter(folder.serverProperties())) {
+        Properties settings = BrokerSettings.of(folder.logDir(), port, controllerPort, options);
+        try (Writer writer = DataFolder.ownersFile(folder.serverProperties())) {
             settings.store(writer, "written at every start of the embedded broker");
         } catch (IOException e) {
             throw new EmbeddedKafkaException(

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 
 /// How to run a broker.
 ///
@@ -14,6 +15,7 @@ import java.util.Objects;
 /// @param settings Kafka broker settings that replace or extend ours (`server.properties` names)
 /// @param classPath of the child process; empty: found from the running program
 /// @param maxHeapMegabytes `-Xmx` of the child process
+/// @param security empty: everybody on this machine may do everything
 /// @param startTimeout how long a start may take before it counts as failed
 public record EmbeddedKafkaOptions(
         Path dataDir,
@@ -21,6 +23,7 @@ public record EmbeddedKafkaOptions(
         Map<String, String> settings,
         List<Path> classPath,
         int maxHeapMegabytes,
+        Optional<BrokerSecurity> security,
         Duration startTimeout) {
 
     public EmbeddedKafkaOptions {
@@ -39,16 +42,27 @@ public record EmbeddedKafkaOptions(
     /// A broker on a free port with 256 MiB of heap.
     public static EmbeddedKafkaOptions in(Path dataDir) {
         return new EmbeddedKafkaOptions(
-                dataDir, 0, Map.of(), List.of(), 256, Duration.ofSeconds(60));
+                dataDir, 0, Map.of(), List.of(), 256, Optional.empty(), Duration.ofSeconds(60));
     }
 
     public EmbeddedKafkaOptions withPort(int newPort) {
         return new EmbeddedKafkaOptions(
-                dataDir, newPort, settings, classPath, maxHeapMegabytes, startTimeout);
+                dataDir, newPort, settings, classPath, maxHeapMegabytes, security, startTimeout);
     }
 
     public EmbeddedKafkaOptions withSettings(Map<String, String> newSettings) {
         return new EmbeddedKafkaOptions(
-                dataDir, port, newSettings, classPath, maxHeapMegabytes, startTimeout);
+                dataDir, port, newSettings, classPath, maxHeapMegabytes, security, startTimeout);
+    }
+
+    public EmbeddedKafkaOptions withSecurity(BrokerSecurity newSecurity) {
+        return new EmbeddedKafkaOptions(
+                dataDir,
+                port,
+                settings,
+                classPath,
+                maxHeapMegabytes,
+                Optional.of(newSecurity),
+                startTimeout);
     }
 }

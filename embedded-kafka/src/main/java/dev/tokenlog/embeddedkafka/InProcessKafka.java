@@ -21,8 +21,7 @@ public final class InProcessKafka implements AutoCloseable {
         DataFolder folder = new DataFolder(options.dataDir());
         folder.prepare();
         int[] ports = FreePorts.pick(options.port());
-        Properties settings =
-                BrokerSettings.of(folder.logDir(), ports[0], ports[1], options.settings());
+        Properties settings = BrokerSettings.of(folder.logDir(), ports[0], ports[1], options);
         return new InProcessKafka(
                 BrokerServer.start(folder, settings), BrokerSettings.HOST + ":" + ports[0]);
     }
