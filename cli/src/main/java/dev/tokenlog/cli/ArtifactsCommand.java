@@ -12,7 +12,11 @@ import picocli.CommandLine.Mixin;
         description =
                 "The converted models that lie in a folder, what they take, and which files several share."
                         + " Without a broker.",
-        subcommands = {ArtifactsVerifyCommand.class})
+        subcommands = {
+            ArtifactsVerifyCommand.class,
+            ArtifactsNewKeyCommand.class,
+            ArtifactsSignCommand.class
+        })
 final class ArtifactsCommand implements Callable<Integer> {
 
     @Mixin private CommonOptions common;

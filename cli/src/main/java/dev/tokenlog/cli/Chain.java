@@ -3,6 +3,7 @@ package dev.tokenlog.cli;
 import dev.tokenlog.client.Timeline;
 import dev.tokenlog.contracts.ConversionEvent.ArtifactWritten;
 import dev.tokenlog.contracts.ConversionEvent.FileDigest;
+import dev.tokenlog.contracts.ConversionEvent.ProvenanceSigned;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.Event;
 import dev.tokenlog.contracts.TokenEvent.GenerationFinished;
@@ -15,16 +16,19 @@ import java.util.Optional;
 ///
 /// @param tokens hash over a generation's token ids, if the timeline has a finished one
 /// @param artifact of the last conversion in it
+/// @param signature the last one in it
 /// @param source of the last conversion in it
 record Chain(
         Optional<GenerationFinished> tokens,
         Optional<ArtifactWritten> artifact,
+        Optional<ProvenanceSigned> signature,
         Optional<SourceResolved> source) {
 
     static Chain of(Timeline timeline) {
         return new Chain(
                 last(timeline, GenerationFinished.class),
                 last(timeline, ArtifactWritten.class),
+                last(timeline, ProvenanceSigned.class),
                 last(timeline, SourceResolved.class));
     }
 
@@ -44,6 +48,13 @@ record Chain(
         artifact.ifPresent(e -> {
             lines.add("model    " + e.modelDigest());
             lines.add("weights  " + e.weightsDigest());
+            lines.add("manifest " + e.manifestSha256());
+            lines.add(
+                    "signed   "
+                            + signature
+                                    .filter(s -> s.modelDigest().equals(e.modelDigest()))
+                                    .map(s -> "by key " + s.provenance().keyId())
+                                    .orElse("by nobody"));
         });
         source.filter(e -> e.repository() != null)
                 .ifPresent(e -> lines.add("source   " + e.location()));

@@ -20,6 +20,7 @@ import dev.tokenlog.contracts.ConversionEvent.ConversionFailed;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
 import dev.tokenlog.contracts.ConversionEvent.ConversionResumed;
 import dev.tokenlog.contracts.ConversionEvent.ManifestPublished;
+import dev.tokenlog.contracts.ConversionEvent.ProvenanceSigned;
 import dev.tokenlog.contracts.ConversionEvent.SourceDownloading;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
@@ -84,6 +85,7 @@ final class ConversionFollower {
                         SourceResolved _,
                         TensorConverted _,
                         ArtifactWritten _,
+                        ProvenanceSigned _,
                         ManifestPublished _,
                         ConversionResumed _ ->
                         throw new IllegalStateException(end.type() + " ends no conversion");
@@ -132,6 +134,12 @@ final class ConversionFollower {
                         "  export    %s, %,d bytes, %.2f bits per weight"
                                 .formatted(e.modelDigest(), e.bytes(), e.bitsPerWeight()));
             }
+            case ProvenanceSigned e ->
+                    terminal.line(
+                            "  signed    %s by key %s"
+                                    .formatted(
+                                            e.provenance().file(),
+                                            EventSummary.brief(e.provenance().keyId())));
             case ConversionFinished e ->
                     terminal.line(
                             "  published %s: %.2fx smaller than FP32 and %.2fx smaller than the source, %d ms"

@@ -8,9 +8,11 @@ import dev.tokenlog.contracts.ConversionEvent.ConversionAccepted;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFailed;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
 import dev.tokenlog.contracts.ConversionEvent.FileDigest;
+import dev.tokenlog.contracts.ConversionEvent.ProvenanceSigned;
 import dev.tokenlog.contracts.ConversionEvent.SourceDownloading;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
+import dev.tokenlog.contracts.ConversionRequest;
 import dev.tokenlog.contracts.Event;
 import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.ModelServing;
@@ -54,9 +56,13 @@ final class EventSummary {
     static String details(Event event) {
         return switch (event) {
             case ConversionAccepted e ->
-                    "%s as %s by %s on worker %s"
+                    "%s as %s, asked for by %s, by encoder %s on worker %s"
                             .formatted(
-                                    e.source(), e.recipe().code(), e.requestedBy(), e.workerId());
+                                    e.source(),
+                                    recipe(e.recipe()),
+                                    e.requestedBy() == null ? "nobody by name" : e.requestedBy(),
+                                    e.encoderVersion(),
+                                    e.workerId());
             case SourceDownloading e ->
                     "%s: %,.1f of %,.1f MB, %,.1f MB/s, %d of %d files%s"
                             .formatted(
@@ -91,6 +97,13 @@ final class EventSummary {
             case ArtifactWritten e ->
                     "%s, %,d bytes, %.2f bits per weight"
                             .formatted(e.modelDigest(), e.bytes(), e.bitsPerWeight());
+            case ProvenanceSigned e ->
+                    "%s by key %s (%s), about manifest %s"
+                            .formatted(
+                                    e.provenance().file(),
+                                    brief(e.provenance().keyId()),
+                                    e.provenance().algorithm(),
+                                    brief(e.manifestSha256()));
             case ConversionFinished e ->
                     "%s is %s, %.1fx smaller than FP32, in %d ms"
                             .formatted(
@@ -162,6 +175,13 @@ final class EventSummary {
             case GenerationFailed e -> e.code() + ": " + e.message();
             default -> fields(event);
         };
+    }
+
+    private static String recipe(ConversionRequest.Recipe recipe) {
+        return recipe == null
+                ? "-"
+                : "%s, groups of %s, scales by %s"
+                        .formatted(recipe.code(), recipe.groupSize(), recipe.scales());
     }
 
     /// The largest by name: the weights.

@@ -99,6 +99,7 @@ final class Failures implements IExecutionExceptionHandler {
                     SOURCE_UNREADABLE,
                     UNSUPPORTED,
                     MODEL_UNREADABLE,
+                    SIGNATURE_REFUSED,
                     CONTEXT_TOO_LONG,
                     TEMPLATE_REFUSED,
                     NON_FINITE ->

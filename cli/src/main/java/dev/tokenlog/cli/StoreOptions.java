@@ -22,7 +22,10 @@ final class StoreOptions {
     private Path data;
 
     ArtifactStore open() {
-        return new ArtifactStore(
-                folder != null ? folder : ConnectionOptions.dataFolder(data).resolve("artifacts"));
+        return new ArtifactStore(folder != null ? folder : data().resolve("artifacts"));
+    }
+
+    Path data() {
+        return ConnectionOptions.dataFolder(data);
     }
 }

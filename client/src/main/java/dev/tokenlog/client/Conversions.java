@@ -65,6 +65,7 @@ final class Conversions {
                     ConversionEvent.SourceResolved _,
                     ConversionEvent.TensorConverted _,
                     ConversionEvent.ArtifactWritten _,
+                    ConversionEvent.ProvenanceSigned _,
                     ConversionEvent.ManifestPublished _,
                     ConversionEvent.ConversionResumed _ ->
                     false;

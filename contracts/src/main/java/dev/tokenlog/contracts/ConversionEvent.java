@@ -14,6 +14,7 @@ import java.util.List;
     @JsonSubTypes.Type(value = ConversionEvent.SourceResolved.class, name = "SourceResolved"),
     @JsonSubTypes.Type(value = ConversionEvent.TensorConverted.class, name = "TensorConverted"),
     @JsonSubTypes.Type(value = ConversionEvent.ArtifactWritten.class, name = "ArtifactWritten"),
+    @JsonSubTypes.Type(value = ConversionEvent.ProvenanceSigned.class, name = "ProvenanceSigned"),
     @JsonSubTypes.Type(value = ConversionEvent.ManifestPublished.class, name = "ManifestPublished"),
     @JsonSubTypes.Type(
             value = ConversionEvent.ConversionFinished.class,
@@ -111,6 +112,29 @@ public sealed interface ConversionEvent extends Event {
             long bytes,
             double bitsPerWeight)
             implements ConversionEvent {}
+
+    /// A signed statement about the artifact lies in its folder.
+    ///
+    /// @param manifestSha256 its subject
+    record ProvenanceSigned(
+            @Required String conversionId,
+            @Required String modelDigest,
+            String manifestSha256,
+            @Required Provenance provenance)
+            implements ConversionEvent {}
+
+    /// Where a signed statement is, and whose it is.
+    ///
+    /// @param file name in the artifact's folder: a DSSE envelope around an in-toto statement with
+    ///   SLSA provenance
+    /// @param sha256 of that file
+    /// @param keyId SHA-256, hex, of the public key as SubjectPublicKeyInfo in DER
+    /// @param algorithm `ecdsa-p256` or `ed25519`
+    record Provenance(
+            @Required String file,
+            @Required String sha256,
+            @Required String keyId,
+            String algorithm) {}
 
     record ManifestPublished(
             @Required String conversionId,

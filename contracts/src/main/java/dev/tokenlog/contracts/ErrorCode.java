@@ -22,6 +22,8 @@ public enum ErrorCode {
     MODEL_REVOKED,
     /// The artifact cannot be read or does not match its digest.
     MODEL_UNREADABLE,
+    /// No trusted key has signed the model, and the worker's operator asks for one that has.
+    SIGNATURE_REFUSED,
     /// Larger than what the worker may load; the message names both sizes.
     MODEL_TOO_LARGE,
     CONTEXT_TOO_LONG,

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.annotation.JsonTypeName;
 /// @param manifestSha256 SHA-256, hex, of manifest.json
 /// @param source where the FP32 baseline lies: a folder or GGUF file, or `hub:ORG/NAME@COMMIT`,
 ///   also with `#FILE.gguf`
+/// @param provenance of the conversion; missing where nobody signed it
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonTypeName("ModelManifest")
 public record ModelManifest(
@@ -28,5 +29,6 @@ public record ModelManifest(
         int tensors,
         int contextLength,
         String conversionId,
-        String encoderVersion)
+        String encoderVersion,
+        ConversionEvent.Provenance provenance)
         implements Event {}

@@ -36,11 +36,14 @@ public class ConversionRequests {
             @Identifier("default-kafka-broker") Map<String, Object> kafka,
             @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
             @ConfigProperty(name = "tokenlog.artifacts") Path artifacts,
+            SigningKeys signing,
             ConversionConfig config) {
         Converter converter =
                 config.threads().isPresent()
                         ? new Converter(config.threads().getAsInt())
                         : new Converter();
+        // A key that others may read, or that is not there, is said before the first conversion.
+        signing.get();
         this.desk =
                 new ConversionDesk(
                         new ConversionRun.Workshop(
@@ -48,6 +51,7 @@ public class ConversionRequests {
                                 converter,
                                 // Anew each time: a token that was added meanwhile counts.
                                 () -> new Hub(HubSettings.ofProcess()),
+                                signing,
                                 "conversion-" + UUID.randomUUID()),
                         () -> new KafkaConversionLog(kafka, prefix.orElse("")),
                         config.backlog(),

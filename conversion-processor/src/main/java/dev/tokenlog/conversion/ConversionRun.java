@@ -3,6 +3,8 @@ package dev.tokenlog.conversion;
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubId;
 import dev.tokenlog.artifactstore.hub.HubSnapshot;
+import dev.tokenlog.artifactstore.provenance.ProvenanceFile;
+import dev.tokenlog.artifactstore.provenance.SigningKey;
 import dev.tokenlog.contracts.ConversionEvent.ArtifactWritten;
 import dev.tokenlog.contracts.ConversionEvent.ConversionAccepted;
 import dev.tokenlog.contracts.ConversionEvent.ConversionCancelled;
@@ -11,6 +13,8 @@ import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
 import dev.tokenlog.contracts.ConversionEvent.ConversionResumed;
 import dev.tokenlog.contracts.ConversionEvent.FileDigest;
 import dev.tokenlog.contracts.ConversionEvent.ManifestPublished;
+import dev.tokenlog.contracts.ConversionEvent.Provenance;
+import dev.tokenlog.contracts.ConversionEvent.ProvenanceSigned;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
 import dev.tokenlog.contracts.ConversionRequest;
@@ -29,6 +33,7 @@ import dev.tokenlog.engine.tensor.NumberCode;
 import dev.tokenlog.engine.tokenizer.TextReadiness;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -47,8 +52,14 @@ final class ConversionRun implements ConversionListener {
     /// What a run needs beside its request.
     ///
     /// @param hub where models of the hub come from, with the token of this process
+    /// @param signingKey asked for anew at every conversion; empty: artifacts are not signed
     /// @param workerId new at every start of the process
-    record Workshop(ArtifactStore store, Converter converter, Supplier<Hub> hub, String workerId) {}
+    record Workshop(
+            ArtifactStore store,
+            Converter converter,
+            Supplier<Hub> hub,
+            Supplier<Optional<SigningKey>> signingKey,
+            String workerId) {}
 
     private final ConversionRequested request;
     private final Headers headers;
@@ -56,6 +67,8 @@ final class ConversionRun implements ConversionListener {
     private final ConversionLog log;
     private final StopSign stop;
     private final long startedAt = System.nanoTime();
+    private final Instant startedOn = Instant.now();
+    private Optional<SigningKey> signingKey = Optional.empty();
     private Progress before = new Progress();
     private LocatedSource located;
     private List<String> warnings = List.of();
@@ -120,6 +133,7 @@ final class ConversionRun implements ConversionListener {
         // What is wrong with the request is said before anything is downloaded.
         String modelId = modelId();
         Recipe recipe = recipe();
+        signingKey = workshop.signingKey().get();
         located = locate();
         try (SourceModel source = SourceModel.open(located.folder())) {
             // A model that nobody can send text to is refused now, not after its conversion.
@@ -325,7 +339,13 @@ final class ConversionRun implements ConversionListener {
                         statistics.bytes(),
                         statistics.bitsPerWeight()),
                 headers);
-        log.append(summary(artifact, modelId), headers);
+        Optional<Provenance> provenance = signingKey.map(key -> sign(artifact, key));
+        provenance.ifPresent(signed ->
+                log.append(
+                        new ProvenanceSigned(
+                                id(), manifest.modelDigest(), artifact.manifestSha256(), signed),
+                        headers));
+        log.append(summary(artifact, modelId, provenance.orElse(null)), headers);
         log.flush();
         log.append(
                 new ManifestPublished(
@@ -345,7 +365,25 @@ final class ConversionRun implements ConversionListener {
                 headers);
     }
 
-    private ModelManifest summary(Artifact artifact, String modelId) {
+    private Provenance sign(Artifact artifact, SigningKey key) {
+        ProvenanceFile.Written written =
+                ProvenanceFile.sign(
+                        artifact,
+                        new ProvenanceFile.Invocation(
+                                located.name(),
+                                request.requestedBy(),
+                                id(),
+                                startedOn,
+                                Instant.now()),
+                        key);
+        return new Provenance(
+                written.file().getFileName().toString(),
+                written.sha256(),
+                written.key().id(),
+                written.key().algorithm().label());
+    }
+
+    private ModelManifest summary(Artifact artifact, String modelId, Provenance provenance) {
         Manifest manifest = artifact.manifest();
         Manifest.Quantization quantization = manifest.quantization();
         String granularity =
@@ -368,6 +406,7 @@ final class ConversionRun implements ConversionListener {
                 manifest.weights().size(),
                 manifest.model().contextLength(),
                 id(),
-                Converter.ENCODER_VERSION);
+                Converter.ENCODER_VERSION,
+                provenance);
     }
 }

@@ -8,6 +8,7 @@ import dev.tokenlog.contracts.ConversionEvent.ConversionFailed;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
 import dev.tokenlog.contracts.ConversionEvent.ConversionResumed;
 import dev.tokenlog.contracts.ConversionEvent.ManifestPublished;
+import dev.tokenlog.contracts.ConversionEvent.ProvenanceSigned;
 import dev.tokenlog.contracts.ConversionEvent.SourceDownloading;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
@@ -40,6 +41,7 @@ final class Progress {
             case ConversionResumed _,
                     SourceDownloading _,
                     ArtifactWritten _,
+                    ProvenanceSigned _,
                     ManifestPublished _ -> {}
             case ConversionFinished _, ConversionFailed _, ConversionCancelled _ -> {
                 ended = true;

@@ -5,6 +5,9 @@ import static org.awaitility.Awaitility.await;
 
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubSettings;
+import dev.tokenlog.artifactstore.provenance.Algorithm;
+import dev.tokenlog.artifactstore.provenance.ProvenanceFile;
+import dev.tokenlog.artifactstore.provenance.SigningKey;
 import dev.tokenlog.contracts.ConversionEvent.ArtifactWritten;
 import dev.tokenlog.contracts.ConversionEvent.ConversionAccepted;
 import dev.tokenlog.contracts.ConversionEvent.ConversionCancelled;
@@ -12,6 +15,7 @@ import dev.tokenlog.contracts.ConversionEvent.ConversionFailed;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
 import dev.tokenlog.contracts.ConversionEvent.ConversionResumed;
 import dev.tokenlog.contracts.ConversionEvent.ManifestPublished;
+import dev.tokenlog.contracts.ConversionEvent.ProvenanceSigned;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
 import dev.tokenlog.contracts.ConversionRequest;
@@ -34,6 +38,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -53,6 +58,7 @@ class ConversionDeskTest {
     private final MemoryConversionLog log = new MemoryConversionLog();
     private final List<Long> acknowledged = new CopyOnWriteArrayList<>();
     private final AtomicInteger connections = new AtomicInteger();
+    private volatile SigningKey signing;
     private ConversionDesk desk;
     private long offset;
 
@@ -76,6 +82,7 @@ class ConversionDeskTest {
                         new ArtifactStore(artifacts),
                         new Converter(2),
                         () -> new Hub(HubSettings.of(hub, folder)),
+                        () -> Optional.ofNullable(signing),
                         "worker"),
                 () -> {
                     connections.incrementAndGet();
@@ -122,6 +129,33 @@ class ConversionDeskTest {
         }
         ConversionFinished finished = log.all(ConversionFinished.class).getFirst();
         assertThat(finished.ratioToFp32()).isGreaterThan(4);
+    }
+
+    @Test
+    void withAKeyTheArtifactIsSignedAndTheManifestNamesTheStatement() {
+        signing = SigningKey.create(folder.resolve("keys/signing.pem"), Algorithm.ECDSA_P256);
+        submit(request("c1", DemoModel.folder()));
+        awaitAcknowledged(1);
+
+        assertThat(log.types().stream().distinct())
+                .containsExactly(
+                        "ConversionAccepted",
+                        "SourceResolved",
+                        "TensorConverted",
+                        "ArtifactWritten",
+                        "ProvenanceSigned",
+                        "ModelManifest",
+                        "ManifestPublished",
+                        "ConversionFinished");
+        ProvenanceSigned signed = log.all(ProvenanceSigned.class).getFirst();
+        ModelManifest manifest = log.all(ModelManifest.class).getFirst();
+        assertThat(manifest.provenance()).isEqualTo(signed.provenance());
+        assertThat(signed.manifestSha256()).isEqualTo(manifest.manifestSha256());
+        assertThat(signed.provenance().keyId()).isEqualTo(signing.publicKey().id());
+        try (Artifact artifact = Artifact.open(Path.of(manifest.location()), true)) {
+            assertThat(ProvenanceFile.require(artifact, List.of(signing.publicKey())))
+                    .isEqualTo(signing.publicKey());
+        }
     }
 
     /// The bundled model, as the hub's client would have downloaded it.

@@ -15,6 +15,8 @@ public class EngineException extends RuntimeException {
         SOURCE_UNREADABLE,
         UNSUPPORTED,
         MODEL_UNREADABLE,
+        /// No trusted key has signed the model, and the operator asks for one that has.
+        SIGNATURE_REFUSED,
         CONTEXT_TOO_LONG,
         PARAMETER_OUT_OF_RANGE,
         TEMPLATE_REFUSED,

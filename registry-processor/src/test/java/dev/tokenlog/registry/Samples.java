@@ -34,7 +34,8 @@ final class Samples {
                 56,
                 512,
                 conversionId,
-                "tokenlog-1");
+                "tokenlog-1",
+                null);
     }
 
     static ValidationFinished finished(

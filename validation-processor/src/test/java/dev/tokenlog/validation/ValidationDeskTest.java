@@ -360,6 +360,7 @@ class ValidationDeskTest {
                 56,
                 512,
                 "c",
-                "tokenlog-1");
+                "tokenlog-1",
+                null);
     }
 }

@@ -134,7 +134,8 @@ class ValidationProcessorTest {
                     56,
                     512,
                     "c",
-                    "tokenlog-1");
+                    "tokenlog-1",
+                    null);
         }
     }
 
@@ -155,7 +156,8 @@ class ValidationProcessorTest {
                 m.tensors(),
                 m.contextLength(),
                 m.conversionId(),
-                m.encoderVersion());
+                m.encoderVersion(),
+                m.provenance());
     }
 
     private ValidationFinished awaitVerdict(String modelId, int number) {

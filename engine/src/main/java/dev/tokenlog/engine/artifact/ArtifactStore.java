@@ -32,6 +32,7 @@ import java.util.stream.Stream;
 public final class ArtifactStore {
 
     private static final String WORK = ".work";
+    private static final Duration WAIT_FOR_OTHERS = Duration.ofMillis(100);
 
     private final Path root;
     private final SharedFiles.Linker linker;
@@ -124,6 +125,78 @@ public final class ArtifactStore {
         }
     }
 
+    /// Fills the working folder of an artifact that comes from elsewhere.
+    @FunctionalInterface
+    public interface Filling {
+
+        /// What an earlier attempt has left is still there. Whatever is thrown ends the attempt, and
+        /// leaves what is there for the next one.
+        ///
+        /// @param artifact becomes the artifact
+        /// @param notes for notes on what is done already
+        void fill(Path artifact, Path notes);
+    }
+
+    /// Takes in an artifact from elsewhere: it appears when every byte of it has been compared with
+    /// the digests. Whoever asks for the same one meanwhile, in this process or another, waits.
+    ///
+    /// @throws EngineException `MODEL_UNREADABLE`, naming the tensor or file, if it is not what its
+    ///   name says; all of it has to come again then
+    public Path receive(String digest, Filling filling) {
+        if (!Digests.isModelDigest(digest)) {
+            throw new IllegalArgumentException(digest + " is no model digest");
+        }
+        Path folder = root.resolve(WORK).resolve("fetch-" + digest);
+        Optional<WorkFolder> locked = WorkFolder.lock(folder);
+        while (locked.isEmpty()) {
+            if (find(digest).isPresent()) {
+                return root.resolve(digest);
+            }
+            pause(folder);
+            locked = WorkFolder.lock(folder);
+        }
+        try (WorkFolder work = locked.get()) {
+            if (find(digest).isEmpty()) {
+                filling.fill(work.artifact(), work.path());
+                verifyReceived(work, digest);
+                publish(work, digest);
+                share(digest);
+            }
+            return root.resolve(digest);
+        }
+    }
+
+    private static void pause(Path folder) {
+        try {
+            Thread.sleep(WAIT_FOR_OTHERS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException(folder + ": interrupted");
+        }
+    }
+
+    private static void verifyReceived(WorkFolder work, String digest) {
+        try (Artifact artifact = Artifact.open(work.artifact(), true)) {
+            if (artifact.digest().equals(Optional.of(digest))) {
+                return;
+            }
+        } catch (EngineException e) {
+            discard(work);
+            throw e;
+        }
+        discard(work);
+        throw new EngineException(
+                Reason.MODEL_UNREADABLE, work.artifact() + ": is not " + digest);
+    }
+
+    private static void discard(WorkFolder work) {
+        try {
+            delete(work.path());
+        } catch (IOException e) {
+            throw failed(work.path(), e);
+        }
+    }
+
     /// Lets the weight files of an artifact be the same files as equal ones of other artifacts.
     ///
     /// @return the files that others have as well, whether or not they could become one
@@ -187,7 +260,7 @@ public final class ArtifactStore {
     }
 
     /// Writes a small file so that it is there whole or not at all, even after a power failure.
-    static void writeDurably(Path file, byte[] bytes) {
+    public static void writeDurably(Path file, byte[] bytes) {
         durably(file, new ByteArrayInputStream(bytes));
     }
 

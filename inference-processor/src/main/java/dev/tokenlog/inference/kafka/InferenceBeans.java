@@ -1,5 +1,6 @@
 package dev.tokenlog.inference.kafka;
 
+import dev.tokenlog.artifactstore.provenance.TrustedKey;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.compute.KernelSelection;
 import dev.tokenlog.engine.compute.KvType;
@@ -57,7 +58,8 @@ final class InferenceBeans {
                         sequences,
                         Math.max(STEP_TOKENS, sequences),
                         PREFILL_CHUNK,
-                        configuration.limits().drafts()));
+                        configuration.limits().drafts()),
+                configuration.models().trustedKeys().map(TrustedKey::read));
     }
 
     /// @param threads missing: all processors

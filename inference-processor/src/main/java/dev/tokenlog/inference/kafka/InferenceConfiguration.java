@@ -2,7 +2,9 @@ package dev.tokenlog.inference.kafka;
 
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -101,6 +103,11 @@ public interface InferenceConfiguration {
         /// Names of models that are loaded at the start and never evicted while they are served,
         /// separated by commas.
         Optional<Set<String>> pinned();
+
+        /// PEM files of public keys, separated by commas. Where they are given, a model that none
+        /// of them has signed is refused with `SIGNATURE_REFUSED`; missing: signatures do not
+        /// matter.
+        Optional<List<Path>> trustedKeys();
     }
 
     /// The times of `docs/events.md`.

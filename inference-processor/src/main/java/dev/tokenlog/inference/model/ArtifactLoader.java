@@ -1,5 +1,7 @@
 package dev.tokenlog.inference.model;
 
+import dev.tokenlog.artifactstore.provenance.ProvenanceFile;
+import dev.tokenlog.artifactstore.provenance.TrustedKey;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
@@ -33,16 +35,21 @@ public final class ArtifactLoader implements ModelLoader {
     private final KernelSelection kernels;
     private final CpuOptions options;
     private final StepLoopOptions loop;
+    private final Optional<List<TrustedKey>> trusted;
 
+    /// @param trusted a model that none of these keys has signed is refused; empty: signatures are
+    ///   not asked for
     public ArtifactLoader(
             ArtifactStore store,
             KernelSelection kernels,
             CpuOptions options,
-            StepLoopOptions loop) {
+            StepLoopOptions loop,
+            Optional<List<TrustedKey>> trusted) {
         this.store = store;
         this.kernels = kernels;
         this.options = options;
         this.loop = loop;
+        this.trusted = trusted;
     }
 
     @Override
@@ -86,6 +93,7 @@ public final class ArtifactLoader implements ModelLoader {
                         Reason.MODEL_UNREADABLE,
                         folder + " holds " + artifact.digest().orElse("?") + ", not " + digest);
             }
+            trusted.ifPresent(keys -> ProvenanceFile.require(artifact, keys));
             return CpuModel.open(artifact, kernels, options, loop, numericsId());
         } catch (RuntimeException | Error e) {
             artifact.close();

@@ -29,6 +29,7 @@ final class EngineFailures {
                     MODEL_UNREADABLE,
                     STORAGE_FAILED ->
                     ErrorCode.MODEL_UNREADABLE;
+            case SIGNATURE_REFUSED -> ErrorCode.SIGNATURE_REFUSED;
             case UNSUPPORTED -> ErrorCode.UNSUPPORTED;
             case CONTEXT_TOO_LONG -> ErrorCode.CONTEXT_TOO_LONG;
             case PARAMETER_OUT_OF_RANGE -> ErrorCode.PARAMETER_OUT_OF_RANGE;

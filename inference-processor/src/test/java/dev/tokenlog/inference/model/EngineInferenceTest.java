@@ -27,6 +27,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
@@ -65,7 +66,8 @@ class EngineInferenceTest {
                                 store,
                                 KernelSelection.select(KernelSelection.AUTOMATIC),
                                 CpuOptions.automatic(),
-                                StepLoopOptions.standard()),
+                                StepLoopOptions.standard(),
+                                Optional.empty()),
                         Runnable::run);
     }
 
