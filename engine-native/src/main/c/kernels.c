@@ -30,16 +30,13 @@ INLINE int32_t word(const void *p, int32_t index) {
   return value;
 }
 
-// Weights are read once per token (or per few), in order: asking for them this far ahead is worth 30 % of the speed with one
-// token and more than half of it with eight. Asking beyond the end is harmless.
-enum { AHEAD = 4096 };
+// Weights are read once per token (or per few), in order. The processor asks for what comes next by itself, but not nearly far
+// enough ahead: asking for it here makes a product with one token 2.2 times as fast (decision 0191).
+// Asking beyond the end is harmless.
+enum { AHEAD = 32 << 10 };
 
-INLINE void prefetch_codes(const uint8_t *w, const int bytes) {
-  UNROLL for (int i = 0; i < bytes; i += 64) __builtin_prefetch(w + AHEAD + i);
-}
-
-INLINE void prefetch_scales(const uint8_t *ws, const int block) {
-  __builtin_prefetch(ws + AHEAD / block * 2 * TOKENLOG_TILE);
+INLINE void prefetch(const uint8_t *p, const int bytes) {
+  UNROLL for (int i = 0; i < bytes; i += 64) __builtin_prefetch(p + AHEAD + i);
 }
 
 #include "functions.h"
@@ -52,6 +49,8 @@ typedef struct {
   const uint8_t *scales;  // likewise
   const uint8_t *panels;  // of the tokens
   int32_t blocks, blocks_per_group;
+  const uint8_t *tile;      // what is asked for ahead: codes and scales, so that nothing of the next tile is missed
+  size_t tile_step;         // bytes of the tile for each block
 } Strip;
 
 // --- unpacking: one function per code ------------------------------------------------------------------------------
@@ -98,15 +97,14 @@ INLINE float number(const void *p) {
 // of weights is needed.
 INLINE void bytes_strip(const Strip *s, const int tokens, row_floats *acc, const int bits, const int zero_code,
                         Unpack *const unpack) {
-  const uint8_t *w = s->weights, *ws = s->scales, *x = s->panels;
+  const uint8_t *w = s->weights, *ws = s->scales, *x = s->panels, *ahead = s->tile;
   const size_t blocks = s->blocks, step = panel_block_bytes(8), panel = blocks * step;
   UNROLL for (int t = 0; t < tokens; t++) acc[t] = no_rows();
   for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE) {
-    prefetch_scales(ws, 64 * bits);
     const row_floats scale = load_row_scales(ws);
     const size_t left = blocks - first, group = s->blocks_per_group;
-    for (size_t b = left < group ? left : group; b > 0; b--, w += 64 * bits, x += step) {
-      prefetch_codes(w, 64 * bits);
+    for (size_t b = left < group ? left : group; b > 0; b--, w += 64 * bits, x += step, ahead += s->tile_step) {
+      prefetch(ahead, 64 * bits + 2 * TOKENLOG_TILE);
       int32_t offset[BYTES_TOKENS];
       sums sum[BYTES_TOKENS];
       UNROLL for (int t = 0; t < tokens; t++) {
@@ -128,15 +126,14 @@ INLINE void bytes_strip(const Strip *s, const int tokens, row_floats *acc, const
 INLINE void words_strip(const Strip *s, const int tokens, row_floats *acc, const int bits, const int zero_code,
                         Unpack *const unpack) {
   (void)zero_code;
-  const uint8_t *w = s->weights, *ws = s->scales, *x = s->panels;
+  const uint8_t *w = s->weights, *ws = s->scales, *x = s->panels, *ahead = s->tile;
   const size_t blocks = s->blocks, step = panel_block_bytes(16), panel = blocks * step;
   UNROLL for (int t = 0; t < tokens; t++) acc[t] = no_rows();
   for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE) {
-    prefetch_scales(ws, 64 * bits);
     const row_floats scale = load_row_scales(ws);
     const size_t left = blocks - first, group = s->blocks_per_group;
-    for (size_t b = left < group ? left : group; b > 0; b--, w += 64 * bits, x += step) {
-      prefetch_codes(w, 64 * bits);
+    for (size_t b = left < group ? left : group; b > 0; b--, w += 64 * bits, x += step, ahead += s->tile_step) {
+      prefetch(ahead, 64 * bits + 2 * TOKENLOG_TILE);
       wide_sums sum[WORDS_TOKENS];
       UNROLL for (int t = 0; t < tokens; t++) sum[t] = begin2();
       UNROLL for (int i = 0; i < 16; i++) {
@@ -204,7 +201,7 @@ INLINE void multiply_with(const Product *p, Run *const *runs, const int max_toke
       const int32_t until = (int64_t)panels * (round + 1) / rounds, done = panel * TOKENLOG_PANEL;
       const int32_t tokens = (until < panels ? until * TOKENLOG_PANEL : p->tokens) - done;
       const Strip s = {weights + strip * ROWS * lane_bytes, weights + code_size + strip * ROWS * 2,
-                       p->panels + panel * panel_size, p->blocks, p->blocks_per_group};
+                       p->panels + panel * panel_size, p->blocks, p->blocks_per_group, weights, p->tile_bytes / p->blocks};
       row_floats acc[MAX_TOKENS];
       runs[tokens - 1](&s, acc);
       for (int32_t t = 0; t < tokens; t++) {
@@ -294,10 +291,7 @@ static void read_all(const uint8_t *memory, int64_t bytes, int64_t *sum) {
   int64_t sums[32] = {0};
   for (int64_t i = 0; i + 256 <= bytes; i += 256) {
     int64_t words[32];
-    __builtin_prefetch(memory + i + AHEAD);
-    __builtin_prefetch(memory + i + AHEAD + 64);
-    __builtin_prefetch(memory + i + AHEAD + 128);
-    __builtin_prefetch(memory + i + AHEAD + 192);
+    prefetch(memory + i, 256);
     memcpy(words, memory + i, sizeof words);
     for (int k = 0; k < 32; k++) sums[k] ^= words[k];
   }
