@@ -53,7 +53,7 @@ typedef struct {
   size_t tile_step;         // bytes of the tile for each block
 } Strip;
 
-// --- unpacking: one function per code ------------------------------------------------------------------------------
+// --- unpacking: one function per form ------------------------------------------------------------------------------
 // BYTES: register i holds, for each row, columns 4i to 4i + 3 of the block as unsigned bytes.
 // WORDS: register i holds columns 2i and 2i + 1 as int16.
 
@@ -68,7 +68,16 @@ INLINE ints unpack_int1(const uint8_t *w, const int i) {
   return second_bits(i == 0 ? bytes_left(bits, 1) : bytes_right(bits, i - 1));
 }
 
+// Two bits number c of byte k of word j are column 16j + 4c + k.
+INLINE ints unpack_int2(const uint8_t *w, const int i) { return low_pairs(bytes_right(load(w + 64 * (i / 4)), 2 * (i % 4))); }
+
 INLINE ints unpack_int8(const uint8_t *w, const int i) { return widen_bytes(w + 32 * i); }
+
+INLINE ints unpack_int16(const uint8_t *w, const int i) { return load(w + 64 * i); }
+
+INLINE ints unpack_uint4(const uint8_t *w, const int i) { return unpack_int4(w, i); }
+INLINE ints unpack_uint2(const uint8_t *w, const int i) { return unpack_int2(w, i); }
+INLINE ints unpack_uint8(const uint8_t *w, const int i) { return unpack_int8(w, i); }
 
 // --- products ------------------------------------------------------------------------------------------------------
 
@@ -93,18 +102,24 @@ INLINE float number(const void *p) {
   return value;
 }
 
+// The sums of (q - centre) * q_x become those of (q - z) * q_x: integers below 2^24 all of them, so nothing is rounded. `offset`
+// is -8 * sum(q_x); behind the scales stand centre - z.
+INLINE row_floats with_zeros(const row_floats sum, const uint8_t *ws, const int32_t offset) {
+  return fma_rows(load_row_scales(ws + 2 * TOKENLOG_TILE), (float)(offset / -8), sum);
+}
+
 // All tokens meet one register of weights before the next is unpacked: their sums wait for nothing, and only one register
 // of weights is needed.
 INLINE void bytes_strip(const Strip *s, const int tokens, row_floats *acc, const int bits, const int zero_code,
-                        Unpack *const unpack) {
+                        const int zeros, Unpack *const unpack) {
   const uint8_t *w = s->weights, *ws = s->scales, *x = s->panels, *ahead = s->tile;
   const size_t blocks = s->blocks, step = panel_block_bytes(8), panel = blocks * step;
   UNROLL for (int t = 0; t < tokens; t++) acc[t] = no_rows();
-  for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE) {
+  for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE * (1 + zeros)) {
     const row_floats scale = load_row_scales(ws);
     const size_t left = blocks - first, group = s->blocks_per_group;
     for (size_t b = left < group ? left : group; b > 0; b--, w += 64 * bits, x += step, ahead += s->tile_step) {
-      prefetch(ahead, 64 * bits + 2 * TOKENLOG_TILE);
+      prefetch(ahead, 64 * bits + 2 * TOKENLOG_TILE * (1 + zeros));
       int32_t offset[BYTES_TOKENS];
       sums sum[BYTES_TOKENS];
       UNROLL for (int t = 0; t < tokens; t++) {
@@ -117,45 +132,51 @@ INLINE void bytes_strip(const Strip *s, const int tokens, row_floats *acc, const
         const ints q = unpack(w, i);
         UNROLL for (int t = 0; t < tokens; t++) sum[t] = dot4(sum[t], q, word(lane_of(x, panel, 8, t).codes, i));
       }
-      UNROLL for (int t = 0; t < tokens; t++)
-        acc[t] = fma_scaled(end4(sum[t], offset[t]), scale, number(lane_of(x, panel, 8, t).scale), acc[t]);
+      UNROLL for (int t = 0; t < tokens; t++) {
+        row_floats total = end4(sum[t], offset[t]);
+        if (zeros) total = with_zeros(total, ws, word(lane_of(x, panel, 8, t).offset, 0));
+        acc[t] = fma_scaled(total, scale, number(lane_of(x, panel, 8, t).scale), acc[t]);
+      }
     }
   }
 }
 
 INLINE void words_strip(const Strip *s, const int tokens, row_floats *acc, const int bits, const int zero_code,
-                        Unpack *const unpack) {
+                        const int zeros, Unpack *const unpack) {
   (void)zero_code;
   const uint8_t *w = s->weights, *ws = s->scales, *x = s->panels, *ahead = s->tile;
   const size_t blocks = s->blocks, step = panel_block_bytes(16), panel = blocks * step;
   UNROLL for (int t = 0; t < tokens; t++) acc[t] = no_rows();
-  for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE) {
-    const row_floats scale = load_row_scales(ws);
+  for (size_t first = 0; first < blocks; first += s->blocks_per_group, ws += 2 * TOKENLOG_TILE * (1 + zeros)) {
+    const row_floats stored = load_row_scales(ws), scale = bits == 16 ? times(stored, 0x1p-15f) : stored;
     const size_t left = blocks - first, group = s->blocks_per_group;
     for (size_t b = left < group ? left : group; b > 0; b--, w += 64 * bits, x += step, ahead += s->tile_step) {
-      prefetch(ahead, 64 * bits + 2 * TOKENLOG_TILE);
+      prefetch(ahead, 64 * bits + 2 * TOKENLOG_TILE * (1 + zeros));
       wide_sums sum[WORDS_TOKENS];
       UNROLL for (int t = 0; t < tokens; t++) sum[t] = begin2();
       UNROLL for (int i = 0; i < 16; i++) {
         const ints q = unpack(w, i);
         UNROLL for (int t = 0; t < tokens; t++) sum[t] = dot2(sum[t], q, word(lane_of(x, panel, 16, t).codes, i));
       }
-      UNROLL for (int t = 0; t < tokens; t++)
-        acc[t] = fma_scaled(end2(sum[t]), scale, number(lane_of(x, panel, 16, t).scale), acc[t]);
+      UNROLL for (int t = 0; t < tokens; t++) {
+        row_floats total = end2(sum[t]);
+        if (zeros) total = with_zeros(total, ws, word(lane_of(x, panel, 16, t).offset, 0));
+        acc[t] = fma_scaled(total, scale, number(lane_of(x, panel, 16, t).scale), acc[t]);
+      }
     }
   }
 }
 
 typedef void Run(const Strip *, row_floats *acc);
 
-// One function per code and number of tokens, so that sums stay in registers.
-#define RUN(NAME, BITS, ZERO, STRIP, TOKENS)                    \
+// One function per form and number of tokens, so that sums stay in registers.
+#define RUN(NAME, BITS, ZERO, ZEROS, STRIP, TOKENS)                 \
   static void NAME##_##TOKENS(const Strip *s, row_floats *acc) {    \
     row_floats results[TOKENS];                                     \
-    STRIP(s, TOKENS, results, BITS, ZERO, unpack_##NAME);       \
+    STRIP(s, TOKENS, results, BITS, ZERO, ZEROS, unpack_##NAME);    \
     UNROLL for (int t = 0; t < TOKENS; t++) acc[t] = results[t]; \
   }
-#define RUN_NAME(NAME, BITS, ZERO, STRIP, TOKENS) NAME##_##TOKENS,
+#define RUN_NAME(NAME, BITS, ZERO, ZEROS, STRIP, TOKENS) NAME##_##TOKENS,
 
 #define UP_TO_1(M, ...) M(__VA_ARGS__, 1)
 #define UP_TO_2(M, ...) UP_TO_1(M, __VA_ARGS__) M(__VA_ARGS__, 2)
@@ -174,21 +195,23 @@ typedef void Run(const Strip *, row_floats *acc);
 #define CONCAT(A, B) CONCAT_(A, B)
 #define STRIP_OF_BYTES bytes_strip
 #define STRIP_OF_WORDS words_strip
-#define RUNS(NAME, PER_BYTE, BITS, ZERO, ACTIVATIONS)                                       \
-  CONCAT(UP_TO_, ACTIVATIONS##_TOKENS)(RUN, NAME, BITS, ZERO, STRIP_OF_##ACTIVATIONS)       \
-  static Run *const NAME##_runs[] = {                                                       \
-      CONCAT(UP_TO_, ACTIVATIONS##_TOKENS)(RUN_NAME, NAME, BITS, ZERO, STRIP_OF_##ACTIVATIONS)};
-CODE_LIST(RUNS)
+#define RUNS(NAME, BITS, ZERO, ACTIVATIONS, ZEROS)                                           \
+  CONCAT(UP_TO_, ACTIVATIONS##_TOKENS)(RUN, NAME, BITS, ZERO, ZEROS, STRIP_OF_##ACTIVATIONS) \
+  static Run *const NAME##_runs[] = {                                                        \
+      CONCAT(UP_TO_, ACTIVATIONS##_TOKENS)(RUN_NAME, NAME, BITS, ZERO, ZEROS, STRIP_OF_##ACTIVATIONS)};
+FORM_LIST(RUNS)
 
 enum { MAX_TOKENS = BYTES_TOKENS > WORDS_TOKENS ? BYTES_TOKENS : WORDS_TOKENS };
 
 _Static_assert(BYTES_TOKENS % TOKENLOG_PANEL == 0 && WORDS_TOKENS % TOKENLOG_PANEL == 0, "rounds begin with a panel");
 
 // All strips of a product. Panels of tokens are shared out evenly over as few rounds as possible.
-INLINE void multiply_with(const Product *p, Run *const *runs, const int max_tokens, int lane_bytes, int block, int bits) {
+static void multiply_with(const Product *p, Run *const *runs, const int max_tokens, const Form *form) {
+  const int lane_bytes = form->lane_bytes;
+  const size_t block = form->block_bytes;
   const int32_t panels = (p->tokens + TOKENLOG_PANEL - 1) / TOKENLOG_PANEL, most = max_tokens / TOKENLOG_PANEL;
   const int32_t rounds = (panels + most - 1) / most;
-  const size_t code_size = (size_t)p->blocks * block, panel_size = p->blocks * panel_block_bytes(bits);
+  const size_t code_size = p->blocks * block, panel_size = p->blocks * panel_block_bytes(form->activations);
   int32_t lane = p->from_lane; // the first one that is wanted, counted over all tiles
   const int32_t end = p->from_lane + p->rows;
   while (lane < end) {
@@ -220,13 +243,11 @@ INLINE void multiply_with(const Product *p, Run *const *runs, const int max_toke
   }
 }
 
-enum { LANE_OF_BYTES = 4, LANE_OF_WORDS = 2 };
-
 static void multiply(int32_t code, const Product *p) {
   switch (code) {
-#define CASE(NAME, PER_BYTE, BITS, ZERO, ACTIVATIONS)                                                                  \
-  case CODE_##NAME:                                                                                                    \
-    multiply_with(p, NAME##_runs, ACTIVATIONS##_TOKENS, LANE_OF_##ACTIVATIONS, 64 * BITS, BITS_OF_##ACTIVATIONS);      \
+#define CASE(NAME, LABEL, PER_BYTE, PLANE, FORM, CENTRE)                                                                  \
+  case CODE_##NAME:                                                                                                       \
+    multiply_with(p, FORM##_runs, form_##FORM.activations == BITS_OF_BYTES ? BYTES_TOKENS : WORDS_TOKENS, &form_##FORM); \
     break;
     CODE_LIST(CASE)
 #undef CASE
@@ -259,12 +280,12 @@ INLINE void quantize_block(const float *x, int32_t largest, int32_t lane, int16_
   if (scale) *scale = s;
   const int bits = largest <= 127 ? 8 : 16, code_bytes = TOKENLOG_BLOCK * bits / 8;
   uint8_t *const behind = panel + TOKENLOG_PANEL * code_bytes;
+  sum *= -8;
+  memcpy(behind + 4 * (TOKENLOG_PANEL + lane), &sum, 4);
   if (bits == 8) {
     int8_t bytes[TOKENLOG_BLOCK];
     for (int i = 0; i < TOKENLOG_BLOCK; i++) bytes[i] = rounded[i];
     memcpy(panel + lane * code_bytes, bytes, sizeof bytes);
-    sum *= -8;
-    memcpy(behind + 4 * (TOKENLOG_PANEL + lane), &sum, 4);
   } else {
     memcpy(panel + lane * code_bytes, words, sizeof words);
   }

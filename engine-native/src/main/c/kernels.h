@@ -1,4 +1,4 @@
-// The one list of kernels and the one list of weight codes. kernels.c is compiled once per tier of instructions and defines,
+// The one list of kernels, of weight codes and of what tiles are made of them. kernels.c is compiled once per tier of instructions and defines,
 // for each tier, a table of kernels; library.c chooses the table.
 #ifndef KERNELS_H
 #define KERNELS_H
@@ -8,33 +8,74 @@
 
 #include "tokenlog.h"
 
-// CODE(NAME, PER_BYTE, BITS, ZERO, ACTIVATIONS): one row per code that weights are stored in. Its place is its number.
-//   PER_BYTE     codes in a byte of a stored row (docs/artifacts.md), the first in the lowest bits
-//   BITS         of a code in a tile: a block of 16 rows and 32 columns has 64 * BITS bytes
-//   ZERO         the unpacked code that stands for 0; BYTES alone
+// FORM(NAME, BITS, ZERO, ACTIVATIONS, ZEROS): one row per form that weights have in tiles, which products are made for.
+//   BITS         of a weight: a block of 16 rows and 32 columns has 64 * BITS bytes
+//   ZERO         the unpacked weight that stands for 0; BYTES alone
 //   ACTIVATIONS  BYTES: multiplied as bytes 0..16 by int8 activations; WORDS: as int16 by int16 ones
-// A row needs pack_NAME in library.c, which makes tiles, unpack_NAME in kernels.c, which makes operands of them, and weight_NAME
-// in tokenlog_kernels.c, which says what a code is, for the probe. Products, sizes, the way out to Java and to other programs
-// and the tests of shapes come by themselves.
-#define CODE_LIST(CODE)        \
-  CODE(int4, 2, 4, 8, BYTES)   \
-  CODE(int8, 1, 8, 0, WORDS)   \
-  CODE(int1, 8, 1, 1, BYTES)
+//   ZEROS        1: zero points stand beside the scales
+// A row needs unpack_NAME in kernels.c, which makes operands of a tile. Weights of 16 bits count in 2^-15.
+#define FORM_LIST(FORM)      \
+  FORM(int4, 4, 8, BYTES, 0) \
+  FORM(int8, 8, 0, WORDS, 0) \
+  FORM(int1, 1, 1, BYTES, 0) \
+  FORM(int2, 2, 2, BYTES, 0) \
+  FORM(uint4, 4, 8, BYTES, 1) \
+  FORM(uint2, 2, 2, BYTES, 1) \
+  FORM(uint8, 8, 0, WORDS, 1) \
+  FORM(int16, 16, 0, WORDS, 0)
+
+// CODE(NAME, LABEL, PER_BYTE, PLANE, FORM, CENTRE): one row per code that weights are stored in. Its place is its number.
+//   LABEL        its name outside of C
+//   PER_BYTE     codes in a byte of a stored row (docs/artifacts.md), the first in the lowest bits
+//   PLANE        1: behind the bytes of a row there is a bit for each column
+//   FORM         what tiles are made of it; several codes may share one
+//   CENTRE       what its packer takes off a code, and so off a zero point; 0 where there are none
+// A row needs pack_NAME in library.c, which makes tiles, and weight_NAME in tokenlog_kernels.c, which says what a code is, for
+// the probe. Products, sizes, the way out to Java and to other programs and the tests of shapes come by themselves.
+#define CODE_LIST(CODE)                            \
+  CODE(int4, "int4", 2, 0, int4, 0)                \
+  CODE(int8, "int8", 1, 0, int8, 0)                \
+  CODE(int1, "int1", 8, 0, int1, 0)                \
+  CODE(int2, "int2", 4, 0, int2, 0)                \
+  CODE(uint4, "uint4", 2, 0, uint4, 8)             \
+  CODE(uint2, "uint2", 4, 0, uint2, 2)             \
+  CODE(uint8, "uint8", 1, 0, uint8, 128)           \
+  CODE(ternary, "ternary", 5, 0, int2, 0)          \
+  CODE(qins4, "qins4", 2, 0, int8, 0)              \
+  CODE(qins8_log, "qins8-log", 1, 0, int16, 0)     \
+  CODE(qins9_log, "qins9-log", 1, 1, int16, 0)     \
+  CODE(qins8_inv, "qins8-inv", 1, 0, int16, 0)     \
+  CODE(qins8_proj, "qins8-proj", 1, 0, int16, 0)
 
 #define NUMBER(NAME, ...) CODE_##NAME,
 enum { CODE_LIST(NUMBER) CODES };
 #undef NUMBER
 
+enum { BITS_OF_BYTES = 8, BITS_OF_WORDS = 16 };
+
+// Bytes of a row's weights that stand together in a tile: 4 operands, or 2.
+#define LANE_OF_BYTES(BITS) 4
+#define LANE_OF_WORDS(BITS) ((BITS) / 4)
+
+typedef struct {
+  size_t block_bytes;  // of the weights of 16 rows and 32 columns
+  int32_t activations; // 8 or 16 bits
+  int32_t lane_bytes, zeros, bits;
+} Form;
+
+#define ROW(NAME, BITS, ZERO, ACTIVATIONS, ZEROS) \
+  static const Form form_##NAME = {64 * BITS, BITS_OF_##ACTIVATIONS, LANE_OF_##ACTIVATIONS(BITS), ZEROS, BITS};
+FORM_LIST(ROW)
+#undef ROW
+
 // What callers of the kernels have to know of a code.
 typedef struct {
   const char *name;
-  int32_t per_byte;
-  size_t block_bytes; // of the codes of 16 rows and 32 columns
-  int32_t activations; // 8 or 16 bits
+  int32_t per_byte, plane, centre;
+  const Form *form;
 } Code;
 
-enum { BITS_OF_BYTES = 8, BITS_OF_WORDS = 16 };
-#define ROW(NAME, PER_BYTE, BITS, ZERO, ACTIVATIONS) {#NAME, PER_BYTE, 64 * BITS, BITS_OF_##ACTIVATIONS},
+#define ROW(NAME, LABEL, PER_BYTE, PLANE, FORM, CENTRE) {LABEL, PER_BYTE, PLANE, CENTRE, &form_##FORM},
 static const Code codes_of_weights[] = {CODE_LIST(ROW)};
 #undef ROW
 
@@ -83,8 +124,7 @@ typedef struct {
 #undef MEMBER
 
 // Four tokens, side by side so that one pointer reaches all that a product needs of them. For each block of columns: their
-// codes [4][32], int8 or int16 as the code of the weights wants them; their scales [4]; and, beside int8, -8 times the sums of
-// their codes [4].
+// codes [4][32], int8 or int16 as the code of the weights wants them; their scales [4]; and -8 times the sums of their codes [4].
 static inline size_t panel_block_bytes(int32_t bits) {
   return TOKENLOG_PANEL * (TOKENLOG_BLOCK * (size_t)bits / 8 + sizeof(float) + sizeof(int32_t));
 }
@@ -93,12 +133,17 @@ static inline int32_t blocks_of(int32_t columns) { return columns / TOKENLOG_BLO
 
 static inline size_t stored_row_bytes(int32_t code, int32_t columns) {
   const int32_t per_byte = codes_of_weights[code].per_byte;
-  return (size_t)columns / per_byte + (columns % per_byte != 0);
+  const size_t plane = codes_of_weights[code].plane ? (size_t)columns / 8 + (columns % 8 != 0) : 0;
+  return (size_t)columns / per_byte + (columns % per_byte != 0) + plane;
 }
+
+// The scales of a group, and its zero points.
+static inline size_t group_bytes(const Form *form) { return 2 * TOKENLOG_TILE * (1 + (size_t)form->zeros); }
 
 static inline size_t tile_bytes(int32_t code, int32_t columns, int32_t group_size) {
   size_t groups = (size_t)columns / group_size + (columns % group_size != 0);
-  size_t bytes = blocks_of(columns) * codes_of_weights[code].block_bytes + groups * 2 * TOKENLOG_TILE;
+  const Form *form = codes_of_weights[code].form;
+  size_t bytes = blocks_of(columns) * form->block_bytes + groups * group_bytes(form);
   return (bytes + 63) / 64 * 64;
 }
 

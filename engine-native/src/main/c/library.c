@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "kernels.h"
+#include "tables.h"
 
 #ifdef __x86_64__
 #include <cpuid.h>
@@ -99,7 +100,7 @@ int32_t tokenlog_codes(void) { return CODES; }
 
 const char *tokenlog_code_name(int32_t code) { return codes_of_weights[code].name; }
 
-int32_t tokenlog_code_activations(int32_t code) { return codes_of_weights[code].activations; }
+int32_t tokenlog_code_activations(int32_t code) { return codes_of_weights[code].form->activations; }
 
 // --- packing -------------------------------------------------------------------------------------------------------
 
@@ -153,17 +154,105 @@ static void pack_int1(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *
   memcpy(to, &w, 4);
 }
 
+// Two words: bits 2c and 2c + 1 of byte k of word j are column 16j + 4c + k.
+static void put_pairs(const uint8_t *pairs, uint8_t *to) {
+  for (int j = 0; j < 2; j++) {
+    uint32_t w = 0;
+    for (int i = 0; i < 16; i++) w |= (uint32_t)pairs[16 * j + i] << (8 * (i % 4) + 2 * (i / 4));
+    memcpy(to + 64 * j, &w, 4);
+  }
+}
+
+static void pack_int2(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  uint8_t copy[8], pairs[TOKENLOG_BLOCK];
+  const uint8_t *from = part(row, row_bytes, 8 * (size_t)b, 8, copy);
+  for (int i = 0; i < TOKENLOG_BLOCK; i++) pairs[i] = from[i / 4] >> i % 4 * 2 & 3;
+  put_pairs(pairs, to);
+}
+
+// Digits 0 to 2 are -1 to 1; 2 stands for 0 in the tile.
+static void pack_ternary(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  static const uint8_t powers[] = {1, 3, 9, 27, 81};
+  uint8_t pairs[TOKENLOG_BLOCK];
+  for (size_t i = 0; i < TOKENLOG_BLOCK; i++) {
+    const size_t column = (size_t)b * TOKENLOG_BLOCK + i, at = column / 5;
+    pairs[i] = (at < row_bytes ? row[at] : 0) / powers[column % 5] % 3 + 1;
+  }
+  put_pairs(pairs, to);
+}
+
+static void pack_uint4(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) { pack_int4(row, row_bytes, b, to); }
+static void pack_uint2(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) { pack_int2(row, row_bytes, b, to); }
+
+static void pack_uint8(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  uint8_t copy[TOKENLOG_BLOCK], shifted[TOKENLOG_BLOCK];
+  const uint8_t *from = part(row, row_bytes, 32 * (size_t)b, 32, copy);
+  for (int i = 0; i < TOKENLOG_BLOCK; i++) shifted[i] = from[i] ^ 0x80;
+  pack_int8(shifted, sizeof shifted, 0, to);
+}
+
+static void pack_qins4(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  uint8_t copy[16], operands[TOKENLOG_BLOCK];
+  const uint8_t *from = part(row, row_bytes, 16 * (size_t)b, 16, copy);
+  for (int i = 0; i < TOKENLOG_BLOCK; i++) operands[i] = (uint8_t)operands_of_qins4[from[i / 2] >> i % 2 * 4 & 15];
+  pack_int8(operands, sizeof operands, 0, to);
+}
+
+// 16 pairs, each 64 bytes after the one before.
+static void put_words(const int16_t *words, uint8_t *to) {
+  for (int i = 0; i < 16; i++) memcpy(to + 64 * i, words + 2 * i, 4);
+}
+
+static void put_fractions(const uint8_t *row, size_t row_bytes, int32_t b, const int16_t *magnitudes, uint8_t *to) {
+  uint8_t copy[TOKENLOG_BLOCK];
+  int16_t words[TOKENLOG_BLOCK];
+  const uint8_t *from = part(row, row_bytes, 32 * (size_t)b, 32, copy);
+  for (int i = 0; i < TOKENLOG_BLOCK; i++) words[i] = from[i] < 128 ? magnitudes[from[i]] : -magnitudes[from[i] - 128];
+  put_words(words, to);
+}
+
+static void pack_qins8_log(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  put_fractions(row, row_bytes, b, magnitudes_of_qins8_log, to);
+}
+
+static void pack_qins8_inv(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  put_fractions(row, row_bytes, b, magnitudes_of_qins8_inv, to);
+}
+
+static void pack_qins8_proj(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  put_fractions(row, row_bytes, b, magnitudes_of_qins8_proj, to);
+}
+
+// A byte for each column, then the bits of their signs.
+static void pack_qins9_log(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  const size_t columns = row_bytes * 8 / 9;
+  int16_t words[TOKENLOG_BLOCK] = {0};
+  for (size_t i = 0; i < TOKENLOG_BLOCK && (size_t)b * TOKENLOG_BLOCK + i < columns; i++) {
+    const size_t column = (size_t)b * TOKENLOG_BLOCK + i;
+    const int negative = row[columns + column / 8] >> column % 8 & 1;
+    words[i] = negative ? -magnitudes_of_qins9_log[row[column]] : magnitudes_of_qins9_log[row[column]];
+  }
+  put_words(words, to);
+}
+
+// As F16, exactly: |n| is at most 255.
+static uint16_t half_of(int32_t n) {
+  uint32_t magnitude = n < 0 ? -n : n;
+  if (!magnitude) return 0;
+  const int exponent = 31 - __builtin_clz(magnitude);
+  return (uint16_t)((n < 0) << 15 | (exponent + 15) << 10 | (magnitude << (10 - exponent) & 1023));
+}
+
 typedef void Pack(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to);
 
 void tokenlog_pack(int32_t code, int32_t rows, int32_t columns, int32_t group_size, const uint8_t *codes,
-                   const uint8_t *scales, int32_t from_tile, int32_t to_tile, uint8_t *packed) {
+                   const uint8_t *scales, const uint8_t *zeros, int32_t from_tile, int32_t to_tile, uint8_t *packed) {
 #define PACKER(NAME, ...) pack_##NAME,
   static Pack *const packers[] = {CODE_LIST(PACKER)};
 #undef PACKER
-  static const uint8_t lane_bytes_of[] = {[8] = 4, [16] = 2}; // by bits of activations
   const size_t row_bytes = stored_row_bytes(code, columns);
-  const size_t lane_bytes = lane_bytes_of[codes_of_weights[code].activations];
-  const size_t block = codes_of_weights[code].block_bytes, tile_size = tile_bytes(code, columns, group_size);
+  const Form *form = codes_of_weights[code].form;
+  const size_t lane_bytes = form->lane_bytes, block = form->block_bytes, group = group_bytes(form), tile_size = tile_bytes(code, columns, group_size);
   const int32_t blocks = blocks_of(columns);
   const size_t groups = (size_t)columns / group_size + (columns % group_size != 0);
   for (int32_t tile = from_tile; tile < to_tile; tile++) {
@@ -176,7 +265,11 @@ void tokenlog_pack(int32_t code, int32_t rows, int32_t columns, int32_t group_si
       for (int32_t b = 0; b < blocks; b++)
         packers[code](exists ? codes + row * row_bytes : 0, exists ? row_bytes : 0, b, to + b * block + lane * lane_bytes);
       for (size_t g = 0; exists && g < groups; g++)
-        memcpy(to_scales + 2 * (g * TOKENLOG_TILE + lane), scales + 2 * (row * groups + g), 2);
+        memcpy(to_scales + g * group + 2 * lane, scales + 2 * (row * groups + g), 2);
+      for (size_t g = 0; exists && form->zeros && g < groups; g++) {
+        const uint16_t zero = half_of(codes_of_weights[code].centre - zeros[row * groups + g]);
+        memcpy(to_scales + g * group + 2 * (TOKENLOG_TILE + lane), &zero, 2);
+      }
     }
   }
 }

@@ -32,6 +32,9 @@ static inline ints high_nibbles(ints v) { return low_nibbles(_mm256_srli_epi16(v
 static inline ints bytes_left(ints v, int by) { return _mm256_slli_epi32(v, by); }
 static inline ints bytes_right(ints v, int by) { return _mm256_srli_epi32(v, by); }
 static inline ints second_bits(ints v) { return _mm256_and_si256(v, _mm256_set1_epi8(2)); }
+static inline ints low_pairs(ints v) { return _mm256_and_si256(v, _mm256_set1_epi8(3)); }
+static inline floats times(floats v, float x) { return _mm256_mul_ps(v, _mm256_set1_ps(x)); }
+static inline floats fma_rows(floats a, float x, floats c) { return _mm256_fmadd_ps(a, _mm256_set1_ps(x), c); }
 static inline ints widen_bytes(const uint8_t *p) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)); }
 
 // Sums of products of 4 unsigned and 4 signed bytes per lane; `x` holds the 4 signed ones.

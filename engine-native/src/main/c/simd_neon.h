@@ -45,6 +45,11 @@ static inline ints high_nibbles(ints v) { return (ints){v.a >> 4, v.b >> 4}; }
 static inline ints bytes_left(ints v, int by) { return (ints){v.a << by, v.b << by}; }
 static inline ints bytes_right(ints v, int by) { return (ints){v.a >> by, v.b >> by}; }
 static inline ints second_bits(ints v) { return (ints){v.a & 2, v.b & 2}; }
+static inline ints low_pairs(ints v) { return (ints){v.a & 3, v.b & 3}; }
+static inline row_floats times(row_floats v, float x) { return (row_floats){vmulq_n_f32(v.a, x), vmulq_n_f32(v.b, x)}; }
+static inline row_floats fma_rows(row_floats a, float x, row_floats c) {
+  return (row_floats){vfmaq_n_f32(c.a, a.a, x), vfmaq_n_f32(c.b, a.b, x)};
+}
 static inline ints widen_bytes(const uint8_t *p) {
   const int8x16_t v = vreinterpretq_s8_u8(vld1q_u8(p));
   return (ints){vreinterpretq_u8_s16(vmovl_s8(vget_low_s8(v))), vreinterpretq_u8_s16(vmovl_high_s8(v))};

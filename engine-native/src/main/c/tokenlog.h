@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 // Raised whenever anything in this file changes its meaning. The Java side refuses every other number.
-#define TOKENLOG_ABI 5
+#define TOKENLOG_ABI 6
 
 enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16, TOKENLOG_PAGE = 32, TOKENLOG_PANEL = 4 };
 
@@ -30,14 +30,15 @@ TOKENLOG_API const char *tokenlog_code_name(int32_t code);
 TOKENLOG_API int32_t tokenlog_code_activations(int32_t code);
 
 // Bytes of a packed matrix, which begins at an address that is a multiple of 64.
-//   packed = tiles of 16 rows; tile = codes of all blocks of 32 columns, then scales of all groups as F16 [group][row],
-//   filled up to a multiple of 64 bytes. Missing rows have scales of 0.
+//   packed = tiles of 16 rows; tile = weights of all blocks of 32 columns, then scales of all groups as F16 [group][row], or
+//   scales and zero points [group][2][row], filled up to a multiple of 64 bytes. Missing rows have scales of 0.
 TOKENLOG_API int64_t tokenlog_packed_bytes(int32_t code, int32_t rows, int32_t columns, int32_t group_size);
 
-// Packs tiles from_tile to to_tile. Codes and scales are those of the whole matrix, row-major, as artifacts store them
+// Packs tiles from_tile to to_tile. Codes, scales and zero points (not read where the code has none) are those of the whole matrix, row-major, as artifacts store them
 // (docs/artifacts.md).
 TOKENLOG_API void tokenlog_pack(int32_t code, int32_t rows, int32_t columns, int32_t group_size, const uint8_t *codes,
-                                const uint8_t *scales, int32_t from_tile, int32_t to_tile, uint8_t *packed);
+                                const uint8_t *scales, const uint8_t *zeros, int32_t from_tile, int32_t to_tile,
+                                uint8_t *packed);
 
 // Memory for packed matrices, filled with zeros and in large pages where the system gives them; 0 if there is none.
 TOKENLOG_API void *tokenlog_map(int64_t bytes);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "tables.h"
 
 struct tlk_matrix {
   int32_t code, rows, columns, group_size;
@@ -96,7 +97,7 @@ tlk_status tlk_multiply(const tlk_matrix *matrix, const float *x, float *out) {
 // --- matrices ------------------------------------------------------------------------------------------------------
 
 static tlk_status pack(int32_t code, int32_t rows, int32_t columns, int32_t group_size, const void *codes, const void *scales,
-                       tlk_matrix **matrix) {
+                       const void *zeros, tlk_matrix **matrix) {
   const int64_t bytes = tokenlog_packed_bytes(code, rows, columns, group_size);
   tlk_matrix *m = malloc(sizeof *m);
   uint8_t *packed = m ? tokenlog_map(bytes) : 0;
@@ -104,7 +105,7 @@ static tlk_status pack(int32_t code, int32_t rows, int32_t columns, int32_t grou
     free(m);
     return TLK_NO_MEMORY;
   }
-  tokenlog_pack(code, rows, columns, group_size, codes, scales, 0, (rows - 1) / TOKENLOG_TILE + 1, packed);
+  tokenlog_pack(code, rows, columns, group_size, codes, scales, zeros, 0, (rows - 1) / TOKENLOG_TILE + 1, packed);
   *m = (tlk_matrix){code, rows, columns, group_size, packed, bytes};
   *matrix = m;
   return TLK_OK;
@@ -132,18 +133,27 @@ static void uncount_matrix(void) {
 
 tlk_status tlk_pack(const char *code, int32_t rows, int32_t columns, int32_t group_size, const void *codes, int64_t code_bytes,
                     const void *scales, int64_t scale_bytes, tlk_matrix **matrix) {
+  return tlk_pack_zeros(code, rows, columns, group_size, codes, code_bytes, scales, scale_bytes, 0, 0, matrix);
+}
+
+tlk_status tlk_pack_zeros(const char *code, int32_t rows, int32_t columns, int32_t group_size, const void *codes,
+                          int64_t code_bytes, const void *scales, int64_t scale_bytes, const void *zeros, int64_t zero_bytes,
+                          tlk_matrix **matrix) {
   if (tier == NOT_INITIALIZED) return TLK_NOT_INITIALIZED;
   if (!code || !codes || !scales || !matrix) return TLK_NULL_POINTER;
   const int32_t number = code_of(code);
   if (number == CODES) return TLK_UNSUPPORTED_CODE;
+  const int32_t has_zeros = codes_of_weights[number].form->zeros;
+  if (has_zeros && !zeros) return TLK_NULL_POINTER;
   if (rows < 1 || columns < 1 || group_size < 0 || group_size % TOKENLOG_BLOCK) return TLK_OUT_OF_RANGE;
   const int32_t group = group_size ? group_size : columns;
   const int64_t groups = (columns - 1) / group + 1;
   const int64_t row_bytes = stored_row_bytes(number, columns);
-  if (code_bytes != row_bytes * rows || scale_bytes != 2 * groups * rows) return TLK_OUT_OF_RANGE;
+  if (code_bytes != row_bytes * rows || scale_bytes != 2 * groups * rows || zero_bytes != has_zeros * groups * rows)
+    return TLK_OUT_OF_RANGE;
   tlk_status status = count_matrix();
   if (status) return status;
-  status = pack(number, rows, columns, group, codes, scales, matrix);
+  status = pack(number, rows, columns, group, codes, scales, zeros, matrix);
   if (status) uncount_matrix();
   return status;
 }
@@ -156,41 +166,67 @@ void tlk_free(tlk_matrix *matrix) {
 
 // --- the known matrix ----------------------------------------------------------------------------------------------
 
-static int weight_int8(const uint8_t *row, int32_t column) { return (int8_t)row[column]; }
+// The integer that a stored weight counts as: `zero` is the zero point of its group, `columns` those of its row.
+typedef int Weight(const uint8_t *row, int32_t column, int32_t columns, int32_t zero);
 
-static int weight_int4(const uint8_t *row, int32_t column) { return (row[column / 2] >> column % 2 * 4 & 15) - 8; }
-
-static int weight_int1(const uint8_t *row, int32_t column) { return (row[column / 8] >> column % 8 & 1) * 2 - 1; }
-
-typedef int Weight(const uint8_t *row, int32_t column);
+#define DEFINE(NAME, VALUE)                                                                         \
+  static int weight_##NAME(const uint8_t *row, int32_t column, int32_t columns, int32_t zero) {     \
+    (void)columns, (void)zero;                                                                      \
+    return VALUE;                                                                                   \
+  }
+#define BITS(COUNT) (row[column * COUNT / 8] >> column * COUNT % 8 & ((1 << COUNT) - 1))
+#define SIGNED(TABLE) (row[column] < 128 ? TABLE[row[column]] : -TABLE[row[column] - 128])
+DEFINE(int8, (int8_t)row[column])
+DEFINE(int4, BITS(4) - 8)
+DEFINE(int2, BITS(2) - 2)
+DEFINE(int1, BITS(1) * 2 - 1)
+DEFINE(uint8, row[column] - zero)
+DEFINE(uint4, BITS(4) - zero)
+DEFINE(uint2, BITS(2) - zero)
+static const uint8_t powers_of_3[] = {1, 3, 9, 27, 81};
+DEFINE(ternary, row[column / 5] / powers_of_3[column % 5] % 3 - 1)
+DEFINE(qins4, operands_of_qins4[BITS(4)])
+DEFINE(qins8_log, SIGNED(magnitudes_of_qins8_log))
+DEFINE(qins8_inv, SIGNED(magnitudes_of_qins8_inv))
+DEFINE(qins8_proj, SIGNED(magnitudes_of_qins8_proj))
+DEFINE(qins9_log, (row[columns + column / 8] >> column % 8 & 1 ? -1 : 1) * magnitudes_of_qins9_log[row[column]])
+#undef SIGNED
+#undef BITS
+#undef DEFINE
 
 #define WEIGHT(NAME, ...) weight_##NAME,
 static Weight *const weights[] = {CODE_LIST(WEIGHT)};
 #undef WEIGHT
 
-// Scales of 1, and activations whose blocks have the largest code as their maximum: so scales are 1 there, too, and all results
-// are small integers, whatever the order of the sums.
+// Scales of 1, and activations whose blocks have the largest code as their maximum: so scales are 1 there, too. A block's sum is
+// rounded to float where it has more than 24 bits, as weights of 16 may make it; what they count in is a power of two.
 static tlk_status probe(int32_t with_tier, int32_t code) {
-  enum { ROWS = 19, COLUMNS = 40, ROW_BYTES = COLUMNS, MANY = 15 };
+  enum { ROWS = 19, COLUMNS = 40, ROW_BYTES = COLUMNS + COLUMNS / 8, MANY = 15 };
   const int32_t largest = tokenlog_code_activations(code) == 8 ? 127 : 2047;
   const size_t row_bytes = stored_row_bytes(code, COLUMNS);
   uint8_t codes[ROWS * ROW_BYTES];
   uint16_t scales[ROWS];
+  uint8_t zeros[ROWS];
+  const float unit = codes_of_weights[code].form->bits == 16 ? 0x1p-15f : 1;
   float x[MANY * COLUMNS], out[MANY * ROWS];
   for (size_t i = 0; i < sizeof codes; i++) codes[i] = i * 2654435761u >> 13;
-  for (int row = 0; row < ROWS; row++) scales[row] = 0x3c00;
+  for (int row = 0; row < ROWS; row++) scales[row] = 0x3c00, zeros[row] = row;
   for (int i = 0; i < MANY * COLUMNS; i++) x[i] = i % COLUMNS % TOKENLOG_BLOCK ? i % 100 - 50 : largest;
   tlk_matrix *matrix;
-  tlk_status status = pack(code, ROWS, COLUMNS, COLUMNS, codes, scales, &matrix);
+  tlk_status status = pack(code, ROWS, COLUMNS, COLUMNS, codes, scales, zeros, &matrix);
   if (status) return status;
   for (int tokens = 1; tokens <= MANY && !status; tokens++) {
     status = multiply(with_tier, matrix, 0, ROWS, x, COLUMNS, tokens, out, ROWS);
     for (int t = 0; t < tokens && !status; t++)
       for (int row = 0; row < ROWS; row++) {
-        int expected = 0;
-        for (int column = 0; column < COLUMNS; column++)
-          expected += weights[code](codes + row * row_bytes, column) * (int)x[t * COLUMNS + column];
-        if (out[t * ROWS + row] != (float)expected) status = TLK_WRONG_RESULT;
+        float expected = 0;
+        for (int from = 0; from < COLUMNS; from += TOKENLOG_BLOCK) {
+          int sum = 0;
+          for (int column = from; column < COLUMNS && column < from + TOKENLOG_BLOCK; column++)
+            sum += weights[code](codes + row * row_bytes, column, COLUMNS, zeros[row]) * (int)x[t * COLUMNS + column];
+          expected += (float)sum * unit;
+        }
+        if (out[t * ROWS + row] != expected) status = TLK_WRONG_RESULT;
       }
   }
   end(matrix);

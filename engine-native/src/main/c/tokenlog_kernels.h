@@ -10,14 +10,15 @@
 // token x is `columns` floats. x is first rounded, in blocks of 32 columns counted from column 0, with amax = max |x| of a block:
 //
 //   s_x = amax / Q,  q_x = round_ties_to_even(x * (Q / amax));   s_x = 0 and q_x = 0 where amax < 2^-116
-//   Q = 127 beside "int1" and "int4", 2047 beside "int8"
+//   Q = 127 beside "int1", "int2", "int4", "uint2", "uint4" and "ternary", 2047 beside the others
 //
 // Then, for every row, over the blocks b in ascending order, beginning with acc = +0:
 //
 //   acc = fma((float) sum(q_w * q_x), s_w * s_x, acc)
 //
-// The sum is over the columns of the block that exist; it is an exact integer below 2^24. s_w is the group's scale widened to
-// float; s_w * s_x is rounded once, and so is the fma. That is the quantized matrix product of docs/numerics.md (cpu-2). The
+// The sum is over the columns of the block that exist; it is an exact integer, below 2^24 but for the tables of 16 bits (below),
+// where it is below 2^31 and rounded once. s_w is the group's scale widened to float, for those tables times 2^-15; s_w * s_x is
+// rounded once, and so is the fma. That is the quantized matrix product of docs/numerics.md (cpu-2). The
 // result is the same to the bit on every processor, for every tier of instructions, number of tokens and range of rows, as long as
 // the calling thread rounds to nearest and keeps subnormal numbers, as threads do unless told otherwise.
 //
@@ -25,7 +26,16 @@
 //
 //   "int8"  one byte per weight, q_w = -128 to 127
 //   "int4"  two weights per byte, the even column in the low four bits, q_w = bits - 8
+//   "int2"  four weights per byte, the first column in the lowest bits, q_w = bits - 2
 //   "int1"  eight weights per byte, column c in bit c % 8 of byte c / 8; 1 is q_w = +1, 0 is q_w = -1
+//   "uint8", "uint4", "uint2"  as many per byte, q_w = bits - z, with a zero point z for each scale
+//   "ternary"  five weights per byte, q_w = byte / 3^i % 3 - 1 for i = 0 (the first column) to 4
+//   "qins4"  two weights per byte, q_w = t[bits], t = 127 -110 99 -85 77 -66 59 -50 44 -36 31 -23 19 -12 8 -2
+//   tables of 16 bits: one byte per weight, c = byte % 128, negative where the byte is 128 or more, |q_w| = round(32767 * f)
+//     "qins8-log"   f = exp(-ln 64 * c / 127)
+//     "qins8-inv"   f = 1 / c, 0 for c = 0
+//     "qins8-proj"  f = (1 - z) / (a z), a = 0.75, z = (1 + a * c / 127) / (1 + a)
+//     "qins9-log"   f = exp(-ln 128 * c / 255): a byte c for each column, then a bit for each, 1 where negative, as in "int1"
 //   scales  one little-endian F16 number per row and group, a row's groups after each other; may be negative
 //
 // Not finite numbers: a token with a NaN or an infinity gives NaN in all its outputs, its neighbours are not affected. A scale
@@ -91,18 +101,25 @@ TLK_API const char *tlk_code_name(int32_t index);
 typedef struct tlk_matrix tlk_matrix;
 
 // Packs weights. They are copied: codes and scales belong to the caller and may go at once.
-//   code         "int1", "int4", "int8"
+//   code         as above; one without zero points
 //   rows         at least 1
 //   columns      at least 1
 //   group_size   columns that share a scale: a multiple of 32, or 0 for one scale per row. The last group of a row may be
 //                shorter.
-//   codes        rows * ceil(columns / weights per byte) bytes; code_bytes says how many there are, as a check
+//   codes        rows * ceil(columns / weights per byte) bytes ("qins9-log": and its bits); code_bytes says how many there are,
+//                as a check
 //   scales       rows * groups F16 numbers, of any alignment, with groups = ceil(columns / group_size), or 1; scale_bytes
 //                likewise
 //   matrix       gets the packed weights, to be ended by tlk_free: about as large as codes and scales together
 // TLK_NOT_INITIALIZED, TLK_NULL_POINTER, TLK_UNSUPPORTED_CODE, TLK_OUT_OF_RANGE, TLK_NO_MEMORY
 TLK_API tlk_status tlk_pack(const char *code, int32_t rows, int32_t columns, int32_t group_size, const void *codes,
                             int64_t code_bytes, const void *scales, int64_t scale_bytes, tlk_matrix **matrix);
+
+// The same with zero points, for every code; not in the first libraries of version 1.
+//   zeros        one byte per row and group, as scales are; zero_bytes is 0 where the code has none, and zeros may be null then
+TLK_API tlk_status tlk_pack_zeros(const char *code, int32_t rows, int32_t columns, int32_t group_size, const void *codes,
+                                  int64_t code_bytes, const void *scales, int64_t scale_bytes, const void *zeros,
+                                  int64_t zero_bytes, tlk_matrix **matrix);
 
 // Frees packed weights; null is allowed.
 TLK_API void tlk_free(tlk_matrix *matrix);

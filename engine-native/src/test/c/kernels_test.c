@@ -28,19 +28,45 @@ static float widen(uint16_t half) {
   return half >> 15 ? -magnitude : magnitude;
 }
 
+static int fraction(double f) { return lrint(32767 * f); }
+
 // Codes by name, so that one without a reference here is noticed.
-static int weight(const char *code, const uint8_t *row, int column) {
+static int weight(const char *code, const uint8_t *row, int column, int columns, int zero) {
   if (!strcmp(code, "int8")) return (int8_t)row[column];
   if (!strcmp(code, "int4")) return (row[column / 2] >> column % 2 * 4 & 15) - 8;
+  if (!strcmp(code, "int2")) return (row[column / 4] >> column % 4 * 2 & 3) - 2;
+  if (!strcmp(code, "uint8")) return row[column] - zero;
+  if (!strcmp(code, "uint4")) return (row[column / 2] >> column % 2 * 4 & 15) - zero;
+  if (!strcmp(code, "uint2")) return (row[column / 4] >> column % 4 * 2 & 3) - zero;
+  if (!strcmp(code, "ternary")) {
+    int rest = row[column / 5];
+    for (int i = 0; i < column % 5; i++) rest /= 3;
+    return rest % 3 - 1;
+  }
+  if (!strcmp(code, "qins4")) {
+    const int table[] = {127, -110, 99, -85, 77, -66, 59, -50, 44, -36, 31, -23, 19, -12, 8, -2};
+    return table[row[column / 2] >> column % 2 * 4 & 15];
+  }
   if (!strcmp(code, "int1")) return (row[column / 8] >> column % 8 & 1) * 2 - 1;
+  const int magnitude = row[column] % 128, sign = row[column] < 128 ? 1 : -1;
+  if (!strcmp(code, "qins8-log")) return sign * fraction(exp(-log(64) * magnitude / 127));
+  if (!strcmp(code, "qins8-inv")) return sign * (magnitude ? fraction(1.0 / magnitude) : 0);
+  if (!strcmp(code, "qins8-proj")) {
+    const double z = (1 + 0.75 * magnitude / 127) / 1.75;
+    return sign * fraction((1 - z) / (0.75 * z));
+  }
+  if (!strcmp(code, "qins9-log"))
+    return (row[columns + column / 8] >> column % 8 & 1 ? -1 : 1) * fraction(exp(-log(128) * row[column] / 255));
   printf("no reference for %s\n", code);
   exit(1);
 }
 
 static size_t stored_row(const char *code, int columns) {
-  if (!strcmp(code, "int8")) return columns;
-  if (!strcmp(code, "int4")) return (columns + 1) / 2;
-  return (columns + 7) / 8;
+  if (!strcmp(code, "qins9-log")) return columns + (columns + 7) / 8;
+  if (!strcmp(code, "ternary")) return (columns + 4) / 5;
+  if (!strcmp(code, "int4") || !strcmp(code, "uint4") || !strcmp(code, "qins4")) return (columns + 1) / 2;
+  if (!strcmp(code, "int2") || !strcmp(code, "uint2")) return (columns + 3) / 4;
+  return strcmp(code, "int1") ? columns : (columns + 7) / 8;
 }
 
 static void fail(const char *what, int tier, int a, int b, int c, int d) {
@@ -86,7 +112,7 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
     }
     int32_t offset;
     memcpy(&offset, behind + 16 + 4 * (t % 4), 4);
-    if (narrow && offset != -8 * sum) fail("offset", tier, columns, t, from, largest);
+    if (offset != -8 * sum) fail("offset", tier, columns, t, from, largest);
     if (memcmp(behind + 4 * (t % 4), scales + i, 4)) fail("scale beside", tier, columns, t, from, largest);
   }
 
@@ -97,12 +123,16 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
     const uint16_t scale = half();
     memcpy(weight_scales + 2 * i, &scale, 2);
   }
+  const int has_zeros = *name == 'u';
+  const float unit = !strncmp(name, "qins", 4) && strcmp(name, "qins4") ? 0x1p-15f : 1;
+  uint8_t *zeros = has_zeros ? memory((size_t)rows * groups) : 0;
+  for (int i = 0; has_zeros && i < rows * groups; i++) zeros[i] = random_bits();
   const int64_t packed_bytes = tokenlog_packed_bytes(code, rows, columns, group_size);
   uint8_t *packed = memory(packed_bytes); // a multiple of 64, so it begins at one
   memset(packed, 0x5a, packed_bytes);
   const int tiles = (rows + 15) / 16, cut = below(tiles + 1);
-  tokenlog_pack(code, rows, columns, group_size, weights, weight_scales, cut, tiles, packed);
-  tokenlog_pack(code, rows, columns, group_size, weights, weight_scales, 0, cut, packed);
+  tokenlog_pack(code, rows, columns, group_size, weights, weight_scales, zeros, cut, tiles, packed);
+  tokenlog_pack(code, rows, columns, group_size, weights, weight_scales, zeros, 0, cut, packed);
 
   const int from_row = below(rows), to_row = from_row + 1 + below(rows - from_row), stride = to_row + below(3);
   float *out = memory(sizeof(float) * ((tokens - 1) * stride + to_row));
@@ -114,12 +144,13 @@ static void compare(int tier, int code, int columns, int rows, int tokens, int g
     if (row >= from_row && row < to_row) {
       expected = 0;
       for (int b = 0; b < blocks; b++) {
+        const size_t group = (size_t)row * groups + b * 32 / group_size;
         int sum = 0;
         for (int c = b * 32; c < columns && c < b * 32 + 32; c++)
-          sum += weight(name, weights + row * row_bytes, c) * codes[t * blocks * 32 + c];
+          sum += weight(name, weights + row * row_bytes, c, columns, zeros ? zeros[group] : 0) * codes[t * blocks * 32 + c];
         uint16_t scale;
-        memcpy(&scale, weight_scales + 2 * ((size_t)row * groups + b * 32 / group_size), 2);
-        const float product = widen(scale) * scales[t * blocks + b];
+        memcpy(&scale, weight_scales + 2 * group, 2);
+        const float product = widen(scale) * unit * scales[t * blocks + b];
         expected = fmaf((float)sum, product, expected);
       }
     }

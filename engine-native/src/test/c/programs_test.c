@@ -16,7 +16,7 @@
 #include "memory.h"
 #include "tokenlog_kernels.h"
 
-#define FUNCTIONS(F) F(message) F(init) F(cleanup) F(code_name) F(pack) F(free) F(multiply) F(multiply_batch)
+#define FUNCTIONS(F) F(message) F(init) F(cleanup) F(code_name) F(pack) F(pack_zeros) F(free) F(multiply) F(multiply_batch)
 #define MEMBER(NAME) __typeof__(tlk_##NAME) *NAME;
 static struct {
   FUNCTIONS(MEMBER)
@@ -51,24 +51,42 @@ static int below(int limit) { return random_bits() % limit; }
 typedef struct {
   const char *code;
   int rows, columns, group_size, groups;
-  int64_t row_bytes, code_bytes, scale_bytes;
-  uint8_t *codes, *scales;
+  int64_t row_bytes, code_bytes, scale_bytes, zero_bytes;
+  uint8_t *codes, *scales, *zeros;
 } Weights;
 
-static int per_byte(const char *code) {
-  return !strcmp(code, "int8") ? 1 : !strcmp(code, "int4") ? 2 : !strcmp(code, "int1") ? 8 : 0;
+static int one_of(const char *code, const char *codes) {
+  const char *found = strstr(codes, code);
+  return found && found[strlen(code)] == ' ';
 }
+
+static int per_byte(const char *code) {
+  if (one_of(code, "int8 uint8 qins8-log qins9-log qins8-inv qins8-proj ")) return 1;
+  if (one_of(code, "int4 uint4 qins4 ")) return 2;
+  if (one_of(code, "int2 uint2 ")) return 4;
+  return !strcmp(code, "ternary") ? 5 : !strcmp(code, "int1") ? 8 : 0;
+}
+
+static int has_fractions(const char *code) { return one_of(code, "qins8-log qins9-log qins8-inv qins8-proj "); }
+
+static int fraction(double f) { return lrint(32767 * f); }
 
 static Weights random_weights(const char *code, int rows, int columns, int group_size) {
   check(per_byte(code), "a code that this test does not know");
   Weights w = {.code = code, .rows = rows, .columns = columns, .group_size = group_size};
   w.groups = group_size ? (columns + group_size - 1) / group_size : 1;
   w.row_bytes = (columns + per_byte(code) - 1) / per_byte(code);
+  if (!strcmp(code, "qins9-log")) w.row_bytes += (columns + 7) / 8;
   w.code_bytes = rows * w.row_bytes;
   w.scale_bytes = 2 * (int64_t)rows * w.groups;
   w.codes = memory(w.code_bytes);
   w.scales = memory(w.scale_bytes);
   for (int64_t i = 0; i < w.code_bytes; i++) w.codes[i] = random_bits();
+  if (*code == 'u') {
+    w.zero_bytes = (int64_t)rows * w.groups;
+    w.zeros = memory(w.zero_bytes);
+    for (int64_t i = 0; i < w.zero_bytes; i++) w.zeros[i] = random_bits();
+  }
   for (int64_t i = 0; i < w.scale_bytes; i += 2) {
     const uint16_t half = below(2) << 15 | below(30) << 10 | below(1024);
     memcpy(w.scales + i, &half, 2);
@@ -81,18 +99,42 @@ static float scale_of(const Weights *w, int row, int group) {
   memcpy(&half, w->scales + 2 * ((int64_t)row * w->groups + group), 2);
   const int exponent = half >> 10 & 31, fraction = half & 1023;
   const float magnitude = exponent ? ldexpf(1024 + fraction, exponent - 25) : ldexpf(fraction, -24);
-  return half >> 15 ? -magnitude : magnitude;
+  return (half >> 15 ? -magnitude : magnitude) * (has_fractions(w->code) ? 0x1p-15f : 1);
 }
 
 static int weight(const Weights *w, int row, int column) {
   const uint8_t *codes = w->codes + row * w->row_bytes;
-  if (per_byte(w->code) == 1) return (int8_t)codes[column];
-  if (per_byte(w->code) == 2) return (column % 2 ? codes[column / 2] >> 4 : codes[column / 2] & 15) - 8;
-  return codes[column / 8] >> column % 8 & 1 ? 1 : -1;
+  const char *code = w->code;
+  if (*code == 'u') {
+    const int zero = w->zeros[(int64_t)row * w->groups + (w->group_size ? column / w->group_size : 0)], bits = 8 / per_byte(code);
+    return (codes[column * bits / 8] >> column * bits % 8 & ((1 << bits) - 1)) - zero;
+  }
+  if (!strcmp(code, "int2")) return (codes[column / 4] >> column % 4 * 2 & 3) - 2;
+  if (!strcmp(code, "ternary")) {
+    int rest = codes[column / 5];
+    for (int i = 0; i < column % 5; i++) rest /= 3;
+    return rest % 3 - 1;
+  }
+  if (!strcmp(code, "qins4")) {
+    const int table[] = {127, -110, 99, -85, 77, -66, 59, -50, 44, -36, 31, -23, 19, -12, 8, -2};
+    return table[codes[column / 2] >> column % 2 * 4 & 15];
+  }
+  if (!strcmp(code, "int4")) return (column % 2 ? codes[column / 2] >> 4 : codes[column / 2] & 15) - 8;
+  if (!strcmp(code, "int1")) return codes[column / 8] >> column % 8 & 1 ? 1 : -1;
+  if (!strcmp(code, "int8")) return (int8_t)codes[column];
+  const int c = codes[column] % 128, sign = codes[column] < 128 ? 1 : -1;
+  const double z = (1 + 0.75 * c / 127) / 1.75;
+  if (!strcmp(code, "qins8-log")) return sign * fraction(exp(-log(64) * c / 127));
+  if (!strcmp(code, "qins8-inv")) return sign * (c ? fraction(1.0 / c) : 0);
+  if (!strcmp(code, "qins8-proj")) return sign * fraction((1 - z) / (0.75 * z));
+  if (!strcmp(code, "qins9-log"))
+    return (codes[w->columns + column / 8] >> column % 8 & 1 ? -1 : 1) * fraction(exp(-log(128) * codes[column] / 255));
+  printf("no reference for %s\n", code);
+  exit(1);
 }
 
 static float product(const Weights *w, int row, const float *x) {
-  const float largest = strcmp(w->code, "int8") ? 127 : 2047;
+  const float largest = per_byte(w->code) == 1 || !strcmp(w->code, "qins4") ? 2047 : 127;
   float acc = 0;
   for (int from = 0; from < w->columns; from += 32) {
     const int to = from + 32 < w->columns ? from + 32 : w->columns;
@@ -117,7 +159,11 @@ static int same(float a, float b) { return (isnan(a) && isnan(b)) || !memcmp(&a,
 
 static tlk_matrix *packed(const Weights *w) {
   tlk_matrix *matrix = 0;
-  expect(TLK_OK, tlk.pack(w->code, w->rows, w->columns, w->group_size, w->codes, w->code_bytes, w->scales, w->scale_bytes, &matrix),
+  expect(TLK_OK,
+         w->zeros ? tlk.pack_zeros(w->code, w->rows, w->columns, w->group_size, w->codes, w->code_bytes, w->scales, w->scale_bytes,
+                                   w->zeros, w->zero_bytes, &matrix)
+                  : tlk.pack(w->code, w->rows, w->columns, w->group_size, w->codes, w->code_bytes, w->scales, w->scale_bytes,
+                             &matrix),
          "pack");
   return matrix;
 }
@@ -193,6 +239,9 @@ static void errors_of_pack(void) {
   PACK(TLK_OUT_OF_RANGE, "int4", 3, 70, 32, w.codes, 106, w.scales, 18, &m);
   PACK(TLK_OUT_OF_RANGE, "int4", 3, 70, 32, w.codes, 105, w.scales, 6, &m);
   PACK(TLK_OUT_OF_RANGE, "int8", INT32_MAX, INT32_MAX, 32, w.codes, 105, w.scales, 18, &m);
+  PACK(TLK_NULL_POINTER, "uint4", 3, 70, 32, w.codes, 105, w.scales, 18, &m);
+  expect(TLK_OUT_OF_RANGE, tlk.pack_zeros("uint4", 3, 70, 32, w.codes, 105, w.scales, 18, w.codes, 8, &m), "too few zeros");
+  expect(TLK_OUT_OF_RANGE, tlk.pack_zeros("int4", 3, 70, 32, w.codes, 105, w.scales, 18, w.codes, 9, &m), "zeros of no use");
   check(!m, "a pointer was set");
   give_back_all();
 }

@@ -59,7 +59,7 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--codes",
             paramLabel = "CODE",
-            description = "Number code of a shape's weights: int4, int8 (default: int4).")
+            description = "Number code of a shape's weights, like int4, int8, ternary (default: int4).")
     private String codes;
 
     @Option(
@@ -283,11 +283,10 @@ final class BenchCommand implements Callable<Integer> {
 
     private NumberCode code() {
         String label = codes == null ? NumberCode.INT4.label() : codes;
-        return Arrays.stream(NumberCode.values())
-                .filter(each -> each.label().equals(label))
-                .findFirst()
+        return NumberCode.of(label)
                 .orElseThrow(() ->
-                        CommandFailure.usage("--codes %s: expected int4 or int8".formatted(label)));
+                        CommandFailure.usage(
+                                "--codes %s: no number code of this version".formatted(label)));
     }
 
     private CpuOptions options(String kernels) {

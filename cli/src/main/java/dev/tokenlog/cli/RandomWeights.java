@@ -28,6 +28,7 @@ final class RandomWeights implements Model {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment codes;
     private final MemorySegment scales;
+    private final MemorySegment zeros;
     private final Map<String, int[]> shapes = new HashMap<>();
     private long next;
 
@@ -41,6 +42,8 @@ final class RandomWeights implements Model {
         }
         this.codes = arena.allocate(Math.max(POOL, largest * code.bits() / 8), 64);
         this.scales = arena.allocate(2 * largest / GROUP, 64);
+        this.zeros = arena.allocate(code.hasZeroPoints() ? largest / GROUP : 1);
+        zeros.fill((byte) (1 << code.bits() - 1));
         fill();
     }
 
@@ -76,7 +79,7 @@ final class RandomWeights implements Model {
     @Override
     public Matrix matrix(String tensor) {
         int[] shape = shapes.get(tensor);
-        long bytes = (long) shape[0] * shape[1] * code.bits() / 8;
+        long bytes = shape[0] * code.bytesPerRow(shape[1]);
         if (next + bytes > codes.byteSize()) {
             next = 0;
         }
@@ -84,7 +87,14 @@ final class RandomWeights implements Model {
         next += Math.ceilDiv(bytes, 64) * 64;
         long scaleBytes = 2L * shape[0] * shape[1] / GROUP;
         return new Matrix.Quantized(
-                tensor, code, shape[0], shape[1], GROUP, own, scales.asSlice(0, scaleBytes));
+                tensor,
+                code,
+                shape[0],
+                shape[1],
+                GROUP,
+                own,
+                scales.asSlice(0, scaleBytes),
+                code.hasZeroPoints() ? zeros.asSlice(0, scaleBytes / 2) : null);
     }
 
     @Override

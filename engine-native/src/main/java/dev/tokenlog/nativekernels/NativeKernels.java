@@ -83,11 +83,18 @@ final class NativeKernels implements Kernels {
             Matrix.Quantized most = weights.rows(0, Math.min(step, weights.rows()));
             MemorySegment codes = some.allocate(most.codes().byteSize());
             MemorySegment scales = some.allocate(most.scales().byteSize());
+            MemorySegment zeros =
+                    most.zeros() == null
+                            ? MemorySegment.NULL
+                            : some.allocate(most.zeros().byteSize());
             for (int row = 0; row < weights.rows(); row += step) {
                 Matrix.Quantized rows = weights.rows(row, Math.min(step, weights.rows() - row));
                 MemorySegment.copy(rows.codes(), 0, codes, 0, rows.codes().byteSize());
                 MemorySegment.copy(rows.scales(), 0, scales, 0, rows.scales().byteSize());
-                pack(rows, code, codes, scales, tiles.asSlice(row / TILE * tileBytes));
+                if (rows.zeros() != null) {
+                    MemorySegment.copy(rows.zeros(), 0, zeros, 0, rows.zeros().byteSize());
+                }
+                pack(rows, code, codes, scales, zeros, tiles.asSlice(row / TILE * tileBytes));
             }
         }
         return new PackedMatrix(weights, code, tiles);
@@ -98,6 +105,7 @@ final class NativeKernels implements Kernels {
             NativeLibrary.Code code,
             MemorySegment codes,
             MemorySegment scales,
+            MemorySegment zeros,
             MemorySegment tiles) {
         try {
             FUNCTIONS
@@ -109,6 +117,7 @@ final class NativeKernels implements Kernels {
                             rows.groupSize(),
                             codes,
                             scales,
+                            zeros,
                             0,
                             Math.ceilDiv(rows.rows(), TILE),
                             tiles);

@@ -46,7 +46,7 @@ record NativeLibrary(
         MethodHandle read) {
 
     /// `TOKENLOG_ABI` of the header that this class was written for.
-    static final int ABI = 5;
+    static final int ABI = 6;
 
     /// @param usable whether this processor and operating system have its instructions
     record Tier(int number, String name, boolean usable) {}
@@ -123,7 +123,7 @@ record NativeLibrary(
                                 symbols.findOrThrow("tokenlog_pack"),
                                 FunctionDescriptor.ofVoid(
                                         JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS,
-                                        JAVA_INT, JAVA_INT, ADDRESS)),
+                                        ADDRESS, JAVA_INT, JAVA_INT, ADDRESS)),
                         function(symbols, "tokenlog_map", ADDRESS, JAVA_LONG),
                         LINKER.downcallHandle(
                                 symbols.findOrThrow("tokenlog_unmap"),

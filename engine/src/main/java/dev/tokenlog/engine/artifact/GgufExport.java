@@ -151,6 +151,7 @@ public final class GgufExport {
                 switch (code) {
                     case INT4 -> 2; // mostly Q4_0
                     case INT8 -> 7; // mostly Q8_0
+                    default -> others.orElse(GgufType.F32) == GgufType.F16 ? 1 : 0;
                 });
         writer.whole("general.quantization_version", 2);
         writer.text("tokenlog.model_digest", artifact.manifest().modelDigest());
@@ -222,16 +223,16 @@ public final class GgufExport {
         boolean blocks =
                 matrix.columns() % BLOCK == 0
                         && (matrix.groupSize() % BLOCK == 0 || matrix.groupsPerRow() == 1);
-        if (blocks) {
-            return switch (matrix.code()) {
-                case INT4 -> GgufType.Q4_0;
-                case INT8 -> GgufType.Q8_0;
-            };
+        if (blocks && matrix.code() == NumberCode.INT4) {
+            return GgufType.Q4_0;
+        }
+        if (blocks && matrix.code() == NumberCode.INT8) {
+            return GgufType.Q8_0;
         }
         return others.orElseThrow(() ->
                 unsupported(
                         planned.name(),
-                        "%s of %d columns: GGUF has blocks of %d; --other-codes f32 or f16 converts such tensors"
+                        "%s of %d columns: GGUF holds int4 and int8 in blocks of %d; --other-codes f32 or f16 converts such tensors"
                                 .formatted(matrix.code().label(), matrix.columns(), BLOCK)));
     }
 
@@ -275,13 +276,13 @@ public final class GgufExport {
         private final Matrix matrix;
         private final GgufType type;
         private final float[] values;
-        private final byte[] q;
+        private final short[] q;
 
         Row(Matrix matrix, GgufType type) {
             this.matrix = matrix;
             this.type = type;
             this.values = new float[matrix.columns()];
-            this.q = new byte[matrix.columns()];
+            this.q = new short[matrix.columns()];
         }
 
         byte[] bytes(int row) {
@@ -324,7 +325,9 @@ public final class GgufExport {
         /// Q4_0: element i in the low half of byte i, element i + 16 in the high half.
         private void integers(int from, ByteBuffer bytes) {
             if (type == GgufType.Q8_0) {
-                bytes.put(q, from, BLOCK);
+                for (int i = 0; i < BLOCK; i++) {
+                    bytes.put((byte) q[from + i]);
+                }
                 return;
             }
             for (int i = 0; i < BLOCK / 2; i++) {

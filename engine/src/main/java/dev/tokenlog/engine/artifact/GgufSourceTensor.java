@@ -98,7 +98,7 @@ record GgufSourceTensor(
     }
 
     @Override
-    public void codes(int row, byte[] q, short[] scales) {
+    public void codes(NumberCode code, int row, short[] q, short[] scales, byte[] zeros) {
         BlockCodes.of(tensor.type())
                 .orElseThrow()
                 .row(tensor.data(), begin(row), columns(), q, scales);

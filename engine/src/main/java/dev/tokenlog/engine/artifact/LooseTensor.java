@@ -260,12 +260,16 @@ final class LooseTensor implements SourceTensor {
     /// Looks at every number once.
     private synchronized Range range(NumberCode code) {
         if (known == null || known.code() != code) {
-            known = new Range(code, isExact(GroupCode.of(code)));
+            known = new Range(code, isExact(code));
         }
         return known;
     }
 
-    private boolean isExact(GroupCode code) {
+    private boolean isExact(NumberCode numberCode) {
+        GroupCode code = GroupCode.of(numberCode);
+        if (code.unit() != 1 || code.operand(0, 0) != 0 || code.operand(1, 0) != 1) {
+            return false; // not an integer
+        }
         MemorySegment s = scales.numbers().get();
         for (long i = 0; i < scales.elements(); i++) {
             float scale = LooseArray.number(scales.type(), s, i);
@@ -280,8 +284,12 @@ final class LooseTensor implements SourceTensor {
         MemorySegment z = zeroPoints == null ? null : zeroPoints.numbers().get();
         for (int row = 0; row < rows; row++) {
             for (int column = 0; column < columns; column++) {
-                long centred = code(q, row, column) - zero(z, row, column);
-                if (centred < code.smallest() || centred > code.largest()) {
+                long zero = zero(z, row, column);
+                boolean apart = numberCode.hasZeroPoints();
+                long one = code(q, row, column) - (apart ? 0 : zero);
+                if (one < code.smallest()
+                        || one > code.largest()
+                        || apart && (zero < 0 || zero > code.largest())) {
                     return false;
                 }
             }
@@ -296,16 +304,20 @@ final class LooseTensor implements SourceTensor {
     }
 
     @Override
-    public void codes(int row, byte[] q, short[] rowScales) {
+    public void codes(NumberCode code, int row, short[] q, short[] rowScales, byte[] rowZeros) {
         MemorySegment stored = codes.numbers().get();
         MemorySegment z = zeroPoints == null ? null : zeroPoints.numbers().get();
         for (int column = 0; column < columns; column++) {
-            q[column] = (byte) (code(stored, row, column) - zero(z, row, column));
+            long zero = code.hasZeroPoints() ? 0 : zero(z, row, column);
+            q[column] = (short) (code(stored, row, column) - zero);
         }
         MemorySegment s = scales.numbers().get();
         for (int group = 0; group < groups(); group++) {
             long place = place(scales, row, group * groupSize);
             rowScales[group] = Float.floatToFloat16(LooseArray.number(scales.type(), s, place));
+            if (code.hasZeroPoints()) {
+                rowZeros[group] = (byte) zero(z, row, group * groupSize);
+            }
         }
     }
 

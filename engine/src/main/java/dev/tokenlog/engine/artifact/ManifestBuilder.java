@@ -113,7 +113,7 @@ final class ManifestBuilder {
                 recipe.code().bits(),
                 recipe.groupSize() == Recipe.PER_ROW ? "per_row" : "per_group",
                 recipe.groupSize(),
-                true,
+                !recipe.code().hasZeroPoints(),
                 "F16",
                 GroupCode.of(recipe.code()).formula(recipe.scales()),
                 recipe.embeddingCode().label(),

@@ -2,11 +2,14 @@ package dev.tokenlog.engine.artifact;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.format.npz.NpzWriter;
 import dev.tokenlog.engine.quantize.GroupCode;
 import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.Matrix;
+import dev.tokenlog.engine.tensor.NumberCode;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -136,18 +139,21 @@ public final class NpzExport {
     private void codes(Matrix.Quantized matrix, PlannedTensor planned, ObjectNode entry) {
         int bits = matrix.code().bits();
         String key = planned.name() + "_q" + bits;
-        int zero = 1 << (bits - 1);
+        GroupCode code = GroupCode.of(matrix.code());
+        requireIntegers(planned.name(), matrix.code());
+        boolean zeros = matrix.code().hasZeroPoints();
+        int zero = zeros ? 0 : matrix.code() == NumberCode.TERNARY ? 1 : 1 << (bits - 1);
         boolean perRow = matrix.groupSize() == matrix.columns();
         entry.put("bit_width", bits).put("q", key).put("q_scales", key + "_scales");
         entry.put("q_zero_point", key + "_zero_point");
         ObjectNode quantization = entry.putObject("quantization");
         quantization.put("type", perRow ? "perrow_int" : "pergroup_int");
-        quantization.put("bits", bits).put("method", "symmetric");
+        quantization.put("bits", bits).put("method", zeros ? "asymmetric" : "symmetric");
 
         npz.begin(key, DataType.U8, planned.shape());
-        GroupCode code = GroupCode.of(matrix.code());
         byte[] packed = new byte[Math.toIntExact(matrix.bytesPerRow())];
-        byte[] q = new byte[matrix.columns()];
+        short[] q = new short[matrix.columns()];
+        byte[] bytes = new byte[matrix.columns()];
         for (int row = 0; row < matrix.rows(); row++) {
             MemorySegment.copy(
                     matrix.codes(),
@@ -158,20 +164,43 @@ public final class NpzExport {
                     packed.length);
             code.unpack(packed, 0, q.length, q);
             for (int column = 0; column < q.length; column++) {
-                q[column] += (byte) zero;
+                bytes[column] = (byte) (q[column] + zero);
             }
-            npz.write(q, q.length);
+            npz.write(bytes, bytes.length);
         }
         scales(matrix, key, perRow);
-        npz.begin(key + "_zero_point", DataType.I32, List.of((long) matrix.rows()));
-        byte[] one = {(byte) zero, 0, 0, 0};
-        for (int row = 0; row < matrix.rows(); row++) {
-            npz.write(one, one.length);
-        }
+        zeroPoints(matrix, key, zero);
         integers(planned.name() + "_shape", List.of(2L), matrix.rows(), matrix.columns());
         if (!perRow) {
             quantization.put("group_size", matrix.groupSize());
             integers(planned.name() + "_group_size", List.of(), matrix.groupSize());
+        }
+    }
+
+    /// A value is `(q - zero) * scale` with integers here; what is no such product has no place.
+    private static void requireIntegers(String tensor, NumberCode code) {
+        GroupCode group = GroupCode.of(code);
+        if (group.unit() != 1 || group.operand(0, 0) != 0 || group.operand(1, 0) != 1) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    "tensor '%s': NPZ archives hold integers with a zero point, not %s"
+                            .formatted(tensor, code.label()));
+        }
+    }
+
+    /// One for each row, or each group's own.
+    private void zeroPoints(Matrix.Quantized matrix, String key, int zero) {
+        long rows = matrix.rows();
+        MemorySegment own = matrix.zeros();
+        int groups = own == null ? 1 : matrix.groupsPerRow();
+        npz.begin(
+                key + "_zero_point",
+                DataType.I32,
+                groups == 1 ? List.of(rows) : List.of(rows, (long) groups));
+        byte[] one = new byte[4];
+        for (long i = 0; i < rows * groups; i++) {
+            one[0] = own == null ? (byte) zero : own.get(ValueLayout.JAVA_BYTE, i);
+            npz.write(one, one.length);
         }
     }
 

@@ -2,10 +2,14 @@ package dev.tokenlog.engine.artifact;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.quantize.GroupCode;
 import dev.tokenlog.engine.quantize.Scales;
 import dev.tokenlog.engine.tensor.NumberCode;
+import java.util.Arrays;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /// How to quantize: every option that can change a byte of the result.
 ///
@@ -20,14 +24,30 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
 
     private static final Pattern CANONICAL =
             Pattern.compile(
-                    "(?<code>[a-z0-9]+)(-(?<group>g[1-9][0-9]{0,5}|row))?(-(?<scales>[a-z]+))?"
-                            + "(,embedding=(?<embedding>[a-z0-9]+))?");
+                    "(?<code>%1$s|[a-z0-9]+)(-(?<group>g[1-9][0-9]{0,5}|row))?(-(?<scales>[a-z]+))?"
+                            .concat("(,embedding=(?<embedding>%1$s|[a-z0-9]+))?")
+                            .formatted(
+                                    Arrays.stream(NumberCode.values())
+                                            .map(NumberCode::label)
+                                            .collect(Collectors.joining("|"))));
 
     public Recipe {
         if (groupSize != PER_ROW && groupSize != 32 && groupSize != 64 && groupSize != 128) {
             throw new EngineException(
                     Reason.UNSUPPORTED,
                     "group size " + groupSize + ": expected 32, 64, 128 or one scale per row");
+        }
+        requireKnows(code, scales);
+        requireKnows(embeddingCode, scales);
+    }
+
+    private static void requireKnows(NumberCode code, Scales scales) {
+        List<Scales> known = GroupCode.of(code).scales();
+        if (!known.contains(scales)) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    "scales '%s' of %s: expected %s"
+                            .formatted(scales.label(), code.label(), known.getFirst().label()));
         }
     }
 
@@ -44,8 +64,8 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
     /// `docs/decisions/0035-least-squares-at-8-bits.md`.
     public static Scales usualScales(NumberCode code) {
         return switch (code) {
-            case INT8 -> Scales.LEAST_SQUARES;
-            case INT4 -> Scales.ABSMAX;
+            case INT8, INT2 -> Scales.LEAST_SQUARES;
+            default -> GroupCode.of(code).scales().getFirst();
         };
     }
 
@@ -82,13 +102,16 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
 
     /// The code of a name like `int4`.
     public static NumberCode codeOf(String label) {
-        for (NumberCode code : NumberCode.values()) {
-            if (code.label().equals(label)) {
-                return code;
-            }
-        }
-        throw new EngineException(
-                Reason.UNSUPPORTED, "number code '" + label + "': expected int8 or int4");
+        return NumberCode.of(label)
+                .orElseThrow(() ->
+                        new EngineException(
+                                Reason.UNSUPPORTED,
+                                "number code '%s': expected %s"
+                                        .formatted(
+                                                label,
+                                                Arrays.stream(NumberCode.values())
+                                                        .map(NumberCode::label)
+                                                        .collect(Collectors.joining(", ")))));
     }
 
     /// One short line that says everything: `int4-g32-absmax`, `int8-row-lsq`,

@@ -12,7 +12,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// How an artifact stores a tensor: its codes under the tensor's own name, its scales under
-/// `name.scales`; or, kept in float, its values as F32.
+/// `name.scales`, zero points where it has them under `name.zeros`; or, kept in float, its values
+/// as F32.
 ///
 /// @param planned name and shape
 /// @param quantization `int4-g32`, `int8-row`, …; `f32`
@@ -23,7 +24,8 @@ record StoredTensor(PlannedTensor planned, String quantization, NumberCode code,
     static final String FLOAT = "f32";
 
     private static final Pattern QUANTIZATION =
-            Pattern.compile("(?<code>[a-z0-9]{1,16})-(?:g(?<group>[0-9]{1,7})|row)");
+            Pattern.compile(
+                    "(?<code>[a-z0-9]{1,16}(?:-[a-z]{1,16})?)-(?:g(?<group>[0-9]{1,7})|row)");
 
     /// What a recipe makes of a tensor: norms, biases and routers stay float.
     static StoredTensor by(Recipe recipe, PlannedTensor planned) {
@@ -52,12 +54,8 @@ record StoredTensor(PlannedTensor planned, String quantization, NumberCode code,
         if (group != null && (groupSize == 0 || groupSize % 32 != 0)) {
             return Optional.empty();
         }
-        for (NumberCode code : NumberCode.values()) {
-            if (code.label().equals(matcher.group("code"))) {
-                return Optional.of(quantized(planned, quantization, code, groupSize));
-            }
-        }
-        return Optional.empty();
+        return NumberCode.of(matcher.group("code"))
+                .map(code -> quantized(planned, quantization, code, groupSize));
     }
 
     private static StoredTensor quantized(
@@ -78,14 +76,19 @@ record StoredTensor(PlannedTensor planned, String quantization, NumberCode code,
         return planned.name() + ".scales";
     }
 
+    boolean hasZeroPoints() {
+        return isQuantized() && code.hasZeroPoints();
+    }
+
+    String zerosName() {
+        return planned.name() + ".zeros";
+    }
+
     DataType dtype() {
         if (code == null) {
             return DataType.F32;
         }
-        return switch (code) {
-            case INT8 -> DataType.I8;
-            case INT4 -> DataType.U8;
-        };
+        return code == NumberCode.INT8 ? DataType.I8 : DataType.U8;
     }
 
     int bitWidth() {
@@ -96,17 +99,20 @@ record StoredTensor(PlannedTensor planned, String quantization, NumberCode code,
         return Math.ceilDiv(planned.columns(), groupSize);
     }
 
-    /// Codes and scales, or values, as they are declared in the file.
+    /// Codes, scales and zero points, or values, as they are declared in the file.
     List<Declared> declared() {
         List<Declared> parts = new ArrayList<>();
         if (code == null) {
             parts.add(new Declared(name(), DataType.F32, planned.shape()));
         } else {
             long rows = planned.rows();
-            long rowBytes = Math.ceilDiv((long) planned.columns() * code.bits(), 8);
+            List<Long> groups = List.of(rows, (long) groupsPerRow());
+            long rowBytes = code.bytesPerRow(planned.columns());
             parts.add(new Declared(name(), dtype(), List.of(rows, rowBytes)));
-            parts.add(
-                    new Declared(scalesName(), DataType.F16, List.of(rows, (long) groupsPerRow())));
+            parts.add(new Declared(scalesName(), DataType.F16, groups));
+            if (code.hasZeroPoints()) {
+                parts.add(new Declared(zerosName(), DataType.U8, groups));
+            }
         }
         return parts;
     }

@@ -119,11 +119,11 @@ final class StoredWeights implements AutoCloseable {
                 || !weight.dtype().equals(tensor.dtype().name())
                 || weight.bitWidth() != tensor.bitWidth()
                 || weight.bytes() != tensor.bytes()
-                || weight.qZeroPoint() != null) {
+                || tensor.hasZeroPoints() != (weight.qZeroPoint() != null)) {
             throw unreadable(
                     folder,
                     weight.name(),
-                    "shape, dtype, bit_width or bytes in the manifest do not fit "
+                    "shape, dtype, bit_width, zero points or bytes in the manifest do not fit "
                             + weight.quantization()
                             + " "
                             + plan.shape());
@@ -198,7 +198,8 @@ final class StoredWeights implements AutoCloseable {
                 tensor.planned().columns(),
                 tensor.groupSize(),
                 parts.get(name).data(),
-                parts.get(tensor.scalesName()).data());
+                parts.get(tensor.scalesName()).data(),
+                tensor.hasZeroPoints() ? parts.get(tensor.zerosName()).data() : null);
     }
 
     Tensor vector(String name) {

@@ -148,7 +148,7 @@ final class TensorEncoder {
                 file,
                 stored.name(),
                 stored.isQuantized() ? stored.scalesName() : null,
-                null,
+                stored.hasZeroPoints() ? stored.zerosName() : null,
                 stored.quantization(),
                 sha256,
                 stored.bytes(),
@@ -172,32 +172,35 @@ final class TensorEncoder {
         private final SafetensorsWriter writer;
         private final MessageDigest digest = Digests.sha256();
         private final ErrorMeasures errors = new ErrorMeasures();
-        private final byte[] scales;
+        private final ByteBuffer scales;
+        private final ByteBuffer zeros;
         private long codesWritten;
-        private int scalesWritten;
 
         Rows(StoredTensor stored, SafetensorsWriter writer) {
             this.stored = stored;
             this.writer = writer;
-            this.scales =
-                    new byte
-                            [Math.multiplyExact(
-                                    stored.planned().rows(), stored.groupsPerRow() * 2)];
+            int groups = Math.multiplyExact(stored.planned().rows(), stored.groupsPerRow());
+            this.scales = ByteBuffer.allocate(Math.multiplyExact(groups, 2));
+            this.zeros = ByteBuffer.allocate(stored.hasZeroPoints() ? groups : 0);
         }
 
         void add(QuantizedRows rows) {
             writer.write(stored.name(), codesWritten, ByteBuffer.wrap(rows.codes()));
             digest.update(rows.codes());
             codesWritten += rows.codes().length;
-            System.arraycopy(rows.scales(), 0, scales, scalesWritten, rows.scales().length);
-            scalesWritten += rows.scales().length;
+            scales.put(rows.scales());
+            zeros.put(rows.zeros());
             errors.merge(rows.errors());
         }
 
-        /// The digest over codes and scales.
+        /// The digest over codes, scales and zero points.
         String finish() {
-            writer.write(stored.scalesName(), 0, ByteBuffer.wrap(scales));
+            writer.write(stored.scalesName(), 0, scales.flip().duplicate());
             digest.update(scales);
+            if (stored.hasZeroPoints()) {
+                writer.write(stored.zerosName(), 0, zeros.flip().duplicate());
+                digest.update(zeros);
+            }
             return Digests.hex(digest.digest());
         }
     }

@@ -6,7 +6,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.function.Supplier;
 
@@ -90,25 +92,17 @@ public final class KernelProbes {
         return probe("vector", VectorKernels::new);
     }
 
-    /// A probe is usable if it multiplies a small known matrix correctly: every number code by
-    /// every activation code, few and many tokens.
+    /// A probe is usable if it multiplies small known matrices correctly, few and many tokens: one
+    /// of int8 and int4 whose product is known, by every activation code, and one of every code
+    /// whose product is what the specification makes of it.
     public static KernelProbe probe(String name, Supplier<Kernels> supplier) {
         try {
             Kernels kernels = supplier.get();
-            for (NumberCode weights : NumberCode.values()) {
-                for (ActivationCode activations : ActivationCode.values()) {
-                    for (int tokens : new int[] {1, MANY_TOKENS}) {
-                        for (float product : knownProducts(kernels, weights, activations, tokens)) {
-                            if (product != KNOWN_PRODUCT) {
-                                return new KernelProbe.Unusable(
-                                        name,
-                                        "a known product is "
-                                                + KNOWN_PRODUCT
-                                                + " but came out as "
-                                                + product,
-                                        REPORT);
-                            }
-                        }
+            for (int tokens : new int[] {1, MANY_TOKENS}) {
+                for (NumberCode code : NumberCode.values()) {
+                    Optional<String> wrong = problem(kernels, code, tokens);
+                    if (wrong.isPresent()) {
+                        return new KernelProbe.Unusable(name, wrong.get(), REPORT);
                     }
                 }
             }
@@ -118,10 +112,42 @@ public final class KernelProbes {
         }
     }
 
-    /// Rows of 40 columns, all the same: weights `c % 3 - 1` with scale 1/2. Activations, the same
-    /// for every token: `c`, but the largest code in columns 0 and 32.
-    private static float[] knownProducts(
-            Kernels kernels, NumberCode code, ActivationCode activations, int tokens) {
+    private static Optional<String> problem(Kernels kernels, NumberCode code, int tokens) {
+        if (code == NumberCode.INT8 || code == NumberCode.INT4) {
+            for (ActivationCode activations : ActivationCode.values()) {
+                for (float product : products(kernels, code, true, activations, tokens)) {
+                    if (product != KNOWN_PRODUCT) {
+                        return Optional.of(
+                                "a known product is "
+                                        + KNOWN_PRODUCT
+                                        + " but came out as "
+                                        + product);
+                    }
+                }
+            }
+        }
+        ActivationCode beside = ActivationCode.beside(code);
+        float[] expected = products(new ScalarKernels(), code, false, beside, tokens);
+        float[] found = products(kernels, code, false, beside, tokens);
+        int differing = Arrays.mismatch(expected, found);
+        return differing < 0
+                ? Optional.empty()
+                : Optional.of(
+                        "a product of %s is %s but came out as %s"
+                                .formatted(code.label(), expected[differing], found[differing]));
+    }
+
+    /// Rows of 40 columns. Activations, the same for every token: `c`, but the largest code in
+    /// columns 0 and 32.
+    ///
+    /// @param known weights `c % 3 - 1` with scale 1/2, of int8 or int4; otherwise all sorts of
+    ///   codes
+    private static float[] products(
+            Kernels kernels,
+            NumberCode code,
+            boolean known,
+            ActivationCode activations,
+            int tokens) {
         QuantizedActivations x = new QuantizedActivations(activations, tokens, COLUMNS);
         x.reshape(tokens, COLUMNS);
         float[] numbers = new float[COLUMNS];
@@ -133,31 +159,42 @@ public final class KernelProbes {
         }
         float[] out = new float[tokens * ROWS];
         try (Arena arena = Arena.ofShared()) {
-            PreparedMatrix weights = kernels.prepare(knownWeights(code, arena), arena);
+            Matrix.Quantized matrix = known ? knownWeights(code, arena) : weights(code, arena);
+            PreparedMatrix weights = kernels.prepare(matrix, arena);
             kernels.multiply(
                     weights, 0, ROWS, x, tokens, out, 0, ROWS, new Workspace(COLUMNS, 1, 1));
         }
         return out;
     }
 
+    private static Matrix.Quantized weights(NumberCode code, Arena arena) {
+        MemorySegment codes = arena.allocate(ROWS * code.bytesPerRow(COLUMNS));
+        for (long at = 0; at < codes.byteSize(); at++) {
+            codes.set(ValueLayout.JAVA_BYTE, at, (byte) ((at * 2_654_435_761L) >>> 13));
+        }
+        MemorySegment zeros = code.hasZeroPoints() ? arena.allocate(ROWS) : null;
+        MemorySegment scales = arena.allocate(2L * ROWS);
+        for (int row = 0; row < ROWS; row++) {
+            scales.set(ScalarKernels.SHORT, 2L * row, Float.floatToFloat16(0.01f * (row - 7)));
+            if (zeros != null) {
+                zeros.set(ValueLayout.JAVA_BYTE, row, (byte) (row % (1 << code.bits())));
+            }
+        }
+        return new Matrix.Quantized("known", code, ROWS, COLUMNS, COLUMNS, codes, scales, zeros);
+    }
+
     private static Matrix.Quantized knownWeights(NumberCode code, Arena arena) {
-        int rowBytes = COLUMNS * code.bits() / 8;
+        boolean nibbles = code == NumberCode.INT4;
+        int rowBytes = Math.toIntExact(code.bytesPerRow(COLUMNS));
         MemorySegment codes = arena.allocate((long) ROWS * rowBytes);
         MemorySegment scales = arena.allocate(2L * ROWS);
         for (int row = 0; row < ROWS; row++) {
             for (int column = 0; column < COLUMNS; column++) {
                 int weight = column % 3 - 1;
-                switch (code) {
-                    case INT8 ->
-                            codes.set(
-                                    ValueLayout.JAVA_BYTE, row * rowBytes + column, (byte) weight);
-                    case INT4 -> {
-                        long at = row * rowBytes + column / 2;
-                        int pair = codes.get(ValueLayout.JAVA_BYTE, at);
-                        pair |= weight + 8 << column % 2 * 4;
-                        codes.set(ValueLayout.JAVA_BYTE, at, (byte) pair);
-                    }
-                }
+                long at = row * rowBytes + (nibbles ? column / 2 : column);
+                int one = codes.get(ValueLayout.JAVA_BYTE, at);
+                one |= nibbles ? weight + 8 << column % 2 * 4 : weight;
+                codes.set(ValueLayout.JAVA_BYTE, at, (byte) one);
             }
             scales.set(ScalarKernels.SHORT, 2L * row, Float.floatToFloat16(0.5f));
         }

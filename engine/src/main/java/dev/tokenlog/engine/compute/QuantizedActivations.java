@@ -15,6 +15,7 @@ public final class QuantizedActivations {
     private final float[] scales;
     private final int[] lanes;
     private final float[] laneScales;
+    private final float[] laneSums;
     private final int[] offsets;
     private final byte[] panels;
     private int columns;
@@ -33,6 +34,7 @@ public final class QuantizedActivations {
         this.scales = new float[capacity / BLOCK];
         this.lanes = new int[tiles];
         this.laneScales = new float[tiles / BLOCK];
+        this.laneSums = new float[tiles / BLOCK];
         this.offsets = new int[code == ActivationCode.BITS_8 ? capacity / BLOCK : 0];
         int whole = Math.multiplyExact(Math.ceilDiv(maxTokens, PANEL) * PANEL, padded / BLOCK);
         int codeBytes = code == ActivationCode.BITS_8 ? 1 : 2;
@@ -104,5 +106,10 @@ public final class QuantizedActivations {
     /// Likewise for scales.
     float[] laneScales() {
         return laneScales;
+    }
+
+    /// Likewise for the sums of the codes of blocks.
+    float[] laneSums() {
+        return laneSums;
     }
 }

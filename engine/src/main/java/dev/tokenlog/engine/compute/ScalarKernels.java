@@ -3,7 +3,9 @@ package dev.tokenlog.engine.compute;
 import static dev.tokenlog.engine.compute.KvLayout.PAGE_POSITIONS;
 import static dev.tokenlog.engine.compute.QuantizedActivations.BLOCK;
 
+import dev.tokenlog.engine.quantize.GroupCode;
 import dev.tokenlog.engine.tensor.Matrix;
+import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -33,7 +35,7 @@ public final class ScalarKernels implements Kernels {
         return "scalar";
     }
 
-    /// Quantized: `q · s`; float: the number itself.
+    /// Quantized: operand · scale; float: the number itself.
     @Override
     public void embed(Matrix matrix, int row, float[] out, int outOffset) {
         for (int column = 0; column < matrix.columns(); column++) {
@@ -498,21 +500,50 @@ public final class ScalarKernels implements Kernels {
         return partials[0];
     }
 
-    /// The integer that a code stands for.
+    /// The integer that a stored code stands for, its operand.
     static int code(Matrix.Quantized weights, int row, int column) {
         long start = row * weights.bytesPerRow();
-        return switch (weights.code()) {
+        NumberCode code = weights.code();
+        return switch (code) {
             case INT8 -> weights.codes().get(ValueLayout.JAVA_BYTE, start + column);
-            case INT4 -> {
-                int pair = weights.codes().get(ValueLayout.JAVA_BYTE, start + column / 2);
-                yield (column % 2 == 0 ? pair & 15 : pair >> 4 & 15) - 8;
+            case INT4 -> bits(weights, start, 4, column) - 8;
+            case INT2 -> bits(weights, start, 2, column) - 2;
+            case UINT8, UINT4, UINT2 ->
+                    bits(weights, start, code.bits(), column) - zero(weights, row, column);
+            case INT1 -> 2 * bits(weights, start, 1, column) - 1;
+            case TERNARY -> {
+                int five = bits(weights, start, 8, column / 5);
+                yield five / POWERS_OF_3[column % 5] % 3 - 1;
+            }
+            case QINS8_LOG, QINS8_INV, QINS8_PROJ, QINS4 ->
+                    GroupCode.of(code).operand(bits(weights, start, code.bits(), column), 0);
+            case QINS9_LOG -> {
+                int sign = bits(weights, start + weights.columns(), 1, column);
+                int magnitude = bits(weights, start, 8, column);
+                yield GroupCode.of(code).operand(sign << 8 | magnitude, 0);
             }
         };
     }
 
+    private static final int[] POWERS_OF_3 = {1, 3, 9, 27, 81};
+
+    /// The bits of a column of a row, of which a byte holds several, the first in the lowest bits.
+    private static int bits(Matrix.Quantized weights, long start, int bits, int column) {
+        int perByte = 8 / bits;
+        int one = weights.codes().get(ValueLayout.JAVA_BYTE, start + column / perByte) & 0xff;
+        return one >> column % perByte * bits & (1 << bits) - 1;
+    }
+
+    private static int zero(Matrix.Quantized weights, int row, int column) {
+        long index = (long) row * weights.groupsPerRow() + column / weights.groupSize();
+        return weights.zeros().get(ValueLayout.JAVA_BYTE, index) & 0xff;
+    }
+
+    /// The scale of a group's operands: what is stored, and for tables of fractions a power of two.
     static float weightScale(Matrix.Quantized weights, int row, int group) {
         long index = (long) row * weights.groupsPerRow() + group;
-        return Float.float16ToFloat(weights.scales().get(SHORT, 2 * index));
+        float stored = Float.float16ToFloat(weights.scales().get(SHORT, 2 * index));
+        return stored * GroupCode.of(weights.code()).unit();
     }
 
     static float weight(Matrix.Float weights, int row, int column) {

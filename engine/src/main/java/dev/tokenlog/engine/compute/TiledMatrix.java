@@ -3,6 +3,7 @@ package dev.tokenlog.engine.compute;
 import static dev.tokenlog.engine.compute.QuantizedActivations.BLOCK;
 
 import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.quantize.GroupCode;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -16,9 +17,10 @@ import java.util.Arrays;
 /// summed across lanes.
 ///
 /// A tile holds its groups of columns one after the other, so that it is read as one stream. A
-/// group is its 32 scales, then the codes of its blocks of 32 columns. A block is cut into words: a
-/// word is the codes of a few neighbouring columns of one row, in the bits that the artifact has
-/// them, and the words of all rows for the same columns stand side by side.
+/// group is its 32 scales, its 32 zero points as F16 where the code has them, then the codes of its
+/// blocks of 32 columns. A block is cut into words: a word is the codes of a few neighbouring
+/// columns of one row, mostly in the bits that the artifact has them ([TiledCode]), and the words
+/// of all rows for the same columns stand side by side.
 ///
 /// Scales, and words of 16 bits, are in the order of rows 0, 16, 1, 17 … 15, 31: seen as 32-bit
 /// lanes, their low halves are rows 0 to 15 and their high halves rows 16 to 31, each in order.
@@ -58,7 +60,7 @@ record TiledMatrix(
         int blocks = Math.ceilDiv(weights.columns(), BLOCK);
         int groups = weights.groupsPerRow();
         int groupBlocks = groups == 1 ? blocks : weights.groupSize() / BLOCK;
-        long tileBytes = (long) groups * SCALE_BYTES + (long) blocks * code.blockBytes();
+        long tileBytes = (long) groups * headBytes(weights) + (long) blocks * code.blockBytes();
         int count = Math.ceilDiv(weights.rows(), ROWS);
         TiledMatrix matrix =
                 new TiledMatrix(
@@ -70,12 +72,13 @@ record TiledMatrix(
                         allocate(count * tileBytes, weights.name(), arena));
         int rowBytes = blocks * code.blockBytes() / ROWS;
         byte[] rows = new byte[ROWS * rowBytes];
+        short[] q = new short[weights.columns()];
         byte[] tile = new byte[Math.toIntExact(tileBytes)];
         for (int i = 0; i < count; i++) {
             if (!matrix.packScales(i, tile)) {
                 return new AsStored(weights);
             }
-            matrix.packCodes(i, rows, rowBytes, tile);
+            matrix.packCodes(i, rows, rowBytes, q, tile);
             MemorySegment.copy(
                     tile, 0, matrix.tiles, ValueLayout.JAVA_BYTE, i * tileBytes, tile.length);
         }
@@ -111,17 +114,40 @@ record TiledMatrix(
                                 : 0;
                 finite &= (scale & NOT_FINITE) != NOT_FINITE;
                 SHORTS.set(to, (int) groupStart(group) + 2 * interleaved(row), scale);
+                if (source.zeros() != null && from < source.rows()) {
+                    int zero =
+                            source.zeros().get(ValueLayout.JAVA_BYTE, (long) from * groups + group)
+                                    & 0xff;
+                    SHORTS.set(
+                            to,
+                            (int) groupStart(group) + SCALE_BYTES + 2 * interleaved(row),
+                            Float.floatToFloat16(code.centre() - zero));
+                }
             }
         }
         return finite;
     }
 
-    private void packCodes(int tile, byte[] rows, int rowBytes, byte[] to) {
+    private void packCodes(int tile, byte[] rows, int rowBytes, short[] q, byte[] to) {
         int stored = (int) source.bytesPerRow();
+        boolean asStored = code.isStored(source.code());
+        GroupCode group = GroupCode.of(source.code());
+        byte[] one = new byte[asStored ? 0 : stored];
         for (int row = 0; row < ROWS; row++) {
             int from = tile * ROWS + row;
             int start = row * rowBytes;
-            if (from < source.rows()) {
+            if (from < source.rows() && !asStored) {
+                MemorySegment.copy(
+                        source.codes(),
+                        ValueLayout.JAVA_BYTE,
+                        (long) from * stored,
+                        one,
+                        0,
+                        stored);
+                group.unpack(one, 0, q.length, q);
+                Arrays.fill(rows, start, start + rowBytes, (byte) 0);
+                code.lay(group, q, rows, start);
+            } else if (from < source.rows()) {
                 MemorySegment.copy(
                         source.codes(),
                         ValueLayout.JAVA_BYTE,
@@ -157,19 +183,34 @@ record TiledMatrix(
         return 2 * (row % 16) + row / 16;
     }
 
+    /// What a product of operands counts in, beside the scale.
+    float unit() {
+        return code == TiledCode.WIDE ? GroupCode.of(source.code()).unit() : 1f;
+    }
+
+    /// Bytes of a group before its codes.
+    private static int headBytes(Matrix.Quantized weights) {
+        return weights.zeros() == null ? SCALE_BYTES : 2 * SCALE_BYTES;
+    }
+
     /// Where a group begins in a tile: its scales.
     private long groupStart(int group) {
-        return group * (SCALE_BYTES + (long) groupBlocks * code.blockBytes());
+        return group * (headBytes(source) + (long) groupBlocks * code.blockBytes());
     }
 
     /// Where the codes of a block begin in a tile.
     private long blockStart(int block) {
-        return (block / groupBlocks + 1L) * SCALE_BYTES + (long) block * code.blockBytes();
+        return (block / groupBlocks + 1L) * headBytes(source) + (long) block * code.blockBytes();
     }
 
     /// Where the scales of a block of a tile lie.
     long scalesAt(int tile, int block) {
         return tile * tileBytes + groupStart(block / groupBlocks);
+    }
+
+    /// Where the zero points of a block of a tile lie.
+    long zerosAt(int tile, int block) {
+        return scalesAt(tile, block) + SCALE_BYTES;
     }
 
     /// Where the codes of a block of a tile lie.

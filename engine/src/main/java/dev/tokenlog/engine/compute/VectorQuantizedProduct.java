@@ -40,8 +40,7 @@ final class VectorQuantizedProduct {
             int outStride,
             Workspace workspace) {
         if (areFew(x)) {
-            multiplyFew(
-                    weights, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace.tile);
+            multiplyFew(weights, fromRow, toRow, x, tokens, out, outOffset, outStride, workspace);
             return;
         }
         for (int first = 0; first < tokens; first += PRODUCT_TOKENS) {
@@ -78,7 +77,8 @@ final class VectorQuantizedProduct {
             float[] out,
             int outOffset,
             int outStride,
-            float[] buffer) {
+            Workspace workspace) {
+        float[] buffer = workspace.tile;
         TiledCode code = weights.code();
         for (int row = fromRow / ROWS * ROWS; row < toRow; row += ROWS) {
             int from = Math.max(row, fromRow);
@@ -86,9 +86,9 @@ final class VectorQuantizedProduct {
             for (int token = 0; token < tokens; token++) {
                 int to = outOffset + token * outStride + from;
                 if (wanted == ROWS) {
-                    code.multiplyOne(weights, row / ROWS, x, token, out, to);
+                    code.multiplyOne(weights, row / ROWS, x, token, out, to, workspace);
                 } else {
-                    code.multiplyOne(weights, row / ROWS, x, token, buffer, 0);
+                    code.multiplyOne(weights, row / ROWS, x, token, buffer, 0, workspace);
                     System.arraycopy(buffer, from - row, out, to, wanted);
                 }
             }
@@ -109,31 +109,97 @@ final class VectorQuantizedProduct {
         int padded = Math.ceilDiv(count, TOKEN_UNIT) * TOKEN_UNIT;
         Arrays.fill(workspace.accumulators, 0, count * PRODUCT_ROWS, 0f);
         for (int block = 0; block < blocks; block++) {
-            boolean newScales = block % weights.groupBlocks() == 0;
             for (int lane = 0; lane < rows; lane += ROWS) {
-                int one = tile + lane / ROWS;
-                if (newScales) {
-                    VectorUnpacking.scales(
-                            weights.tiles(), weights.scalesAt(one, block), workspace.scales, lane);
-                }
-                weights.code()
-                        .unpack(weights.tiles(), weights.codesAt(one, block), workspace, lane);
+                unpack(weights, tile + lane / ROWS, block, workspace, lane);
             }
             int scales = first * blocks + block * roundTokens;
             int codes = scales * BLOCK;
-            switch (x.code()) {
-                case BITS_8 -> {
-                    sumShorts(
-                            workspace.shorts, rows, x.lanes(), codes, padded, workspace.shortSums);
-                    addShorts(workspace, rows, x.laneScales(), scales, count);
-                }
-                case BITS_12 -> {
+            int[] lanes = x.lanes();
+            switch (weights.code().sums()) {
+                case SHORTS, SHORTS_AND_ZEROS ->
+                        sumShorts(
+                                workspace.shorts, rows, lanes, codes, padded, workspace.shortSums);
+                case FLOATS, FLOATS_AND_ZEROS ->
+                        sumFloats(
+                                workspace.floats, rows, lanes, codes, padded, workspace.floatSums);
+                case UPPER_AND_LOWER -> {
+                    sumFloats(workspace.floats, rows, lanes, codes, padded, workspace.floatSums);
                     sumFloats(
-                            workspace.floats, rows, x.lanes(), codes, padded, workspace.floatSums);
-                    addFloats(workspace, rows, x.laneScales(), scales, count);
+                            workspace.lowerFloats, rows, lanes, codes, padded, workspace.lowerSums);
                 }
             }
+            add(weights.code().sums(), workspace, rows, x, scales, count);
         }
+    }
+
+    /// A block of a tile to the workspace, from row `lane` on, with the scales of a new group.
+    private static void unpack(
+            TiledMatrix weights, int tile, int block, Workspace workspace, int lane) {
+        if (block % weights.groupBlocks() == 0) {
+            VectorUnpacking.halves(
+                    weights.tiles(),
+                    weights.scalesAt(tile, block),
+                    weights.unit(),
+                    workspace.scales,
+                    lane);
+            if (weights.source().zeros() != null) {
+                VectorUnpacking.halves(
+                        weights.tiles(), weights.zerosAt(tile, block), 1f, workspace.zeros, lane);
+            }
+        }
+        weights.code().unpack(weights, weights.codesAt(tile, block), workspace, lane);
+    }
+
+    /// Adds the sums of a block, for tokens whose scales begin at `from`, to the accumulators.
+    private static void add(
+            TiledCode.Sums sums,
+            Workspace workspace,
+            int rows,
+            QuantizedActivations x,
+            int from,
+            int tokens) {
+        float[] scales = x.laneScales();
+        switch (sums) {
+            case SHORTS -> addShorts(workspace, rows, scales, from, tokens);
+            case SHORTS_AND_ZEROS ->
+                    VectorSums.addShorts(workspace, rows, scales, x.laneSums(), from, tokens);
+            case FLOATS -> addFloats(workspace, rows, scales, from, tokens);
+            case FLOATS_AND_ZEROS ->
+                    VectorSums.addFloats(workspace, rows, scales, x.laneSums(), from, tokens);
+            case UPPER_AND_LOWER -> VectorSums.addWide(workspace, rows, scales, from, tokens);
+        }
+    }
+
+    /// One of few tokens, for forms that have no better way: by way of memory, too.
+    static void multiplyOne(
+            TiledMatrix weights,
+            int tile,
+            QuantizedActivations x,
+            int token,
+            float[] out,
+            int offset,
+            Workspace workspace) {
+        int blocks = weights.blocks();
+        Arrays.fill(workspace.accumulators, 0, ROWS, 0f);
+        for (int block = 0; block < blocks; block++) {
+            unpack(weights, tile, block, workspace, 0);
+            int at = token * blocks + block;
+            switch (weights.code().sums()) {
+                case SHORTS, SHORTS_AND_ZEROS ->
+                        VectorSums.shorts(
+                                workspace.shorts, x.lanes(), at * BLOCK, workspace.shortSums);
+                case FLOATS, FLOATS_AND_ZEROS ->
+                        VectorSums.floats(
+                                workspace.floats, x.lanes(), at * BLOCK, workspace.floatSums);
+                case UPPER_AND_LOWER -> {
+                    VectorSums.floats(workspace.floats, x.lanes(), at * BLOCK, workspace.floatSums);
+                    VectorSums.floats(
+                            workspace.lowerFloats, x.lanes(), at * BLOCK, workspace.lowerSums);
+                }
+            }
+            add(weights.code().sums(), workspace, ROWS, x, at, 1);
+        }
+        System.arraycopy(workspace.accumulators, 0, out, offset, ROWS);
     }
 
     /// Puts the codes and scales of a token where [#multiply] reads them: `[round of
@@ -150,14 +216,16 @@ final class VectorQuantizedProduct {
             int from = token * blocks + block;
             int to = first * blocks + block * roundTokens + token - first;
             x.laneScales()[to] = x.scales()[from];
+            int sum = sum(codes, from * BLOCK);
+            x.laneSums()[to] = sum;
             switch (x.code()) {
-                case BITS_8 -> twice(codes, from * BLOCK, lanes, to * BLOCK);
+                case BITS_8 -> {
+                    twice(codes, from * BLOCK, lanes, to * BLOCK);
+                    if (areFew(x)) {
+                        x.offsets()[from] = inBothHalves(-8 * sum);
+                    }
+                }
                 case BITS_12 -> floatBits(codes, from * BLOCK, lanes, to * BLOCK);
-            }
-        }
-        if (areFew(x) && x.code() == ActivationCode.BITS_8) {
-            for (int i = token * blocks; i < (token + 1) * blocks; i++) {
-                x.offsets()[i] = inBothHalves(-8 * sum(codes, i * BLOCK));
             }
         }
     }

@@ -28,8 +28,9 @@ final class VectorUnpacking {
 
     private VectorUnpacking() {}
 
-    /// 32 scales, widened, in the order of rows.
-    static void scales(MemorySegment tiles, long at, float[] out, int offset) {
+    /// 32 scales or zero points, widened, in the order of rows, times a power of two.
+    static void halves(MemorySegment tiles, long at, float unit, float[] out, int offset) {
+        float factor = HALF_FACTOR * unit;
         for (int lane = 0; lane < ROWS; lane += SHORT_LANES) {
             IntVector pairs =
                     ShortVector.fromMemorySegment(SHORTS, tiles, at + 2L * lane, ORDER)
@@ -38,12 +39,12 @@ final class VectorUnpacking {
                     .lanewise(VectorOperators.ASHR, 3)
                     .and(HALF_MASK)
                     .reinterpretAsFloats()
-                    .mul(HALF_FACTOR)
+                    .mul(factor)
                     .intoArray(out, offset + lane / 2);
             pairs.lanewise(VectorOperators.ASHR, 3)
                     .and(HALF_MASK)
                     .reinterpretAsFloats()
-                    .mul(HALF_FACTOR)
+                    .mul(factor)
                     .intoArray(out, offset + ROWS / 2 + lane / 2);
         }
     }
@@ -67,6 +68,61 @@ final class VectorUnpacking {
                 codes.lanewise(VectorOperators.LSHR, 12)
                         .sub((short) 8)
                         .intoArray(out, to + 3 * PRODUCT_ROWS);
+            }
+        }
+    }
+
+    /// Words of 16 bits, each column `factor · code − centre`.
+    static void narrow(
+            MemorySegment tiles,
+            long at,
+            int bits,
+            int factor,
+            int centre,
+            short[] out,
+            int offset) {
+        int perWord = Short.SIZE / bits;
+        short mask = (short) ((1 << bits) - 1);
+        for (int lane = 0; lane < ROWS; lane += SHORT_LANES) {
+            for (int word = 0; word < 32 / perWord; word++) {
+                ShortVector codes =
+                        ShortVector.fromMemorySegment(
+                                SHORTS, tiles, at + 2L * (word * ROWS + lane), ORDER);
+                int to = offset + perWord * word * PRODUCT_ROWS + lane;
+                for (int i = 0; i < perWord; i++) {
+                    codes.lanewise(VectorOperators.LSHR, i * bits)
+                            .and(mask)
+                            .mul((short) factor)
+                            .sub((short) centre)
+                            .intoArray(out, to + i * PRODUCT_ROWS);
+                }
+            }
+        }
+    }
+
+    /// Words of two columns of 16 bits: upper bytes with their sign, and lower bytes.
+    static void wide(MemorySegment tiles, long at, float[] upper, float[] lower, int offset) {
+        for (int lane = 0; lane < ROWS; lane += FLOAT_LANES) {
+            for (int word = 0; word < 16; word++) {
+                IntVector codes =
+                        IntVector.fromMemorySegment(
+                                INTS, tiles, at + 4L * (word * ROWS + lane), ORDER);
+                int to = offset + 2 * word * PRODUCT_ROWS + lane;
+                ((FloatVector)
+                                codes.lanewise(VectorOperators.LSHL, 16)
+                                        .lanewise(VectorOperators.ASHR, 24)
+                                        .convert(VectorOperators.I2F, 0))
+                        .intoArray(upper, to);
+                ((FloatVector) codes.and(255).convert(VectorOperators.I2F, 0)).intoArray(lower, to);
+                ((FloatVector)
+                                codes.lanewise(VectorOperators.ASHR, 24)
+                                        .convert(VectorOperators.I2F, 0))
+                        .intoArray(upper, to + PRODUCT_ROWS);
+                ((FloatVector)
+                                codes.lanewise(VectorOperators.LSHR, 16)
+                                        .and(255)
+                                        .convert(VectorOperators.I2F, 0))
+                        .intoArray(lower, to + PRODUCT_ROWS);
             }
         }
     }

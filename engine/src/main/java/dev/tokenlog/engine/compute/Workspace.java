@@ -27,9 +27,12 @@ public final class Workspace {
 
     final short[] shorts = new short[QuantizedActivations.BLOCK * PRODUCT_ROWS];
     final float[] floats = new float[QuantizedActivations.BLOCK * PRODUCT_ROWS];
+    final float[] lowerFloats = new float[QuantizedActivations.BLOCK * PRODUCT_ROWS];
     final float[] scales = new float[PRODUCT_ROWS];
+    final float[] zeros = new float[PRODUCT_ROWS];
     final short[] shortSums = new short[PRODUCT_TOKENS * PRODUCT_ROWS];
     final float[] floatSums = new float[PRODUCT_TOKENS * PRODUCT_ROWS];
+    final float[] lowerSums = new float[PRODUCT_TOKENS * PRODUCT_ROWS];
     final float[] accumulators = new float[PRODUCT_TOKENS * PRODUCT_ROWS];
     final float[] tile = new float[4 * WEIGHT_ROWS * TILE_TOKENS];
     final float[] partialScores = new float[4 * ATTENTION_QUERIES * KvLayout.PAGE_POSITIONS];

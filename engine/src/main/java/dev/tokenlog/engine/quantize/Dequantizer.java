@@ -18,7 +18,7 @@ public final class Dequantizer {
 
     private Dequantizer() {}
 
-    /// One row, `matrix.columns()` values: `q · s`, one rounding.
+    /// One row, `matrix.columns()` values: operand · scale, one rounding.
     public static void row(Matrix matrix, int row, float[] into) {
         switch (matrix) {
             case Matrix.Float plain ->
@@ -37,14 +37,15 @@ public final class Dequantizer {
         int columns = matrix.columns();
         int rowBytes = Math.toIntExact(matrix.bytesPerRow());
         byte[] packed = new byte[rowBytes];
-        byte[] q = new byte[columns];
+        short[] q = new short[columns];
         MemorySegment.copy(matrix.codes(), JAVA_BYTE, (long) row * rowBytes, packed, 0, rowBytes);
         code.unpack(packed, 0, columns, q);
         int groups = matrix.groupsPerRow();
         for (int column = 0; column < columns; column++) {
             long group = (long) row * groups + column / matrix.groupSize();
-            float scale = Float.float16ToFloat(matrix.scales().get(F16, group * 2));
-            into[column] = q[column] * scale;
+            float scale = Float.float16ToFloat(matrix.scales().get(F16, group * 2)) * code.unit();
+            int zero = matrix.zeros() == null ? 0 : matrix.zeros().get(JAVA_BYTE, group) & 0xff;
+            into[column] = code.operand(q[column], zero) * scale;
         }
     }
 

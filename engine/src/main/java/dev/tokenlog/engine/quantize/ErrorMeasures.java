@@ -12,10 +12,11 @@ public final class ErrorMeasures {
     private double absoluteSource;
     private double max;
 
-    /// Adds one group: source `x`, integers `q` and their scale, all in `[from, to)`.
-    void add(float[] x, byte[] q, float scale, int from, int to) {
+    /// Adds one group: source `x` and codes `q` in `[from, to)`, their scale and zero point.
+    void add(float[] x, GroupCode code, short[] q, float scale, int zero, int from, int to) {
+        float unit = code.unit() * scale;
         for (int i = from; i < to; i++) {
-            add(x[i], q[i] * scale);
+            add(x[i], code.operand(q[i], zero) * unit);
         }
     }
 

@@ -3,21 +3,24 @@ package dev.tokenlog.engine.quantize;
 /// `int8`, symmetric:
 ///
 /// ```
-/// s = F16(amax / 127)            amax the largest magnitude of the group; or near it, see Scales
+/// s = F16(amax / 127)
 /// q = clamp(rint(x / s), −127, 127)
 /// w = q · s
 /// ```
 ///
-/// Stored as a signed byte. GGUF's Q8_0 blocks decode by the same formula.
+/// Stored as `q`, a signed byte. GGUF's Q8_0 blocks decode by the same formula.
 record Int8Code() implements GroupCode {
+
+    static final Int8Code CODE = new Int8Code();
+
+    @Override
+    public int bits() {
+        return 8;
+    }
 
     @Override
     public short scale(float[] x, int from, int to) {
-        float amax = 0;
-        for (int i = from; i < to; i++) {
-            amax = Math.max(amax, Math.abs(x[i]));
-        }
-        return Float.floatToFloat16(amax / 127f);
+        return Float.floatToFloat16(Extremes.largestMagnitude(x, from, to) / 127f);
     }
 
     @Override
@@ -31,18 +34,22 @@ record Int8Code() implements GroupCode {
     }
 
     @Override
-    public int bytesPerRow(int columns) {
-        return columns;
+    public void encode(float[] x, int from, int to, short scale, int zero, short[] q) {
+        SignedCode.round(this, x, from, to, scale, q);
     }
 
     @Override
-    public void pack(byte[] q, int columns, byte[] packed, int at) {
-        System.arraycopy(q, 0, packed, at, columns);
+    public void pack(short[] q, int columns, byte[] packed, int at) {
+        for (int i = 0; i < columns; i++) {
+            packed[at + i] = (byte) q[i];
+        }
     }
 
     @Override
-    public void unpack(byte[] packed, int at, int columns, byte[] q) {
-        System.arraycopy(packed, at, q, 0, columns);
+    public void unpack(byte[] packed, int at, int columns, short[] q) {
+        for (int i = 0; i < columns; i++) {
+            q[i] = packed[at + i];
+        }
     }
 
     @Override

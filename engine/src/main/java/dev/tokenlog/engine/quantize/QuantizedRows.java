@@ -10,8 +10,9 @@ import dev.tokenlog.engine.tensor.NumberCode;
 ///
 /// @param codes packed, row after row
 /// @param scales F16, little-endian, row after row
+/// @param zeros a byte for each scale of a code with zero points; otherwise empty
 /// @param errors against the source
-public record QuantizedRows(byte[] codes, byte[] scales, ErrorMeasures errors) {
+public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeasures errors) {
 
     /// Quantizes rows `[fromRow, toRow)`.
     ///
@@ -26,8 +27,9 @@ public record QuantizedRows(byte[] codes, byte[] scales, ErrorMeasures errors) {
             int fromRow,
             int toRow) {
         GroupCode code = GroupCode.of(numberCode);
+        boolean searches = scales == Scales.LEAST_SQUARES && code.scales().size() > 1;
         LeastSquares search = new LeastSquares();
-        Packed packed = new Packed(source, code, groupSize, toRow - fromRow);
+        Packed packed = new Packed(source, numberCode, groupSize, toRow - fromRow);
         for (int row = fromRow; row < toRow; row++) {
             source.row(row, packed.x);
             checkFinite(packed.x, source.name(), row);
@@ -42,11 +44,13 @@ public record QuantizedRows(byte[] codes, byte[] scales, ErrorMeasures errors) {
                             "tensor '%s' row %d columns %d to %d: the scale does not fit F16"
                                     .formatted(source.name(), row, from, to - 1));
                 }
-                if (scales == Scales.LEAST_SQUARES && first != 0) {
+                if (searches && first != 0) {
                     scale = search.scale(code, packed.x, from, to, scale);
                 }
-                code.encode(packed.x, from, to, scale, packed.q);
+                int zero = code.zeroPoint(packed.x, from, to, scale);
+                code.encode(packed.x, from, to, scale, zero, packed.q);
                 packed.scales[group] = scale;
+                packed.zeros[group] = (byte) zero;
             }
             packed.add();
         }
@@ -58,12 +62,11 @@ public record QuantizedRows(byte[] codes, byte[] scales, ErrorMeasures errors) {
     /// @throws EngineException `UNSUPPORTED`, naming tensor, row and column: a value is not finite
     public static QuantizedRows takenOver(
             RowSource source, NumberCode numberCode, int groupSize, int fromRow, int toRow) {
-        GroupCode code = GroupCode.of(numberCode);
-        Packed packed = new Packed(source, code, groupSize, toRow - fromRow);
+        Packed packed = new Packed(source, numberCode, groupSize, toRow - fromRow);
         for (int row = fromRow; row < toRow; row++) {
             source.row(row, packed.x);
             checkFinite(packed.x, source.name(), row);
-            source.codes(row, packed.q, packed.scales);
+            source.codes(numberCode, row, packed.q, packed.scales, packed.zeros);
             packed.add();
         }
         return packed.rows();
@@ -76,24 +79,28 @@ public record QuantizedRows(byte[] codes, byte[] scales, ErrorMeasures errors) {
         private final int groups;
         private final int rowBytes;
         private final float[] x;
-        private final byte[] q;
+        private final short[] q;
         private final short[] scales;
+        private final byte[] zeros;
         private final byte[] codeBytes;
         private final byte[] scaleBytes;
+        private final byte[] zeroBytes;
         private final ErrorMeasures errors = new ErrorMeasures();
         private int row;
 
-        Packed(RowSource source, GroupCode code, int groupSize, int rows) {
-            this.code = code;
+        Packed(RowSource source, NumberCode numberCode, int groupSize, int rows) {
+            this.code = GroupCode.of(numberCode);
             this.groupSize = groupSize;
             int columns = source.columns();
             groups = Math.ceilDiv(columns, groupSize);
-            rowBytes = code.bytesPerRow(columns);
+            rowBytes = Math.toIntExact(numberCode.bytesPerRow(columns));
             x = new float[columns];
-            q = new byte[columns];
+            q = new short[columns];
             scales = new short[groups];
+            zeros = new byte[groups];
             codeBytes = new byte[Math.multiplyExact(rows, rowBytes)];
             scaleBytes = new byte[Math.multiplyExact(rows, groups * 2)];
+            zeroBytes = new byte[numberCode.hasZeroPoints() ? rows * groups : 0];
         }
 
         /// Packs the row that `x`, `q` and `scales` hold.
@@ -104,14 +111,18 @@ public record QuantizedRows(byte[] codes, byte[] scales, ErrorMeasures errors) {
                 int at = (row * groups + group) * 2;
                 scaleBytes[at] = (byte) scales[group];
                 scaleBytes[at + 1] = (byte) (scales[group] >>> 8);
-                errors.add(x, q, Float.float16ToFloat(scales[group]), from, to);
+                float scale = Float.float16ToFloat(scales[group]);
+                errors.add(x, code, q, scale, zeros[group] & 0xff, from, to);
+            }
+            if (zeroBytes.length > 0) {
+                System.arraycopy(zeros, 0, zeroBytes, row * groups, groups);
             }
             code.pack(q, x.length, codeBytes, row * rowBytes);
             row++;
         }
 
         QuantizedRows rows() {
-            return new QuantizedRows(codeBytes, scaleBytes, errors);
+            return new QuantizedRows(codeBytes, scaleBytes, zeroBytes, errors);
         }
     }
 

@@ -14,15 +14,18 @@ public interface RowSource {
     /// @param into gets `columns()` values
     void row(int row, float[] into);
 
-    /// Whether every row is `q · s` with integers of the code and one F16 scale for each group of
-    /// this size: then [#codes] gives both, and nothing has to be quantized.
+    /// Whether every row is made of the code, with one F16 scale, and a zero point where the code
+    /// has one, for each group of this size: then [#codes] gives them, and nothing has to be
+    /// quantized.
     default boolean holds(NumberCode code, int groupSize) {
         return false;
     }
 
-    /// @param q gets `columns()` integers
+    /// @param code one that the source [#holds]
+    /// @param q gets `columns()` codes, as [GroupCode] has them
     /// @param scales gets the F16 bits of each group's scale
-    default void codes(int row, byte[] q, short[] scales) {
+    /// @param zeros gets each group's zero point; stays as it is where the code has none
+    default void codes(NumberCode code, int row, short[] q, short[] scales, byte[] zeros) {
         throw new UnsupportedOperationException(name() + " has no codes");
     }
 }

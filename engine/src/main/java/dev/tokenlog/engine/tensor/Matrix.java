@@ -41,15 +41,15 @@ public sealed interface Matrix {
         }
     }
 
-    /// Integer codes with scales.
-    ///
-    /// Row-major, really packed: a row takes `ceil(columns * bits / 8)` bytes, the even column in
-    /// the low bits. `INT8` stores `q` as a signed byte; `INT4` stores `q + 8`.
+    /// Codes with scales, row-major, really packed ([NumberCode#bytesPerRow]); what a code is worth
+    /// stands in `quantize`.
     ///
     /// @param groupSize columns that share a scale: a multiple of 32, or `columns` for one scale
     ///   per row
-    /// @param codes `rows * ceil(columns * bits / 8)` bytes
+    /// @param codes of all rows
     /// @param scales F16, row-major `[rows, ceil(columns / groupSize)]`; may be negative
+    /// @param zeros zero points of the codes that have them: a byte without sign for each scale;
+    ///   otherwise null
     record Quantized(
             String name,
             NumberCode code,
@@ -57,12 +57,31 @@ public sealed interface Matrix {
             int columns,
             int groupSize,
             MemorySegment codes,
-            MemorySegment scales)
+            MemorySegment scales,
+            MemorySegment zeros)
             implements Matrix {
+
+        public Quantized {
+            if (code.hasZeroPoints() != (zeros != null)) {
+                throw new IllegalArgumentException(name + ": zero points do not go with " + code);
+            }
+        }
+
+        /// Of a code without zero points.
+        public Quantized(
+                String name,
+                NumberCode code,
+                int rows,
+                int columns,
+                int groupSize,
+                MemorySegment codes,
+                MemorySegment scales) {
+            this(name, code, rows, columns, groupSize, codes, scales, null);
+        }
 
         @Override
         public Quantized rows(int from, int count) {
-            long scaleBytes = 2L * groupsPerRow();
+            long groups = groupsPerRow();
             return new Quantized(
                     name,
                     code,
@@ -70,13 +89,17 @@ public sealed interface Matrix {
                     columns,
                     groupSize,
                     codes.asSlice(from * bytesPerRow(), count * bytesPerRow()),
-                    scales.asSlice(from * scaleBytes, count * scaleBytes));
+                    scales.asSlice(2 * from * groups, 2 * count * groups),
+                    zeros == null ? null : zeros.asSlice(from * groups, count * groups));
         }
 
         @Override
         public void unload() {
             Matrix.unload(codes);
             Matrix.unload(scales);
+            if (zeros != null) {
+                Matrix.unload(zeros);
+            }
         }
 
         public int groupsPerRow() {
@@ -84,7 +107,7 @@ public sealed interface Matrix {
         }
 
         public long bytesPerRow() {
-            return Math.ceilDiv((long) columns * code.bits(), 8);
+            return code.bytesPerRow(columns);
         }
     }
 }

@@ -9,6 +9,7 @@ import dev.tokenlog.engine.architecture.ModelPlans;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,7 +21,7 @@ class WeightSizesTest {
     @TempDir Path folder;
 
     @ParameterizedTest
-    @EnumSource
+    @EnumSource(names = {"INT8", "INT4", "INT2", "INT1"})
     void whatIsSaidBeforeIsWhatComesOut(NumberCode code) {
         try (SourceModel source = SourceModel.open(TestFiles.demoModel());
                 Artifact artifact =
@@ -41,7 +42,8 @@ class WeightSizesTest {
     @ValueSource(strings = {"qwen3-moe", "qwen2", "phi3-longrope", "gemma2"})
     void everyFamilyIsCountedAsTheRecipeStoresIt(String golden) {
         ModelPlan plan = ModelPlans.read(TestFiles.golden(golden).resolve("config.json"));
-        for (NumberCode code : NumberCode.values()) {
+        for (NumberCode code :
+                List.of(NumberCode.INT8, NumberCode.INT4, NumberCode.INT2, NumberCode.INT1)) {
             long stored =
                     PlannedTensor.of(plan).stream()
                             .mapToLong(tensor -> StoredTensor.by(Recipe.of(code), tensor).bytes())

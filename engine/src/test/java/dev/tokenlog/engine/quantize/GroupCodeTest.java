@@ -117,7 +117,7 @@ class GroupCodeTest {
             QuantizedRows rows = quantize(values, code, scales);
 
             assertThat(scale(rows, 0)).isEqualTo(scale);
-            byte[] codes = new byte[32];
+            short[] codes = new short[32];
             GroupCode.of(code).unpack(rows.codes(), 0, 32, codes);
             for (int i = 0; i < 32; i++) {
                 assertThat((int) codes[i]).isEqualTo(q[i]);
@@ -207,8 +207,8 @@ class GroupCodeTest {
     }
 
     private static double squaredError(GroupCode code, float[] x, short scale) {
-        byte[] q = new byte[x.length];
-        code.encode(x, 0, x.length, scale, q);
+        short[] q = new short[x.length];
+        code.encode(x, 0, x.length, scale, 0, q);
         double sum = 0;
         for (int i = 0; i < x.length; i++) {
             double error = x[i] - q[i] * (double) Float.float16ToFloat(scale);
@@ -278,6 +278,7 @@ class GroupCodeTest {
                 columns,
                 groupSize,
                 MemorySegment.ofArray(rows.codes()),
-                MemorySegment.ofArray(rows.scales()));
+                MemorySegment.ofArray(rows.scales()),
+                code.hasZeroPoints() ? MemorySegment.ofArray(rows.zeros()) : null);
     }
 }

@@ -27,16 +27,13 @@ public record BlockCodes(GgufType type) {
 
     /// Whether the code has all integers that a block may have.
     public boolean fits(NumberCode code) {
-        return switch (code) {
-            case INT8 -> true;
-            case INT4 -> type == GgufType.Q4_0;
-        };
+        return code == NumberCode.INT8 || code == NumberCode.INT4 && type == GgufType.Q4_0;
     }
 
     /// @param at byte in `data` where the row begins
     /// @param q gets `columns` integers
     /// @param scales gets the F16 bits of `columns / 32` scales
-    public void row(MemorySegment data, long at, int columns, byte[] q, short[] scales) {
+    public void row(MemorySegment data, long at, int columns, short[] q, short[] scales) {
         int blockBytes = type.blockBytes();
         byte[] block = new byte[blockBytes];
         for (int group = 0; group < columns / GROUP; group++) {
@@ -47,9 +44,11 @@ public record BlockCodes(GgufType type) {
         }
     }
 
-    private void integers(byte[] block, byte[] q, int to) {
+    private void integers(byte[] block, short[] q, int to) {
         if (type == GgufType.Q8_0) {
-            System.arraycopy(block, 2, q, to, GROUP);
+            for (int i = 0; i < GROUP; i++) {
+                q[to + i] = block[2 + i];
+            }
             return;
         }
         boolean five = type == GgufType.Q5_0;
@@ -62,8 +61,8 @@ public record BlockCodes(GgufType type) {
                 low |= SmallBlocks.fifth(block, 2, i);
                 high |= SmallBlocks.fifth(block, 2, i + GROUP / 2);
             }
-            q[to + i] = (byte) (low - (five ? 16 : 8));
-            q[to + i + GROUP / 2] = (byte) (high - (five ? 16 : 8));
+            q[to + i] = (short) (low - (five ? 16 : 8));
+            q[to + i + GROUP / 2] = (short) (high - (five ? 16 : 8));
         }
     }
 }

@@ -73,7 +73,7 @@ class BlockDecoderTest {
         float[] wanted = floats(one.path("floats").textValue());
         BlockCodes codes = BlockCodes.of(type).orElseThrow();
 
-        byte[] q = new byte[wanted.length];
+        short[] q = new short[wanted.length];
         short[] scales = new short[wanted.length / 32];
         codes.row(MemorySegment.ofArray(blocks), 0, q.length, q, scales);
 
