@@ -76,7 +76,7 @@ final class Failures implements IExecutionExceptionHandler {
 
     private static int status(TopicException e) {
         return switch (e.kind()) {
-            case UNREACHABLE, REFUSED -> ExitStatus.ENVIRONMENT;
+            case UNREACHABLE, NOT_ALLOWED, REFUSED -> ExitStatus.ENVIRONMENT;
             case WRONG_TOPICS -> ExitStatus.NO;
         };
     }
@@ -86,7 +86,7 @@ final class Failures implements IExecutionExceptionHandler {
             case UNREACHABLE ->
                     e.getMessage()
                             + "; start a platform with 'tokenlog up', or name one with --bootstrap";
-            case REFUSED, WRONG_TOPICS -> e.getMessage();
+            case NOT_ALLOWED, REFUSED, WRONG_TOPICS -> e.getMessage();
         };
     }
 

@@ -9,6 +9,7 @@ import dev.tokenlog.contracts.TopicException;
 import dev.tokenlog.contracts.TopicLayout;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -61,6 +62,14 @@ final class TopicsCommand implements Callable<Integer> {
             description = "Who gets them (default: ${DEFAULT-VALUE}).")
     private String principal;
 
+    @Option(
+            names = "--for",
+            paramLabel = "PARTICIPANT",
+            description =
+                    "With --acls, only for: conversion-processor, validation-processor, registry-processor,"
+                            + " inference-processor, client or operator.")
+    private String participant;
+
     @Override
     public Integer call() {
         if (acls) {
@@ -93,11 +102,7 @@ final class TopicsCommand implements Callable<Integer> {
     /// Longer times are slower, not wrong: a cluster that forbids ours still works.
     private static String setGroupTimes(TopicAdmin admin, String prefix) {
         try {
-            for (Participant part : Participant.values()) {
-                // Kafka Streams has a protocol of its own, whose times its members say.
-                if (part == Participant.REGISTRY_PROCESSOR) {
-                    continue;
-                }
+            for (Participant part : Participant.withGroupTimes()) {
                 for (String group : part.groups(prefix)) {
                     admin.setGroupTimes(group, HEARTBEAT, SESSION);
                 }
@@ -146,17 +151,35 @@ final class TopicsCommand implements Callable<Integer> {
         }
     }
 
+    private List<Participant> participants() {
+        if (participant == null) {
+            return List.of(Participant.values());
+        }
+        return Arrays.stream(Participant.values())
+                .filter(part -> part.title().equals(participant))
+                .findFirst()
+                .map(List::of)
+                .orElseThrow(() ->
+                        CommandFailure.usage(
+                                "--for %s: expected one of %s"
+                                        .formatted(
+                                                participant,
+                                                Arrays.stream(Participant.values())
+                                                        .map(Participant::title)
+                                                        .toList())));
+    }
+
     /// As arguments of Kafka's own tool.
     private void printAcls() {
         String prefix = connection.target().topicPrefix();
         ArrayNode list = Json.object().putArray("acls");
-        for (Participant part : Participant.values()) {
+        for (Participant part : participants()) {
             List<String> commands = part.aclCommands(prefix, principal);
             if (output.json) {
                 ObjectNode node = list.addObject().put("participant", part.name());
                 node.set("kafka_acls", Json.of(commands));
             } else {
-                common.terminal().line("# " + part.name());
+                common.terminal().line("# " + part.title());
                 commands.forEach(line -> common.terminal().line("kafka-acls.sh " + line));
             }
         }

@@ -1,10 +1,13 @@
 package dev.tokenlog.client;
 
+import dev.tokenlog.client.Failures.Asked;
 import dev.tokenlog.client.TokenlogException.Kind;
 import dev.tokenlog.contracts.Event;
 import dev.tokenlog.contracts.EventHeaders;
 import dev.tokenlog.contracts.EventJson;
+import dev.tokenlog.contracts.ListenerProbe;
 import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.TopicException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -32,7 +35,9 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
@@ -69,31 +74,37 @@ final class Cluster implements AutoCloseable {
     static Cluster connect(ClientOptions options) {
         Admin admin = null;
         try {
+            ListenerProbe.require(options.kafka());
             admin = Admin.create(adminSettings(options));
             Map<Topic, Integer> counts = count(admin, options);
             Cluster cluster =
                     new Cluster(options, admin, new KafkaProducer<>(producerSettings(options)));
             cluster.partitions.putAll(counts);
             return cluster;
-        } catch (KafkaException | TokenlogException e) {
+        } catch (KafkaException | TokenlogException | TopicException e) {
             if (admin != null) {
                 admin.close(Duration.ZERO);
             }
-            throw Failures.of("connecting to " + options.kafka().get("bootstrap.servers"), e);
+            throw Failures.of(
+                    connecting(options), new Asked(AclOperation.DESCRIBE, "the cluster"), e);
         }
     }
 
     private static Map<Topic, Integer> count(Admin admin, ClientOptions options) {
         String prefix = options.topicPrefix();
         List<String> names = Arrays.stream(Topic.values()).map(t -> t.name(prefix)).toList();
-        Map<String, TopicDescription> found =
-                Failures.await(
-                        "connecting to " + options.kafka().get("bootstrap.servers"),
-                        admin.describeTopics(names).allTopicNames(),
-                        options.timeout());
+        Map<String, KafkaFuture<TopicDescription>> found =
+                admin.describeTopics(names).topicNameValues();
         Map<Topic, Integer> counts = new HashMap<>();
         for (Topic topic : Topic.values()) {
-            counts.put(topic, found.get(topic.name(prefix)).partitions().size());
+            String name = topic.name(prefix);
+            TopicDescription description =
+                    Failures.await(
+                            connecting(options) + ", topic " + name,
+                            new Asked(AclOperation.DESCRIBE, "topic " + name),
+                            found.get(name),
+                            options.timeout());
+            counts.put(topic, description.partitions().size());
         }
         int prompts = counts.get(Topic.PROMPTS);
         int tokens = counts.get(Topic.TOKENS);
@@ -108,6 +119,10 @@ final class Cluster implements AutoCloseable {
                                     tokens));
         }
         return counts;
+    }
+
+    private static String connecting(ClientOptions options) {
+        return "connecting to " + options.kafka().get("bootstrap.servers");
     }
 
     private static Map<String, Object> adminSettings(ClientOptions options) {
@@ -184,10 +199,12 @@ final class Cluster implements AutoCloseable {
     /// Appends a record, and waits until it is durable.
     RecordMetadata append(ProducerRecord<byte[], byte[]> record) {
         String doing = "sending to " + record.topic();
+        Asked asked = new Asked(AclOperation.WRITE, "topic " + record.topic());
         try {
-            return Failures.await(doing, producer.send(record), options.timeout().plusSeconds(1));
+            return Failures.await(
+                    doing, asked, producer.send(record), options.timeout().plusSeconds(1));
         } catch (KafkaException e) {
-            throw Failures.of(doing, e);
+            throw Failures.of(doing, asked, e);
         }
     }
 
@@ -235,6 +252,7 @@ final class Cluster implements AutoCloseable {
         Map<TopicPartition, Long> offsets = new HashMap<>();
         Failures.await(
                         "looking up offsets",
+                        new Asked(AclOperation.DESCRIBE, "topics " + where),
                         admin.listOffsets(request, COMMITTED).all(),
                         options.timeout().plusSeconds(1))
                 .forEach((partition, info) -> offsets.put(partition, info.offset()));
@@ -315,7 +333,10 @@ final class Cluster implements AutoCloseable {
                 }
             }
         } catch (KafkaException e) {
-            throw Failures.of("reading " + open.keySet(), e);
+            throw Failures.of(
+                    "reading " + open.keySet(),
+                    new Asked(AclOperation.READ, "topics " + open.keySet()),
+                    e);
         } finally {
             consumer.close(CloseOptions.timeout(Duration.ZERO));
         }

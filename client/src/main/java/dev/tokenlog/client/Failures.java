@@ -1,6 +1,7 @@
 package dev.tokenlog.client;
 
 import dev.tokenlog.client.TokenlogException.Kind;
+import dev.tokenlog.contracts.AccessDenied;
 import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.TopicException;
 import java.time.Duration;
@@ -8,6 +9,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.errors.AuthenticationException;
 import org.apache.kafka.common.errors.AuthorizationException;
@@ -17,17 +19,29 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 /// Turns what the Kafka clients throw into what this client says.
 final class Failures {
 
+    /// What the cluster has to allow for something.
+    ///
+    /// @param where for instance `topic prompts`
+    record Asked(AclOperation operation, String where) {}
+
     private Failures() {}
 
-    static TokenlogException of(String doing, Throwable cause) {
+    static TokenlogException of(String doing, Asked asked, Throwable cause) {
         return switch (cause) {
             case TokenlogException already -> already;
             case RecordTooLargeException large ->
                     TokenlogException.refused(ErrorCode.TOO_LARGE, large.getMessage());
             case AuthenticationException denied ->
-                    new TokenlogException(Kind.NOT_ALLOWED, doing + ": " + why(denied), denied);
+                    new TokenlogException(
+                            Kind.NOT_ALLOWED, doing + ": " + AccessDenied.message(denied), denied);
             case AuthorizationException denied ->
-                    new TokenlogException(Kind.NOT_ALLOWED, doing + ": " + why(denied), denied);
+                    new TokenlogException(
+                            Kind.NOT_ALLOWED,
+                            doing
+                                    + ": "
+                                    + AccessDenied.message(
+                                            denied, asked.operation(), asked.where()),
+                            denied);
             case UnknownTopicOrPartitionException missing ->
                     new TokenlogException(
                             Kind.TOPICS,
@@ -45,7 +59,8 @@ final class Failures {
                             switch (topics.kind()) {
                                 case UNREACHABLE -> Kind.UNREACHABLE;
                                 case WRONG_TOPICS -> Kind.TOPICS;
-                                case REFUSED -> Kind.NOT_ALLOWED;
+                                case NOT_ALLOWED -> Kind.NOT_ALLOWED;
+                                case REFUSED -> Kind.FAILED;
                             },
                             topics.getMessage(),
                             topics);
@@ -54,13 +69,13 @@ final class Failures {
     }
 
     /// Waits for an answer of the cluster.
-    static <T> T await(String doing, Future<T> future, Duration timeout) {
+    static <T> T await(String doing, Asked asked, Future<T> future, Duration timeout) {
         try {
             return future.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
-            throw of(doing, e.getCause());
+            throw of(doing, asked, e.getCause());
         } catch (TimeoutException e) {
-            throw of(doing, e);
+            throw of(doing, asked, e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new TokenlogException(Kind.CLOSED, doing + ": interrupted", e);

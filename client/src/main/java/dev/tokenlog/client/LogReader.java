@@ -18,6 +18,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.WakeupException;
 
@@ -166,7 +167,11 @@ final class LogReader implements Source {
         } catch (RetriableException passing) {
             rest();
         } catch (KafkaException fatal) {
-            TokenlogException reason = Failures.of("reading the log", fatal);
+            TokenlogException reason =
+                    Failures.of(
+                            "reading the log",
+                            new Failures.Asked(AclOperation.READ, "topics " + readings.keySet()),
+                            fatal);
             followings().forEach(following -> fail(following, reason));
         }
     }

@@ -11,36 +11,34 @@ import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourceType;
 
 /// Who takes part: what each process reads and writes, under which group, and so what a secured
-/// cluster has to allow it.
+/// cluster has to allow it. Reading and writing imply that one may know of a topic; nothing else is
+/// asked for.
 public enum Participant {
     CONVERSION_PROCESSOR(
             List.of("tokenlog-conversion"),
             Set.of(Topic.CONVERSION_REQUESTS, Topic.CONVERSION_EVENTS),
             Set.of(Topic.CONVERSION_EVENTS, Topic.MODEL_MANIFESTS, Topic.DEAD_LETTERS)),
+    /// Prompts and tokens are for replays.
     VALIDATION_PROCESSOR(
             List.of("tokenlog-validation-manifests", "tokenlog-validation-requests"),
-            Set.of(Topic.MODEL_MANIFESTS, Topic.VALIDATION_REQUESTS, Topic.ACCURACY_METRICS),
+            Set.of(
+                    Topic.MODEL_MANIFESTS,
+                    Topic.VALIDATION_REQUESTS,
+                    Topic.ACCURACY_METRICS,
+                    Topic.PROMPTS,
+                    Topic.TOKENS),
             Set.of(Topic.ACCURACY_METRICS, Topic.DEAD_LETTERS)),
     REGISTRY_PROCESSOR(
             List.of("tokenlog-registry"),
-            Set.of(
-                    Topic.MODEL_MANIFESTS,
-                    Topic.ACCURACY_METRICS,
-                    Topic.REGISTRY_COMMANDS,
-                    Topic.MODEL_REGISTRY,
-                    Topic.CONVERSION_EVENTS,
-                    Topic.TOKENS),
-            Set.of(Topic.MODEL_REGISTRY, Topic.USAGE, Topic.DEAD_LETTERS)),
+            Set.of(Topic.MODEL_MANIFESTS, Topic.ACCURACY_METRICS, Topic.REGISTRY_COMMANDS),
+            Set.of(Topic.MODEL_REGISTRY, Topic.DEAD_LETTERS)),
+    /// Checks partitions and settings of its topics at every start.
     INFERENCE_PROCESSOR(
             List.of("tokenlog-inference"),
-            Set.of(
-                    Topic.PROMPTS,
-                    Topic.TOKENS,
-                    Topic.GENERATION_CONTROLS,
-                    Topic.MODEL_REGISTRY,
-                    Topic.MODEL_MANIFESTS),
+            Set.of(Topic.PROMPTS, Topic.TOKENS, Topic.GENERATION_CONTROLS, Topic.MODEL_REGISTRY),
             Set.of(Topic.TOKENS, Topic.WORKER_EVENTS, Topic.DEAD_LETTERS)),
-    /// Reads everything for the audit trail, without a group.
+    /// The client library and every command but `topics`: reads everything for the audit trail,
+    /// without a group, and writes requests.
     CLIENT(
             List.of(),
             EnumSet.allOf(Topic.class),
@@ -49,7 +47,9 @@ public enum Participant {
                     Topic.GENERATION_CONTROLS,
                     Topic.CONVERSION_REQUESTS,
                     Topic.VALIDATION_REQUESTS,
-                    Topic.REGISTRY_COMMANDS));
+                    Topic.REGISTRY_COMMANDS)),
+    /// The command `topics`: creates and checks topics, and sets the times of the groups.
+    OPERATOR(List.of(), Set.of(), Set.of());
 
     private final List<String> groups;
     private final Set<Topic> reads;
@@ -75,6 +75,19 @@ public enum Participant {
         return writes;
     }
 
+    /// What people call it.
+    public String title() {
+        return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    /// What it reads or writes.
+    public Set<Topic> topics() {
+        Set<Topic> all = EnumSet.noneOf(Topic.class);
+        all.addAll(reads);
+        all.addAll(writes);
+        return all;
+    }
+
     /// One rule that a secured cluster has to have for this participant's principal.
     public record Access(
             ResourceType resource,
@@ -82,38 +95,63 @@ public enum Participant {
             String name,
             List<AclOperation> operations) {}
 
-    /// All rules for this participant.
+    /// All rules for this participant, and none that it could do without.
     public List<Access> access(String prefix) {
+        if (this == OPERATOR) {
+            return operator(prefix);
+        }
         List<Access> rules = new ArrayList<>();
-        for (Topic topic : Topic.values()) {
-            // Every participant checks the topics when it starts.
-            List<AclOperation> operations =
-                    new ArrayList<>(List.of(AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS));
+        for (Topic topic : topics()) {
+            List<AclOperation> operations = new ArrayList<>();
             if (reads.contains(topic)) {
                 operations.add(AclOperation.READ);
             }
             if (writes.contains(topic)) {
                 operations.add(AclOperation.WRITE);
             }
-            rules.add(
-                    new Access(
-                            ResourceType.TOPIC,
-                            PatternType.LITERAL,
-                            topic.name(prefix),
-                            List.copyOf(operations)));
+            if (this == INFERENCE_PROCESSOR) {
+                operations.add(AclOperation.DESCRIBE_CONFIGS);
+            }
+            rules.add(topic(topic.name(prefix), operations));
         }
         for (String name : groups(prefix)) {
-            rules.add(
-                    new Access(
-                            ResourceType.GROUP,
-                            PatternType.LITERAL,
-                            name,
-                            List.of(AclOperation.READ)));
+            rules.add(group(name, AclOperation.READ));
         }
         if (this == REGISTRY_PROCESSOR) {
             rules.addAll(streams(groups(prefix).getFirst()));
         }
         return rules;
+    }
+
+    private static List<Access> operator(String prefix) {
+        List<Access> rules = new ArrayList<>();
+        for (Topic topic : Topic.values()) {
+            rules.add(
+                    topic(
+                            topic.name(prefix),
+                            List.of(
+                                    AclOperation.CREATE,
+                                    AclOperation.DESCRIBE,
+                                    AclOperation.DESCRIBE_CONFIGS)));
+        }
+        for (Participant part : withGroupTimes()) {
+            part.groups(prefix).forEach(name -> rules.add(group(name, AclOperation.ALTER_CONFIGS)));
+        }
+        return rules;
+    }
+
+    /// Whose groups get their times from the cluster: Kafka Streams has a protocol of its own,
+    /// whose times its members say.
+    public static List<Participant> withGroupTimes() {
+        return Arrays.stream(values()).filter(part -> part != REGISTRY_PROCESSOR).toList();
+    }
+
+    private static Access topic(String name, List<AclOperation> operations) {
+        return new Access(ResourceType.TOPIC, PatternType.LITERAL, name, List.copyOf(operations));
+    }
+
+    private static Access group(String name, AclOperation operation) {
+        return new Access(ResourceType.GROUP, PatternType.LITERAL, name, List.of(operation));
     }
 
     /// Kafka Streams makes topics and transactions of its own, named after its application.
@@ -123,18 +161,12 @@ public enum Participant {
                         ResourceType.TOPIC,
                         PatternType.PREFIXED,
                         application + "-",
-                        List.of(
-                                AclOperation.CREATE,
-                                AclOperation.DELETE,
-                                AclOperation.DESCRIBE,
-                                AclOperation.DESCRIBE_CONFIGS,
-                                AclOperation.READ,
-                                AclOperation.WRITE)),
+                        List.of(AclOperation.CREATE, AclOperation.READ, AclOperation.WRITE)),
                 new Access(
                         ResourceType.TRANSACTIONAL_ID,
                         PatternType.PREFIXED,
                         application + "-",
-                        List.of(AclOperation.DESCRIBE, AclOperation.WRITE)));
+                        List.of(AclOperation.WRITE)));
     }
 
     /// The rules as arguments of Kafka's own `kafka-acls.sh --add`, one line each.
@@ -147,7 +179,8 @@ public enum Participant {
                 String.join(
                         " ",
                         rule.operations().stream()
-                                .map(operation -> "--operation " + camelCase(operation.name()))
+                                .map(operation ->
+                                        "--operation " + AccessDenied.operationName(operation))
                                 .toList());
         String resource =
                 switch (rule.resource()) {
@@ -163,15 +196,6 @@ public enum Participant {
                         operations,
                         resource,
                         rule.name(),
-                        camelCase(rule.pattern().name()).toLowerCase(Locale.ROOT));
-    }
-
-    private static String camelCase(String constant) {
-        StringBuilder text = new StringBuilder();
-        Arrays.stream(constant.split("_"))
-                .forEach(word ->
-                        text.append(word.charAt(0))
-                                .append(word.substring(1).toLowerCase(Locale.ROOT)));
-        return text.toString();
+                        rule.pattern().name().toLowerCase(Locale.ROOT));
     }
 }

@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,7 +24,10 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.AuthenticationException;
+import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
@@ -46,10 +50,12 @@ public final class TopicAdmin implements AutoCloseable {
     }
 
     /// @param kafka client settings; `bootstrap.servers` at least
+    /// @throws TopicException `NOT_ALLOWED` if the listener speaks another protocol
     public static TopicAdmin connect(Map<String, Object> kafka, String prefix, Duration timeout) {
         Map<String, Object> settings = new HashMap<>(kafka);
         settings.put("default.api.timeout.ms", Math.toIntExact(timeout.toMillis()));
         settings.put("request.timeout.ms", Math.toIntExact(Math.min(timeout.toMillis(), 30_000)));
+        ListenerProbe.require(settings);
         try {
             return new TopicAdmin(Admin.create(settings), prefix, timeout);
         } catch (org.apache.kafka.common.KafkaException e) {
@@ -61,7 +67,8 @@ public final class TopicAdmin implements AutoCloseable {
     ///
     /// @return the topics that were created
     public List<Topic> create(TopicLayout layout) {
-        Set<String> present = await(admin.listTopics().names());
+        Set<String> present =
+                await(admin.listTopics().names(), AclOperation.DESCRIBE, "the cluster");
         List<Topic> missing =
                 Arrays.stream(Topic.values())
                         .filter(topic -> !present.contains(topic.name(prefix)))
@@ -72,7 +79,7 @@ public final class TopicAdmin implements AutoCloseable {
                         .values();
         for (Topic topic : missing) {
             try {
-                await(results.get(topic.name(prefix)));
+                await(results.get(topic.name(prefix)), AclOperation.CREATE, topicName(topic));
                 created.add(topic);
             } catch (TopicException e) {
                 // Somebody else created it in the meantime: the check below judges it.
@@ -112,7 +119,7 @@ public final class TopicAdmin implements AutoCloseable {
     }
 
     private List<String> invisible() {
-        Map<Topic, TopicDescription> found = describe();
+        Map<Topic, TopicDescription> found = describe(EnumSet.allOf(Topic.class));
         return Arrays.stream(Topic.values())
                 .filter(topic ->
                         !found.containsKey(topic)
@@ -133,7 +140,12 @@ public final class TopicAdmin implements AutoCloseable {
 
     /// @throws TopicException with every problem, if there is one
     public void require(OptionalInt partitions) {
-        List<Problem> problems = check(partitions);
+        require(EnumSet.allOf(Topic.class), partitions);
+    }
+
+    /// As [#require(OptionalInt)] for these topics alone.
+    public void require(Set<Topic> topics, OptionalInt partitions) {
+        List<Problem> problems = check(topics, partitions);
         if (!problems.isEmpty()) {
             throw new TopicException(problems);
         }
@@ -144,9 +156,13 @@ public final class TopicAdmin implements AutoCloseable {
     /// @param partitions what the operator wants `prompts` and `tokens` to have; empty: any number,
     ///   as long as they are equal
     public List<Problem> check(OptionalInt partitions) {
-        Map<Topic, TopicDescription> found = describe();
+        return check(EnumSet.allOf(Topic.class), partitions);
+    }
+
+    private List<Problem> check(Set<Topic> topics, OptionalInt partitions) {
+        Map<Topic, TopicDescription> found = describe(topics);
         List<Problem> problems = new ArrayList<>();
-        for (Topic topic : Topic.values()) {
+        for (Topic topic : topics) {
             if (!found.containsKey(topic)) {
                 problems.add(new Problem(topic.name(prefix), "topic", "present", "missing"));
             }
@@ -176,19 +192,21 @@ public final class TopicAdmin implements AutoCloseable {
         for (Topic topic : topics) {
             resources.put(topic, new ConfigResource(ConfigResource.Type.TOPIC, topic.name(prefix)));
         }
-        Map<ConfigResource, Config> configs =
-                await(admin.describeConfigs(resources.values()).all());
+        Map<ConfigResource, KafkaFuture<Config>> configs =
+                admin.describeConfigs(resources.values()).values();
         List<Problem> problems = new ArrayList<>();
-        resources.forEach((topic, resource) ->
-                topic.settings()
-                        .forEach((name, expected) -> {
-                            ConfigEntry entry = configs.get(resource).get(name);
-                            String value = entry == null ? "unset" : entry.value();
-                            if (!sameSetting(expected, value)) {
-                                problems.add(
-                                        new Problem(topic.name(prefix), name, expected, value));
-                            }
-                        }));
+        resources.forEach((topic, resource) -> {
+            Config config =
+                    await(configs.get(resource), AclOperation.DESCRIBE_CONFIGS, topicName(topic));
+            topic.settings()
+                    .forEach((name, expected) -> {
+                        ConfigEntry entry = config.get(name);
+                        String value = entry == null ? "unset" : entry.value();
+                        if (!sameSetting(expected, value)) {
+                            problems.add(new Problem(topic.name(prefix), name, expected, value));
+                        }
+                    });
+        });
         return problems;
     }
 
@@ -198,14 +216,19 @@ public final class TopicAdmin implements AutoCloseable {
                 .equals(Arrays.stream(found.split("\\s*,\\s*")).collect(Collectors.toSet()));
     }
 
-    private Map<Topic, TopicDescription> describe() {
-        List<String> names = Arrays.stream(Topic.values()).map(t -> t.name(prefix)).toList();
+    private Map<Topic, TopicDescription> describe(Set<Topic> topics) {
+        List<String> names = topics.stream().map(t -> t.name(prefix)).toList();
         Map<String, KafkaFuture<TopicDescription>> results =
                 admin.describeTopics(names).topicNameValues();
         Map<Topic, TopicDescription> found = new LinkedHashMap<>();
-        for (Topic topic : Topic.values()) {
+        for (Topic topic : topics) {
             try {
-                found.put(topic, await(results.get(topic.name(prefix))));
+                found.put(
+                        topic,
+                        await(
+                                results.get(topic.name(prefix)),
+                                AclOperation.DESCRIBE,
+                                topicName(topic)));
             } catch (TopicException e) {
                 if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) {
                     throw e;
@@ -226,7 +249,10 @@ public final class TopicAdmin implements AutoCloseable {
                         setting("consumer.heartbeat.interval.ms", heartbeat),
                         setting("consumer.session.timeout.ms", session));
         try {
-            await(admin.incrementalAlterConfigs(Map.of(resource, changes)).all());
+            await(
+                    admin.incrementalAlterConfigs(Map.of(resource, changes)).all(),
+                    AclOperation.ALTER_CONFIGS,
+                    "group " + group);
         } catch (TopicException e) {
             if (e.kind() != Kind.REFUSED) {
                 throw e;
@@ -253,7 +279,13 @@ public final class TopicAdmin implements AutoCloseable {
         admin.close(Duration.ofSeconds(2));
     }
 
-    private <T> T await(KafkaFuture<T> future) {
+    private String topicName(Topic topic) {
+        return "topic " + topic.name(prefix);
+    }
+
+    /// @param asked what the cluster has to allow
+    /// @param where of which resource
+    private <T> T await(KafkaFuture<T> future, AclOperation asked, String where) {
         try {
             return future.get(timeout.toMillis() + 1_000, TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
@@ -262,11 +294,21 @@ public final class TopicAdmin implements AutoCloseable {
             if (e.getCause() instanceof org.apache.kafka.common.errors.TimeoutException) {
                 throw unreachable(e.getCause());
             }
-            throw new TopicException(Kind.REFUSED, reason(e.getCause()), e.getCause());
+            throw refusal(e.getCause(), asked, where);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new TopicException(Kind.UNREACHABLE, "interrupted", e);
         }
+    }
+
+    private static TopicException refusal(Throwable cause, AclOperation asked, String where) {
+        return switch (cause) {
+            case AuthenticationException e ->
+                    new TopicException(Kind.NOT_ALLOWED, AccessDenied.message(e), e);
+            case AuthorizationException e ->
+                    new TopicException(Kind.NOT_ALLOWED, AccessDenied.message(e, asked, where), e);
+            default -> new TopicException(Kind.REFUSED, reason(cause), cause);
+        };
     }
 
     private TopicException unreachable(Throwable cause) {

@@ -3,7 +3,7 @@ package dev.tokenlog.contracts;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/// The topics of a cluster are not as they must be, or the cluster does not answer.
+/// The topics of a cluster are not as they must be, or the cluster refuses or does not answer.
 public final class TopicException extends RuntimeException {
 
     private static final long serialVersionUID = 1L;
@@ -11,6 +11,9 @@ public final class TopicException extends RuntimeException {
     public enum Kind {
         /// No broker answers at the addresses given.
         UNREACHABLE,
+        /// The cluster does not let this client in, speaks another protocol, or does not allow
+        /// this.
+        NOT_ALLOWED,
         /// A topic is missing or has other settings; [#problems] says which.
         WRONG_TOPICS,
         /// The cluster refused what was asked for.

@@ -4,6 +4,7 @@ import dev.tokenlog.contracts.ConversionEvent.ConversionCancelled;
 import dev.tokenlog.contracts.ConversionRequest;
 import dev.tokenlog.contracts.ConversionRequest.ConversionCancelRequested;
 import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
+import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.UnreadableEventException;
@@ -180,20 +181,30 @@ final class ConversionDesk implements AutoCloseable {
         while (again) {
             try {
                 present = present == null ? connect.get() : present;
-                handle(work, present);
+                guarded(work, present);
                 return present;
             } catch (ConversionLog.UnavailableException | KafkaException e) {
                 LOG.warn("conversion waits for the log reason={}", e.getMessage());
                 close(present);
                 present = null;
                 again = pause(work.stop());
-            } catch (RuntimeException defect) {
-                LOG.error("conversion gives a record up offset={}", work.record().offset(), defect);
-                work.acknowledge().run();
-                again = false;
             }
         }
         return present;
+    }
+
+    /// A defect of ours becomes a dead letter, and the next record has its turn.
+    private void guarded(Work work, ConversionLog log) {
+        try {
+            handle(work, log);
+        } catch (ConversionLog.UnavailableException | KafkaException e) {
+            throw e;
+        } catch (RuntimeException defect) {
+            LOG.error("conversion gives a record up offset={}", work.record().offset(), defect);
+            log.deadLetter(work.record(), ErrorCode.INTERNAL, defect.toString());
+            log.flush();
+            work.acknowledge().run();
+        }
     }
 
     private synchronized Work next() {

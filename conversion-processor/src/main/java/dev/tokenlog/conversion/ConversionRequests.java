@@ -2,6 +2,8 @@ package dev.tokenlog.conversion;
 
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubSettings;
+import dev.tokenlog.contracts.ClusterAccess;
+import dev.tokenlog.contracts.Participant;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.Converter;
 import io.quarkus.runtime.ShutdownEvent;
@@ -22,6 +24,8 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.eclipse.microprofile.reactive.messaging.Acknowledgment;
 import org.eclipse.microprofile.reactive.messaging.Incoming;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Hands the records of `conversion-requests` to the desk, which acknowledges them.
 @ApplicationScoped
@@ -29,7 +33,10 @@ public class ConversionRequests {
 
     static final String CHANNEL = "conversion-requests-in";
 
+    private static final Logger LOG = LoggerFactory.getLogger(ConversionRequests.class);
+
     private final ConversionDesk desk;
+    private final ClusterAccess access;
 
     @Inject
     ConversionRequests(
@@ -44,6 +51,7 @@ public class ConversionRequests {
                         : new Converter();
         // A key that others may read, or that is not there, is said before the first conversion.
         signing.get();
+        this.access = new ClusterAccess(kafka, prefix.orElse(""), Participant.CONVERSION_PROCESSOR);
         this.desk =
                 new ConversionDesk(
                         new ConversionRun.Workshop(
@@ -59,6 +67,8 @@ public class ConversionRequests {
     }
 
     void onStart(@Observes @Priority(1) StartupEvent event) {
+        access.requireUnlessAway()
+                .ifPresent(away -> LOG.warn("conversion waits for the cluster reason={}", away));
         desk.start();
     }
 
@@ -82,6 +92,10 @@ public class ConversionRequests {
 
     boolean isWorking() {
         return desk.isAlive();
+    }
+
+    ClusterAccess.Status access() {
+        return access.status();
     }
 
     /// The partition has gone elsewhere.

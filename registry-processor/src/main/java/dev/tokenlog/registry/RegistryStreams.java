@@ -1,6 +1,9 @@
 package dev.tokenlog.registry;
 
+import dev.tokenlog.contracts.ClusterAccess;
+import dev.tokenlog.contracts.Participant;
 import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.TopicException;
 import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.runtime.StartupEvent;
 import io.smallrye.common.annotation.Identifier;
@@ -46,6 +49,7 @@ public class RegistryStreams {
     public record Status(boolean running, String detail) {}
 
     private final RegistrySettings settings;
+    private final ClusterAccess access;
     private volatile ScheduledExecutorService starter;
     private volatile KafkaStreams streams;
     private volatile String problem = "not started";
@@ -61,9 +65,14 @@ public class RegistryStreams {
 
     RegistryStreams(RegistrySettings settings) {
         this.settings = settings;
+        this.access =
+                new ClusterAccess(
+                        settings.kafka(), settings.prefix(), Participant.REGISTRY_PROCESSOR);
     }
 
     void onStart(@Observes StartupEvent event) {
+        access.requireUnlessAway()
+                .ifPresent(away -> LOG.warn("registry waits for the cluster reason={}", away));
         start();
     }
 
@@ -88,6 +97,10 @@ public class RegistryStreams {
         problem = "stopped";
     }
 
+    public ClusterAccess.Status access() {
+        return access.status();
+    }
+
     public Status status() {
         KafkaStreams present = streams;
         if (present == null) {
@@ -107,7 +120,11 @@ public class RegistryStreams {
             admin.describeTopics(topics())
                     .allTopicNames()
                     .get(CLUSTER_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+            // After a failure of Streams it may be this.
+            access.require();
             run(clusterId);
+        } catch (TopicException e) {
+            again(e.getMessage());
         } catch (ExecutionException | KafkaException e) {
             Throwable cause = e instanceof ExecutionException ? e.getCause() : e;
             again(

@@ -1,12 +1,13 @@
 package dev.tokenlog.validation;
 
+import dev.tokenlog.contracts.ClusterAccess;
 import jakarta.enterprise.context.ApplicationScoped;
 import org.eclipse.microprofile.health.HealthCheck;
 import org.eclipse.microprofile.health.HealthCheckResponse;
 import org.eclipse.microprofile.health.Readiness;
 
-/// Ready while the desk takes work. Whether the channels are connected is told by the channels' own
-/// checks.
+/// Ready while the desk takes work and the cluster allows what it has to do. Whether the channels
+/// are connected is told by the channels' own checks.
 @Readiness
 @ApplicationScoped
 public class ValidationReadiness implements HealthCheck {
@@ -19,8 +20,10 @@ public class ValidationReadiness implements HealthCheck {
 
     @Override
     public HealthCheckResponse call() {
+        ClusterAccess.Status access = validations.access();
         return HealthCheckResponse.named("validation-processor")
-                .status(validations.isWorking())
+                .status(validations.isWorking() && access.allowed())
+                .withData("access", access.detail())
                 .build();
     }
 }

@@ -2,12 +2,16 @@ package dev.tokenlog.validation;
 
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubSettings;
+import dev.tokenlog.contracts.ClusterAccess;
+import dev.tokenlog.contracts.Participant;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import io.quarkus.runtime.ShutdownEvent;
+import io.quarkus.runtime.StartupEvent;
 import io.smallrye.common.annotation.Identifier;
 import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
 import io.smallrye.reactive.messaging.kafka.api.IncomingKafkaRecordMetadata;
+import jakarta.annotation.Priority;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import jakarta.inject.Inject;
@@ -19,6 +23,8 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.eclipse.microprofile.reactive.messaging.Acknowledgment;
 import org.eclipse.microprofile.reactive.messaging.Incoming;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Hands manifests and validation requests to the desk, which acknowledges them.
 @ApplicationScoped
@@ -27,7 +33,10 @@ public class Validations {
     static final String MANIFESTS = "validation-manifests-in";
     static final String REQUESTS = "validation-requests-in";
 
+    private static final Logger LOG = LoggerFactory.getLogger(Validations.class);
+
     private final ValidationDesk desk;
+    private final ClusterAccess access;
 
     @Inject
     Validations(
@@ -41,6 +50,7 @@ public class Validations {
                 config.threads().isPresent()
                         ? automatic.withThreads(config.threads().getAsInt())
                         : automatic;
+        this.access = new ClusterAccess(kafka, prefix.orElse(""), Participant.VALIDATION_PROCESSOR);
         this.desk =
                 new ValidationDesk(
                         new EngineComparison(
@@ -54,6 +64,11 @@ public class Validations {
                         () -> new Hub(HubSettings.ofProcess()),
                         "validation-" + UUID.randomUUID(),
                         config.retryInterval());
+    }
+
+    void onStart(@Observes @Priority(1) StartupEvent event) {
+        access.requireUnlessAway()
+                .ifPresent(away -> LOG.warn("validation waits for the cluster reason={}", away));
     }
 
     void onStop(@Observes ShutdownEvent event) {
@@ -82,6 +97,10 @@ public class Validations {
 
     boolean isWorking() {
         return desk.isAlive();
+    }
+
+    ClusterAccess.Status access() {
+        return access.status();
     }
 
     /// A topic's partition has gone elsewhere.

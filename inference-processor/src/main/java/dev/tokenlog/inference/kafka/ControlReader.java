@@ -10,25 +10,25 @@ import java.util.List;
 import java.util.concurrent.Executor;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
-import org.jboss.logging.Logger;
 
 /// Reads all of `generation-controls`, from `max-age` back: any worker may own the generation
 /// meant, now or later.
 final class ControlReader implements LogReader.Sink {
 
-    private static final Logger LOG = Logger.getLogger(ControlReader.class);
-
     private final TopicPartition partition;
     private final LogReader log;
     private final Executor protocol;
     private final Worker worker;
+    private final ControlLetters letters;
     private volatile boolean read;
 
-    ControlReader(String topic, LogReader log, Executor protocol, Worker worker) {
+    ControlReader(
+            String topic, LogReader log, Executor protocol, Worker worker, ControlLetters letters) {
         this.partition = new TopicPartition(topic, 0);
         this.log = log;
         this.protocol = protocol;
         this.worker = worker;
+        this.letters = letters;
     }
 
     void start(Duration maxAge) {
@@ -47,7 +47,7 @@ final class ControlReader implements LogReader.Sink {
 
     private void take(ConsumerRecord<byte[], byte[]> record) {
         try {
-            switch (EventJson.read(record.value(), ControlEvent.class)) {
+            switch (EventJson.read(record.headers(), record.value(), ControlEvent.class)) {
                 case ControlEvent.CancelRequested cancel ->
                         protocol.execute(() ->
                                 worker.cancelRequested(
@@ -56,9 +56,7 @@ final class ControlReader implements LogReader.Sink {
                                         record.timestamp()));
             }
         } catch (UnreadableEventException e) {
-            LOG.warnf(
-                    "topic=%s offset=%d is no control event: %s",
-                    record.topic(), record.offset(), e.getMessage());
+            protocol.execute(() -> letters.unreadable(record, e));
         }
     }
 

@@ -1,6 +1,8 @@
 package dev.tokenlog.inference.kafka;
 
+import dev.tokenlog.contracts.ClusterAccess;
 import dev.tokenlog.contracts.ModelServing;
+import dev.tokenlog.contracts.Participant;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.TopicAdmin;
 import dev.tokenlog.inference.model.EngineInference;
@@ -36,6 +38,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.apache.kafka.common.TopicPartition;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 
@@ -54,6 +57,7 @@ public class InferenceWorker {
     private final Map<String, Object> kafka;
     private final String prefix;
     private final ModelLoader loader;
+    private final ClusterAccess access;
     private final String workerId = "inference-" + UUID.randomUUID();
     private final CompletableFuture<PromptCommits> commits = new CompletableFuture<>();
 
@@ -62,6 +66,7 @@ public class InferenceWorker {
     private RecordSender sender;
     private RegistryView registry;
     private ControlReader controls;
+    private ControlLetters letters;
     private KafkaPromptTopic prompts;
     private EngineInference inference;
     private Worker worker;
@@ -77,6 +82,7 @@ public class InferenceWorker {
         this.kafka = kafka;
         this.prefix = prefix.orElse("");
         this.loader = loader;
+        this.access = new ClusterAccess(kafka, this.prefix, Participant.INFERENCE_PROCESSOR);
     }
 
     @PostConstruct
@@ -117,7 +123,16 @@ public class InferenceWorker {
                                 new KafkaDeadLetterTopic(prefix, sender),
                                 registry,
                                 inference));
-        controls = new ControlReader(Topic.GENERATION_CONTROLS.name(prefix), log, protocol, worker);
+        letters =
+                new ControlLetters(
+                        prefix,
+                        sender,
+                        told ->
+                                commits.thenAccept(
+                                        channel -> channel.commitShared(controls(), told)));
+        controls =
+                new ControlReader(
+                        Topic.GENERATION_CONTROLS.name(prefix), log, protocol, worker, letters);
         announcer =
                 new WorkerAnnouncer(
                         prefix,
@@ -173,8 +188,9 @@ public class InferenceWorker {
     }
 
     private void requireTopics() {
+        access.requireUnlessAway();
         try (TopicAdmin topics = TopicAdmin.connect(kafka, prefix, TOPICS_TIMEOUT)) {
-            topics.require(OptionalInt.empty());
+            topics.require(Participant.INFERENCE_PROCESSOR.topics(), OptionalInt.empty());
         }
     }
 
@@ -224,10 +240,29 @@ public class InferenceWorker {
         }
     }
 
+    /// Where all workers read the cancels.
+    TopicPartition controls() {
+        return new TopicPartition(Topic.GENERATION_CONTROLS.name(prefix), 0);
+    }
+
+    /// From now on this worker tells of the controls that nobody can read.
+    ///
+    /// @param told up to where that has been done
+    void controlsAssigned(long told) {
+        protocol.execute(() -> letters.assigned(told));
+    }
+
+    private void controlsLost(Collection<Integer> partitions) {
+        if (partitions.contains(ControlLetters.PARTITION)) {
+            protocol.execute(letters::lost);
+        }
+    }
+
     /// Waits until the worker has handed the partitions over.
     ///
     /// @return what may be committed at last
     Map<Integer, Commit> revoked(Collection<Integer> partitions) {
+        controlsLost(partitions);
         CompletableFuture<Map<Integer, Commit>> handedOver = new CompletableFuture<>();
         protocol.execute(() -> worker.revoked(partitions, handedOver::complete));
         try {
@@ -247,6 +282,7 @@ public class InferenceWorker {
     }
 
     void lost(Collection<Integer> partitions) {
+        controlsLost(partitions);
         protocol.execute(() -> worker.lost(partitions));
     }
 
@@ -254,6 +290,11 @@ public class InferenceWorker {
 
     boolean isAlive() {
         return protocol.isAlive() && log.isAlive();
+    }
+
+    /// Whether the cluster lets the worker do all that it has to.
+    ClusterAccess.Status access() {
+        return access.status();
     }
 
     boolean isReady() {

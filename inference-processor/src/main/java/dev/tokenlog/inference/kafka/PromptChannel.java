@@ -15,6 +15,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -85,6 +86,11 @@ public class PromptChannel implements KafkaConsumerRebalanceListener {
         }
         LOG.infof("assigned %s", assignments);
         worker.assigned(assignments);
+        if (numbers(partitions).contains(ControlLetters.PARTITION)) {
+            TopicPartition controls = worker.controls();
+            OffsetAndMetadata told = consumer.committed(Set.of(controls)).get(controls);
+            worker.controlsAssigned(told == null ? 0 : told.offset());
+        }
     }
 
     private static Assignment assignment(

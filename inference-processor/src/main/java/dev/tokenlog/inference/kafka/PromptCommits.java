@@ -71,6 +71,27 @@ final class PromptCommits implements KafkaCommitHandler {
                         });
     }
 
+    /// Commits a place in a partition that all members of the group read. Who commits is the
+    /// protocol's care.
+    void commitShared(TopicPartition partition, long offset) {
+        consumer.runOnPollingThread(
+                        kafka -> {
+                            kafka.commitAsync(
+                                    Map.of(partition, new OffsetAndMetadata(offset)),
+                                    (_, failure) -> {
+                                        if (failure != null) {
+                                            LOG.infof(
+                                                    "commit of %s refused: %s",
+                                                    partition, failure.toString());
+                                        }
+                                    });
+                        })
+                .subscribe()
+                .with(
+                        _ -> {},
+                        failure -> LOG.debugf("commit of %s not run: %s", partition, failure));
+    }
+
     private static void commitNow(
             org.apache.kafka.clients.consumer.Consumer<?, ?> kafka,
             TopicPartition partition,
