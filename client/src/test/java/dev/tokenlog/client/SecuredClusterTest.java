@@ -77,7 +77,9 @@ class SecuredClusterTest {
 
     /// Whichever of a participant's rules is taken away, this one and no other is named.
     @ParameterizedTest
-    @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "OPERATOR")
+    @EnumSource(
+            mode = EnumSource.Mode.EXCLUDE,
+            names = {"OPERATOR", "CLIENT"})
     void aRuleThatIsMissingIsNamed(Participant participant) throws Exception {
         ClusterAccess access =
                 new ClusterAccess(broker.settings(participant.title()), PREFIX, participant);

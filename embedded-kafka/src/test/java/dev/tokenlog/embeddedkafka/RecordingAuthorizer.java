@@ -31,15 +31,16 @@ public final class RecordingAuthorizer extends StandardAuthorizer {
         List<AuthorizationResult> results = super.authorize(context, actions);
         for (int i = 0; i < actions.size(); i++) {
             Action action = actions.get(i);
-            // The others are questions about what would be allowed.
-            if (action.logIfAllowed() || action.logIfDenied()) {
+            boolean allowed = results.get(i) == AuthorizationResult.ALLOWED;
+            // The others are questions about what would be allowed, and lists of what is seen.
+            if (allowed ? action.logIfAllowed() : action.logIfDenied()) {
                 DECISIONS.add(
                         new Decision(
                                 context.principal().getName(),
                                 action.operation(),
                                 action.resourcePattern().resourceType(),
                                 action.resourcePattern().name(),
-                                results.get(i) == AuthorizationResult.ALLOWED));
+                                allowed));
             }
         }
         return results;

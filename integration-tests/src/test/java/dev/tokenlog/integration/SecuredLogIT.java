@@ -3,10 +3,13 @@ package dev.tokenlog.integration;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.tokenlog.contracts.Participant;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.embeddedkafka.RecordingAuthorizer;
 import dev.tokenlog.embeddedkafka.RecordingAuthorizer.Decision;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -39,6 +42,7 @@ class SecuredLogIT {
     private final Map<Participant, AclBinding> taken = new EnumMap<>(Participant.class);
     private final List<CommandLine.Result> commands = new ArrayList<>();
     private SecuredCluster cluster;
+    private String generation;
 
     @Test
     void everyProcessorWorksWithItsRightsAndNamesTheOneThatIsMissing() throws Exception {
@@ -47,10 +51,12 @@ class SecuredLogIT {
             List<Processor> refused = startWithoutWhatTheyNeed();
             try {
                 startAll();
-                work("first");
+                answer("first");
+                replay();
+                everyoneRefusesSomething();
                 theyEndedAndSaidWhy(refused);
                 rightsThatAreTakenAwayAreNamedAndGivenBack();
-                work("second");
+                answer("second");
                 everyRightWasUsedAndNoOtherAskedFor();
             } finally {
                 for (Processor processor : processors.values()) {
@@ -100,25 +106,40 @@ class SecuredLogIT {
         return variables;
     }
 
-    /// A conversion, its verdict, an answer, a replay, and a record on each topic of requests that
-    /// nobody can read.
-    private void work(String name) {
+    /// A conversion, its verdict, and an answer.
+    private void answer(String name) {
         tokenlog("convert", Checkout.demoModel().toString(), "--bits", "8", "--name", name);
         await("served")
                 .atMost(Duration.ofSeconds(60))
-                .until(() ->
-                        tokenlog("models", "--json").out().contains("\"SERVING\"")
-                                && tokenlog("models", "--json").out().contains('"' + name + '"'));
+                .pollInterval(Duration.ofMillis(500))
+                .until(() -> isServed(tokenlog("models", "--json").out(), name));
         CommandLine.Result answer =
                 tokenlog("generate", name, "Once upon a time", "--max-tokens", "12", "--json");
-        String id = answer.out().replaceAll("(?s).*?\"generation_id\":\"([^\"]+)\".*", "$1");
-        assertThat(tokenlog("replay", id).out()).containsIgnoringCase("equal");
-        for (Topic topic :
+        generation = answer.out().replaceAll("(?s).*?\"generation_id\":\"([^\"]+)\".*", "$1");
+    }
+
+    private static boolean isServed(String models, String name) throws IOException {
+        for (JsonNode model : new ObjectMapper().readTree(models).path("models")) {
+            if (model.path("model_id").asText().equals(name)) {
+                return model.path("serving").path("state").asText().equals("SERVING");
+            }
+        }
+        return false;
+    }
+
+    private void replay() {
+        assertThat(tokenlog("replay", generation).out()).containsIgnoringCase("equal");
+    }
+
+    /// A record on each topic of requests that nobody can read.
+    private void everyoneRefusesSomething() {
+        List<Topic> refusable =
                 List.of(
                         Topic.PROMPTS,
                         Topic.CONVERSION_REQUESTS,
                         Topic.VALIDATION_REQUESTS,
-                        Topic.REGISTRY_COMMANDS)) {
+                        Topic.REGISTRY_COMMANDS);
+        for (Topic topic : refusable) {
             cluster.send(topic.baseName(), "not JSON".getBytes(StandardCharsets.UTF_8));
         }
         await("dead letters of all four")
