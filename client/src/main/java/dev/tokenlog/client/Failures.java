@@ -83,10 +83,6 @@ final class Failures {
     }
 
     private static String why(Throwable e) {
-        Throwable inner = e.getCause();
-        String message = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
-        return inner == null || inner.getMessage() == null
-                ? message
-                : message + ": " + inner.getMessage();
+        return AccessDenied.chain(e);
     }
 }

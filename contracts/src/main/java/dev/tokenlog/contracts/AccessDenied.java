@@ -10,8 +10,8 @@ import org.apache.kafka.common.errors.TopicAuthorizationException;
 import org.apache.kafka.common.errors.TransactionalIdAuthorizationException;
 import org.apache.kafka.common.resource.ResourceType;
 
-/// What a cluster did not allow, in words: its own refusals often name neither the resource nor the
-/// operation.
+/// What a cluster did not allow, or what went wrong, in words: its own refusals often name neither
+/// the resource nor the operation.
 public final class AccessDenied {
 
     private AccessDenied() {}
@@ -47,13 +47,21 @@ public final class AccessDenied {
 
     /// Why the cluster does not let somebody in.
     public static String message(AuthenticationException refusal) {
-        StringBuilder text = new StringBuilder("the cluster does not let this client in: ");
-        text.append(refusal.getMessage());
-        String before = refusal.getMessage();
-        for (Throwable cause = refusal.getCause(); cause != null; cause = cause.getCause()) {
-            String message = cause.getMessage();
-            if (message != null && !String.valueOf(before).contains(message)) {
-                text.append(": ").append(message);
+        return "the cluster does not let this client in: " + chain(refusal);
+    }
+
+    /// What went wrong and because of what, down to the first cause: with TLS it is the last one
+    /// that names the file.
+    public static String chain(Throwable e) {
+        StringBuilder text = new StringBuilder();
+        String before = "";
+        for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+            String message =
+                    cause.getMessage() == null
+                            ? cause.getClass().getSimpleName()
+                            : cause.getMessage();
+            if (!before.contains(message)) {
+                text.append(text.isEmpty() ? "" : ": ").append(message);
                 before = message;
             }
         }

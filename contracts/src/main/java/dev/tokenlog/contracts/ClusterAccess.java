@@ -296,9 +296,7 @@ public final class ClusterAccess {
             default ->
                     new TopicException(
                             Kind.REFUSED,
-                            e.getCause() == null
-                                    ? e.getMessage()
-                                    : e.getMessage() + ": " + e.getCause().getMessage(),
+                            AccessDenied.chain(e),
                             e);
         };
     }

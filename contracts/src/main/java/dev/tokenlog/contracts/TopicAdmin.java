@@ -59,7 +59,7 @@ public final class TopicAdmin implements AutoCloseable {
         try {
             return new TopicAdmin(Admin.create(settings), prefix, timeout);
         } catch (org.apache.kafka.common.KafkaException e) {
-            throw new TopicException(Kind.UNREACHABLE, reason(e), e);
+            throw new TopicException(Kind.UNREACHABLE, AccessDenied.chain(e), e);
         }
     }
 
@@ -307,7 +307,7 @@ public final class TopicAdmin implements AutoCloseable {
                     new TopicException(Kind.NOT_ALLOWED, AccessDenied.message(e), e);
             case AuthorizationException e ->
                     new TopicException(Kind.NOT_ALLOWED, AccessDenied.message(e, asked, where), e);
-            default -> new TopicException(Kind.REFUSED, reason(cause), cause);
+            default -> new TopicException(Kind.REFUSED, AccessDenied.chain(cause), cause);
         };
     }
 
@@ -315,13 +315,7 @@ public final class TopicAdmin implements AutoCloseable {
         return new TopicException(
                 Kind.UNREACHABLE,
                 "no answer from the Kafka cluster within %d s: %s"
-                        .formatted(timeout.toSeconds(), reason(cause)),
+                        .formatted(timeout.toSeconds(), AccessDenied.chain(cause)),
                 cause);
-    }
-
-    private static String reason(Throwable e) {
-        return e.getCause() == null || e.getCause().getMessage() == null
-                ? e.getMessage()
-                : e.getMessage() + ": " + e.getCause().getMessage();
     }
 }
