@@ -16,7 +16,8 @@ final class Projection {
     /// Rows of one part are a multiple of this, so that threads do not write to one cache line.
     private static final int ROW_UNIT = 32;
 
-    private static final int PARTS_PER_THREAD = 3;
+    /// So that a thread that is late, or was put aside, is helped out in small pieces.
+    private static final int PARTS_PER_THREAD = 6;
 
     /// Where a matrix puts its results: row `r` of token `t` at `offset + t * stride + r`.
     static final class Target {
