@@ -303,7 +303,7 @@ def parse():
     parser.add_argument("--cache", type=Path, required=True, help="what --setup filled")
     parser.add_argument("--models", default="", help="of %s; default: all that are there" % ", ".join(MODEL_TITLES))
     parser.add_argument("--peers", default=",".join(PEERS), help="default: %(default)s")
-    parser.add_argument("--bits", default="4,8", help="default: 4,8")
+    parser.add_argument("--bits", default="4,8", help="default: 4,8; empty: the conversion alone")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--prompts", default="256,1024", help="default: 256,1024; decoding follows the first")
     parser.add_argument("--decode", type=int, default=32, help="tokens of each sequence, at most 64; default: 32")
@@ -311,15 +311,19 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="2 rounds, 4 bit, the first prompt alone")
     parser.add_argument("--once", action="store_true", help="take no disturbed turn again: on a machine that is never quiet")
     parser.add_argument("--no-conversion", action="store_true")
+    parser.add_argument("--table", type=Path, nargs="+", metavar="FILE",
+                        help="measure nothing: one table of what runs on one machine left with --json")
     parser.add_argument("--json", type=Path, help="where the figures go as JSON")
     parser.add_argument("--markdown", type=Path, help="where the table goes besides standard output")
     options = parser.parse_args()
+    if options.table:
+        return options
     options.peers = options.peers.split(",")
     unknown = [peer for peer in options.peers if peer not in PEERS]
     if unknown or options.decode > 64 or options.rounds < 1:
         parser.error(f"unknown: {unknown}" if unknown else "--decode is at most 64, --rounds at least 1")
     options.prompts = [int(text) for text in options.prompts.split(",")]
-    options.bits = [int(text) for text in options.bits.split(",")]
+    options.bits = [int(text) for text in options.bits.split(",") if text]
     there = [model for model in MODEL_TITLES if (options.cache / "models" / model).is_dir()]
     options.models = options.models.split(",") if options.models else there
     if options.quick:
@@ -329,8 +333,28 @@ def parse():
     return options
 
 
+def joined(results):
+    """One result of several that were measured one after the other."""
+    first, last = results[0], results[-1]
+    for key in ("machine", "threads", "rounds"):
+        if any(each[key] != first[key] for each in results):
+            sys.exit(f"compare: runs differ in {key}: {sorted({str(each[key]) for each in results})}")
+    return {
+        **first,
+        "date": first["date"] if first["date"] == last["date"] else f"{first['date']} to {last['date']}",
+        "versions": {peer: version for each in results for peer, version in each["versions"].items()},
+        "absent": [text for each in results for text in each["absent"]],
+        "disturbed": [sum(each["disturbed"][i] for each in results) for i in (0, 1)],
+        "rows": [row for each in results for row in each["rows"]],
+    }
+
+
 def main():
     options = parse()
+    write(joined([json.loads(path.read_text()) for path in options.table]) if options.table else compare(options), options)
+
+
+def compare(options):
     questions = [f"prompt {tokens}" for tokens in options.prompts]
     questions += [f"decode 1 {options.decode}", f"decode 8 {options.decode}"]
     rows, versions, absent, shares = [], {}, [], []
@@ -350,7 +374,7 @@ def main():
                      "figures": {peer: summary([(rate / 1e6, share) for rate, share in values])
                                  for peer, values in rates.items()}})
         shares += [share for values in rates.values() for _, share in values]
-    result = {
+    return {
         "machine": machine(),
         "threads": options.threads,
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -361,6 +385,9 @@ def main():
         "disturbed": [sum(share > QUIET for share in shares), len(shares)],
         "rows": rows,
     }
+
+
+def write(result, options):
     text = markdown(result)
     print(text)
     if options.markdown:
