@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -165,6 +166,10 @@ final class BenchCommand implements Callable<Integer> {
             double load = (System.nanoTime() - begin) / 1e9;
             all.add(new Engine(name, executor, load, firstToken(executor)));
             common.terminal().err(selection.explanation());
+            if (!stdin) {
+                int longest = prompts.getFirst() + decode;
+                EngineRates.requireRoom(executor, Collections.max(batches), longest);
+            }
             WarmUp.run(executor, WARM_UP);
         }
 
@@ -271,10 +276,13 @@ final class BenchCommand implements Callable<Integer> {
         boolean positive =
                 rounds > 0
                         && decode > 0
+                        && !prompts.isEmpty()
+                        && !batches.isEmpty()
                         && prompts.stream().allMatch(n -> n > 0)
                         && batches.stream().allMatch(n -> n > 0);
         if (!positive) {
-            throw CommandFailure.usage("--prompt, --decode, --batch and --rounds are at least 1");
+            throw CommandFailure.usage(
+                    "--prompt, --decode, --batch and --rounds: numbers of at least 1");
         }
         if (stdin && (compute.size() > 1 || yardstick)) {
             throw CommandFailure.usage("--stdin measures one engine, without a yardstick");

@@ -3,6 +3,8 @@ package dev.tokenlog.cli;
 import com.sun.management.ThreadMXBean;
 import dev.tokenlog.engine.transformer.Batch;
 import dev.tokenlog.engine.transformer.Executor;
+import dev.tokenlog.engine.transformer.KvBudget;
+import dev.tokenlog.engine.transformer.KvPages;
 import dev.tokenlog.engine.transformer.Sequence;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
@@ -38,6 +40,20 @@ final class EngineRates implements AutoCloseable {
         }
     }
 
+    /// @param count sequences that decode together
+    /// @param longest tokens that each will have
+    /// @throws CommandFailure if the KV cache may not grow to so many
+    static void requireRoom(Executor executor, int count, int longest) {
+        KvPages pages = executor.kvPages();
+        long room = pages.limit() / pages.pagesFor(longest);
+        if (count > room) {
+            throw CommandFailure.usage(
+                    "%d sequences of %d tokens, where the KV cache has room for %d (%s: %d MiB)"
+                            .formatted(
+                                    count, longest, room, KvBudget.KEY, pages.limitBytes() >> 20));
+        }
+    }
+
     /// Tokens per second of a prompt, logits of its last token included.
     double prompt(int tokens) {
         requireContext(tokens);
@@ -55,6 +71,7 @@ final class EngineRates implements AutoCloseable {
     /// @param steps tokens of each
     Decoding decode(int count, int steps) {
         requireContext(before + steps);
+        requireRoom(executor, count, before + steps);
         Batch batch = executor.newBatch(Math.max(CHUNK, count), count);
         while (sequences.size() < count) {
             Sequence sequence = executor.newSequence();

@@ -66,6 +66,21 @@ class BenchCommandTest {
                 .isPositive();
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "--batch=100000, 100000 sequences of 257 tokens",
+        "'--batch=,', numbers of at least 1",
+        "'--prompt=,', numbers of at least 1",
+        "--batch=0, numbers of at least 1"
+    })
+    void whatCannotBeMeasuredIsRefused(String option, String why) {
+        CommandRun run =
+                CommandRun.of("bench", "--model", CommandRun.demoModel(), "--decode", "1", option);
+
+        assertThat(run.status()).as(run.toString()).isEqualTo(ExitStatus.USAGE);
+        assertThat(run.err()).contains(why);
+    }
+
     @Test
     void theYardstickNeedsQuantizedWeights() {
         CommandRun run = bench("--yardstick");

@@ -18,6 +18,7 @@ import java.lang.invoke.MethodHandle;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
+import java.util.concurrent.atomic.AtomicReference;
 
 /// What bounds a language model on this machine, measured with nothing around it: how fast memory
 /// is read, which bounds decoding one sequence, and how fast weights in groups of 32 can be
@@ -177,7 +178,7 @@ public final class Yardstick implements AutoCloseable {
         }
     }
 
-    private interface Work {
+    interface Work {
         void run(int part);
     }
 
@@ -193,19 +194,42 @@ public final class Yardstick implements AutoCloseable {
 
     /// Threads meet after each piece of work, as they have to after each matrix of a model.
     private void onAllThreads(Work work) {
+        onAllThreads(threads, work);
+    }
+
+    /// @throws RuntimeException what the first of them threw: a limit that a thread has not reached
+    ///   is none
+    static void onAllThreads(int threads, Work work) {
+        AtomicReference<RuntimeException> failure = new AtomicReference<>();
         List<Thread> others = new ArrayList<>();
         for (int i = 1; i < threads; i++) {
             int part = i;
-            others.add(Thread.ofPlatform().start(() -> work.run(part)));
+            others.add(
+                    Thread.ofPlatform()
+                            .start(() -> {
+                                try {
+                                    work.run(part);
+                                } catch (RuntimeException thrown) {
+                                    failure.compareAndSet(null, thrown);
+                                }
+                            }));
         }
-        work.run(0);
-        for (Thread thread : others) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new IllegalStateException(e);
-            }
+        try {
+            work.run(0);
+        } finally {
+            others.forEach(Yardstick::join);
+        }
+        if (failure.get() != null) {
+            throw failure.get();
+        }
+    }
+
+    private static void join(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
         }
     }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -70,6 +71,22 @@ class BuildLibraryTest {
         assertThat(broken.status()).describedAs(broken.output()).isZero();
         assertThat(report(out).getProperty("missing")).contains("no-cc does not work");
         assertThat(out.resolve(Platform.current().label())).doesNotExist();
+    }
+
+    @Test
+    void itIsBuiltAgainWithOtherFlagsAndOtherwiseLeftAlone() throws Exception {
+        Compiler.local().assumeAvailable(folder);
+        Path out = folder.resolve("out");
+        build(System.getenv("PATH"), out);
+
+        Compiler.Outcome same = build(System.getenv("PATH"), out);
+        List<String> others = new ArrayList<>(command(out));
+        others.add("-DANOTHER");
+        Compiler.Outcome other = Compiler.execute(others, Map.of());
+
+        assertThat(same.output()).isEmpty();
+        assertThat(other.output()).contains("native kernels: " + Platform.current().label());
+        assertThat(report(out).getProperty("with")).contains("-O1 -DANOTHER");
     }
 
     @Test

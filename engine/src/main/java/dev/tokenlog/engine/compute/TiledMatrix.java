@@ -43,6 +43,9 @@ record TiledMatrix(
     private static final int ALIGNMENT = 64;
     private static final int NOT_FINITE = 0x7c00;
 
+    /// What a Java array holds.
+    private static final long LARGEST_TILE = Integer.MAX_VALUE - 8;
+
     private static final VarHandle SHORTS =
             MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle INTS =
@@ -54,13 +57,16 @@ record TiledMatrix(
     }
 
     /// @return weights in tiles; or as they are stored, if a scale is an infinity or a NaN, which
-    ///   the kernels for tiles do not widen
+    ///   the kernels for tiles do not widen, or if rows are so long that no array holds a tile
     static PreparedMatrix of(Matrix.Quantized weights, Arena arena) {
         TiledCode code = TiledCode.of(weights.code());
         int blocks = Math.ceilDiv(weights.columns(), BLOCK);
         int groups = weights.groupsPerRow();
         int groupBlocks = groups == 1 ? blocks : weights.groupSize() / BLOCK;
         long tileBytes = (long) groups * headBytes(weights) + (long) blocks * code.blockBytes();
+        if (tileBytes > LARGEST_TILE) {
+            return new AsStored(weights);
+        }
         int count = Math.ceilDiv(weights.rows(), ROWS);
         TiledMatrix matrix =
                 new TiledMatrix(
@@ -73,7 +79,7 @@ record TiledMatrix(
         int rowBytes = blocks * code.blockBytes() / ROWS;
         byte[] rows = new byte[ROWS * rowBytes];
         short[] q = new short[weights.columns()];
-        byte[] tile = new byte[Math.toIntExact(tileBytes)];
+        byte[] tile = new byte[(int) tileBytes];
         for (int i = 0; i < count; i++) {
             if (!matrix.packScales(i, tile)) {
                 return new AsStored(weights);

@@ -31,7 +31,7 @@ public final class KvBudget {
     /// @throws EngineException if it is none
     public static long bytes(String size) {
         Matcher matcher = SIZE.matcher(size.toUpperCase(Locale.ROOT));
-        if (!matcher.matches()) {
+        if (!matcher.matches() || Long.parseLong(matcher.group(1)) == 0) {
             throw new EngineException(
                     Reason.PARAMETER_OUT_OF_RANGE,
                     "%s is '%s', expected bytes, such as 800M or 2G".formatted(KEY, size));

@@ -36,6 +36,15 @@ class TiledMatrixTest {
     }
 
     @Test
+    void rowsThatAreTooLongForAnArrayStayAsStored() {
+        try (Arena arena = Arena.ofConfined()) {
+            Matrix.Quantized weights = weights(NumberCode.INT8, 1, 1 << 26, 1 << 20, arena);
+
+            assertThat(TiledMatrix.of(weights, arena)).isInstanceOf(PreparedMatrix.AsStored.class);
+        }
+    }
+
+    @Test
     void memoryThatIsNotThereIsSaidByName() {
         try (Arena arena = Arena.ofConfined()) {
             Matrix.Quantized weights = weights(NumberCode.INT8, 1 << 15, 64, 64, arena);

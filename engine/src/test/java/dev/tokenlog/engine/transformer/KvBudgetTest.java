@@ -14,7 +14,7 @@ class KvBudgetTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0, 0",
+        "1, 1",
         "123456, 123456",
         "10k, 10240",
         "800M, 838860800",
@@ -27,7 +27,7 @@ class KvBudgetTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "-1", "2 G", "2GB", "1.5G", "all"})
+    @ValueSource(strings = {"", "-1", "0", "0G", "2 G", "2GB", "1.5G", "all"})
     void refusesWhatIsNoSize(String size) {
         assertThatThrownBy(() -> KvBudget.bytes(size))
                 .isInstanceOf(EngineException.class)
