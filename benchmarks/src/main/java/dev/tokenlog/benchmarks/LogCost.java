@@ -3,12 +3,7 @@ package dev.tokenlog.benchmarks;
 import dev.tokenlog.client.GenerationStream;
 import dev.tokenlog.client.GenerationUpdate;
 import dev.tokenlog.client.TokenlogClient;
-import dev.tokenlog.contracts.AccuracyEvent.Verdict;
-import dev.tokenlog.contracts.EventHeaders;
-import dev.tokenlog.contracts.EventJson;
-import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
-import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.TopicAdmin;
 import dev.tokenlog.contracts.TopicLayout;
 import dev.tokenlog.contracts.UnsignedSeed;
@@ -23,8 +18,6 @@ import dev.tokenlog.engine.generation.StepLoopOptions;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.WarmUp;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -33,21 +26,18 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /// What the log costs: the same generations by the engine alone, in this process, and through a
 /// worker process, an embedded broker and the client library, in turns. Tokens per second of all
 /// together, from the moment when each has its first token to the first end of one.
 ///
 /// `LogCost --model ARTIFACT [--batch 8] [--tokens 256] [--rounds 3] [--threads 2] [--drafts 0]
-/// [--warm ARTIFACT] [--worker inference-processor/target/quarkus-app/quarkus-run.jar] [--set
-/// key=value,…]`
+/// [--warm ARTIFACT] [--warm-rounds 1] [--worker
+/// inference-processor/target/quarkus-app/quarkus-run.jar] [--set key=value,…]`
 ///
 /// With `--warm`, a small model answers prompts through the log first, until worker, broker and
-/// client have been compiled: what they take when new is no steady state.
+/// client have been compiled: what they take when new is no steady state. Rounds of the model
+/// itself that are not counted follow (`--warm-rounds`).
 ///
 /// Beside the rates it prints the processor time of each process per 1,000 tokens: on a machine
 /// that is busy otherwise, that says more. `--set` passes properties to the worker.
@@ -84,19 +74,22 @@ public final class LogCost {
             try (TopicAdmin topics = TopicAdmin.connect(settings, "", Duration.ofSeconds(20))) {
                 topics.create(TopicLayout.EMBEDDED);
             }
-            serve(settings, "measured", model, executor.numericsId());
+            BenchmarkWorker.serve(settings, "measured", model, executor.numericsId());
             if (options.containsKey("warm")) {
                 try (Model small = BenchmarkModels.open(Map.of("model", options.get("warm")))) {
-                    serve(settings, "warm", small, executor.numericsId());
+                    BenchmarkWorker.serve(settings, "warm", small, executor.numericsId());
                 }
             }
-            Process worker = worker(kafka.bootstrapServers(), data);
-            try (StepLoop loop = StepLoop.start(executor, tokenizer, loopOptions());
+            try (BenchmarkWorker worker =
+                            BenchmarkWorker.start(
+                                    options,
+                                    kafka.bootstrapServers(),
+                                    data,
+                                    List.of("-Dtokenlog.inference.limits.drafts=" + drafts()));
+                    StepLoop loop = StepLoop.start(executor, tokenizer, loopOptions());
                     TokenlogClient client = TokenlogClient.connect(settings, "")) {
-                compare(loop, tokenizer, client, worker);
-            } finally {
-                worker.destroy();
-                worker.waitFor(10, TimeUnit.SECONDS);
+                ProcessHandle broker = ProcessHandle.of(kafka.processId()).orElseThrow();
+                compare(loop, tokenizer, client, worker.handle(), broker);
             }
         }
     }
@@ -110,83 +103,13 @@ public final class LogCost {
         return BenchmarkModels.number(options, "drafts", 0);
     }
 
-    /// Tells the worker what the registry would.
-    private static void serve(
-            Map<String, Object> settings, String modelId, Model model, String numericsId) {
-        ModelServing.Version version =
-                new ModelServing.Version(
-                        model.digest().orElseThrow(),
-                        ModelServing.State.SERVING,
-                        Verdict.PASS,
-                        null,
-                        numericsId,
-                        model.folder().toAbsolutePath().toString(),
-                        null,
-                        "llama",
-                        "int4",
-                        4.5,
-                        1,
-                        model.plan().contextLength(),
-                        null);
-        ModelServing serving =
-                new ModelServing(modelId, ModelServing.State.SERVING, version, List.of(version));
-        try (KafkaProducer<byte[], byte[]> producer =
-                new KafkaProducer<>(
-                        settings, new ByteArraySerializer(), new ByteArraySerializer())) {
-            ProducerRecord<byte[], byte[]> record =
-                    new ProducerRecord<>(
-                            Topic.MODEL_REGISTRY.name(""),
-                            0,
-                            modelId.getBytes(StandardCharsets.UTF_8),
-                            EventJson.write(serving));
-            EventHeaders.describe(serving, record.headers());
-            producer.send(record);
-        }
-    }
-
-    private Process worker(String bootstrap, Path data) throws IOException {
-        List<String> command =
-                new ArrayList<>(
-                        List.of(
-                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                                "-Xmx512m",
-                                "--add-modules=jdk.incubator.vector",
-                                "--enable-native-access=ALL-UNNAMED",
-                                "-Dkafka.bootstrap.servers=" + bootstrap,
-                                "-Dtokenlog.data=" + data,
-                                "-Dtokenlog.artifacts=" + data.resolve("artifacts"),
-                                "-Dtokenlog.inference.threads="
-                                        + BenchmarkModels.number(options, "threads", 2),
-                                "-Dtokenlog.inference.limits.drafts=" + drafts(),
-                                "-Dquarkus.http.port=0"));
-        for (String setting : options.getOrDefault("set", "").split(",")) {
-            if (!setting.isEmpty()) {
-                command.add("-D" + setting);
-            }
-        }
-        command.addAll(
-                List.of(
-                        "-jar",
-                        options.getOrDefault(
-                                "worker",
-                                "inference-processor/target/quarkus-app/quarkus-run.jar")));
-        Path log = data.resolve("worker.log");
-        System.out.println("the worker's log: " + log);
-        return new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .start();
-    }
-
     private void compare(
-            StepLoop loop, ModelTokenizer tokenizer, TokenlogClient client, Process worker)
+            StepLoop loop,
+            ModelTokenizer tokenizer,
+            TokenlogClient client,
+            ProcessHandle worker,
+            ProcessHandle broker)
             throws InterruptedException {
-        ProcessHandle broker =
-                ProcessHandle.current()
-                        .children()
-                        .filter(child -> child.pid() != worker.pid())
-                        .findFirst()
-                        .orElseThrow();
         if (options.containsKey("warm")) {
             for (int i = 0; i < WARM_PROMPTS; i += batch) {
                 round--;
@@ -195,16 +118,16 @@ public final class LogCost {
         }
         int rounds = BenchmarkModels.number(options, "rounds", 3);
         double[] ratios = new double[rounds];
-        for (round = -1; round < rounds; round++) {
+        for (round = -BenchmarkModels.number(options, "warm-rounds", 1); round < rounds; round++) {
             Progress alone = new Progress(batch);
-            Duration[] before = times(worker.toHandle(), broker);
+            Duration[] before = times(worker, broker);
             long begin = System.nanoTime();
             alone(loop, tokenizer, alone);
-            Duration[] between = times(worker.toHandle(), broker);
+            Duration[] between = times(worker, broker);
             double seconds = (System.nanoTime() - begin) / 1e9;
             Progress logged = new Progress(batch);
             through(client, "measured", tokens, logged);
-            Duration[] after = times(worker.toHandle(), broker);
+            Duration[] after = times(worker, broker);
             if (round >= 0) {
                 ratios[round] = logged.rate() / alone.rate();
                 System.out.printf(
@@ -239,9 +162,9 @@ public final class LogCost {
 
     private static Duration[] times(ProcessHandle worker, ProcessHandle broker) {
         return new Duration[] {
-            ProcessHandle.current().info().totalCpuDuration().orElse(Duration.ZERO),
-            worker.info().totalCpuDuration().orElse(Duration.ZERO),
-            broker.info().totalCpuDuration().orElse(Duration.ZERO)
+            BenchmarkWorker.processorTime(ProcessHandle.current()),
+            BenchmarkWorker.processorTime(worker),
+            BenchmarkWorker.processorTime(broker)
         };
     }
 

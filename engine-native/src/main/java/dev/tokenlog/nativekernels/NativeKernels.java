@@ -292,8 +292,8 @@ final class NativeKernels implements Kernels {
     }
 
     @Override
-    public void embed(Matrix matrix, int row, float[] out, int outOffset) {
-        portable.embed(matrix, row, out, outOffset);
+    public void embed(Matrix matrix, int row, float[] out, int outOffset, Workspace workspace) {
+        portable.embed(matrix, row, out, outOffset, workspace);
     }
 
     @Override

@@ -20,7 +20,7 @@ public interface Kernels {
     String description();
 
     /// Row `row` of an embedding matrix, widened to float, to `out[outOffset ..]`.
-    void embed(Matrix matrix, int row, float[] out, int outOffset);
+    void embed(Matrix matrix, int row, float[] out, int outOffset, Workspace workspace);
 
     /// Multiplies `count` elements by one factor.
     void scale(float factor, float[] x, int offset, int count);

@@ -37,7 +37,7 @@ public final class ScalarKernels implements Kernels {
 
     /// Quantized: operand · scale; float: the number itself.
     @Override
-    public void embed(Matrix matrix, int row, float[] out, int outOffset) {
+    public void embed(Matrix matrix, int row, float[] out, int outOffset, Workspace workspace) {
         for (int column = 0; column < matrix.columns(); column++) {
             out[outOffset + column] =
                     switch (matrix) {

@@ -1,12 +1,17 @@
 package dev.tokenlog.engine.compute;
 
 import static dev.tokenlog.engine.compute.QuantizedActivations.BLOCK;
+import static dev.tokenlog.engine.compute.ScalarKernels.FLOAT;
+import static dev.tokenlog.engine.compute.ScalarKernels.SHORT;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOATS;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOAT_LANES;
 import static dev.tokenlog.engine.compute.VectorShapes.HALF_SHORTS;
 import static dev.tokenlog.engine.compute.VectorShapes.INTS;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
+import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.Matrix;
+import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -28,10 +33,53 @@ public final class VectorKernels implements Kernels {
         return "vector " + VectorShapes.BITS + " bit";
     }
 
-    /// One row per token: not worth vectors.
+    /// One row per token: not worth vectors. The row is copied to the heap first, because C2
+    /// compiles a loop over segments that several models go through again and again, for seconds
+    /// each time (`docs/decisions/0174-a-lookup-copies-its-row.md`).
     @Override
-    public void embed(Matrix matrix, int row, float[] out, int outOffset) {
-        scalar.embed(matrix, row, out, outOffset);
+    public void embed(Matrix matrix, int row, float[] out, int outOffset, Workspace workspace) {
+        int columns = matrix.columns();
+        switch (matrix) {
+            case Matrix.Float weights when weights.type() == DataType.F32 ->
+                    MemorySegment.copy(
+                            weights.data(), FLOAT, 4L * row * columns, out, outOffset, columns);
+            case Matrix.Float weights when weights.type().bytes() == 2 -> {
+                short[] halves = workspace.halves;
+                MemorySegment.copy(weights.data(), SHORT, 2L * row * columns, halves, 0, columns);
+                widen(halves, weights.type() == DataType.BF16, out, outOffset, columns);
+            }
+            case Matrix.Quantized weights when weights.code() == NumberCode.INT8 -> {
+                byte[] codes = workspace.codes;
+                short[] scales = workspace.halves;
+                int groups = weights.groupsPerRow();
+                MemorySegment.copy(
+                        weights.codes(), JAVA_BYTE, (long) row * columns, codes, 0, columns);
+                MemorySegment.copy(weights.scales(), SHORT, 2L * row * groups, scales, 0, groups);
+                for (int group = 0; group < groups; group++) {
+                    int from = group * weights.groupSize();
+                    int to = Math.min(columns, from + weights.groupSize());
+                    float scale = Float.float16ToFloat(scales[group]);
+                    for (int column = from; column < to; column++) {
+                        out[outOffset + column] = codes[column] * scale;
+                    }
+                }
+            }
+            case Matrix.Float _, Matrix.Quantized _ ->
+                    scalar.embed(matrix, row, out, outOffset, workspace);
+        }
+    }
+
+    private static void widen(
+            short[] halves, boolean brain, float[] out, int outOffset, int columns) {
+        if (brain) {
+            for (int i = 0; i < columns; i++) {
+                out[outOffset + i] = Float.intBitsToFloat(halves[i] << 16);
+            }
+        } else {
+            for (int i = 0; i < columns; i++) {
+                out[outOffset + i] = Float.float16ToFloat(halves[i]);
+            }
+        }
     }
 
     @Override

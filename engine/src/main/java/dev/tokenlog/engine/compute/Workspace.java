@@ -37,6 +37,7 @@ public final class Workspace {
     final float[] tile = new float[4 * WEIGHT_ROWS * TILE_TOKENS];
     final float[] partialScores = new float[4 * ATTENTION_QUERIES * KvLayout.PAGE_POSITIONS];
     final short[] halves;
+    final byte[] codes;
     final float[] weights;
     final float[] transposed;
     final float[] keys;
@@ -58,6 +59,7 @@ public final class Workspace {
         this.keys = new float[KvLayout.PAGE_POSITIONS * headSize];
         this.values = new float[KvLayout.PAGE_POSITIONS * headSize];
         this.halves = new short[Math.max(padded, KvLayout.PAGE_POSITIONS * headSize)];
+        this.codes = new byte[padded];
         this.queries = ATTENTION_TOKENS * group;
     }
 

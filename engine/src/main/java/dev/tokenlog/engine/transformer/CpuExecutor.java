@@ -400,7 +400,11 @@ public final class CpuExecutor implements Executor {
     private void embed(int token, Workspace workspace) {
         int start = token * plan.hiddenSize();
         kernels.embed(
-                weights.embedding(), batch.token(firstToken + token), buffers.hidden(), start);
+                weights.embedding(),
+                batch.token(firstToken + token),
+                buffers.hidden(),
+                start,
+                workspace);
         if (plan.embeddingScale() != 1f) {
             kernels.scale(plan.embeddingScale(), buffers.hidden(), start, plan.hiddenSize());
         }

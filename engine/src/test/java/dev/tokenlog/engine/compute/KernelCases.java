@@ -352,11 +352,12 @@ public final class KernelCases {
                 matrices.add(quantized(arena, code, 5, 100));
                 matrices.add(quantized(arena, code, 5, 101));
             }
+            Workspace workspace = new Workspace(101, 1, 1);
             for (Matrix matrix : matrices) {
                 float[] expected = guarded(matrix.columns() + 2);
                 float[] actual = guarded(matrix.columns() + 2);
-                reference.embed(matrix, 4, expected, 1);
-                kernels.embed(matrix, 4, actual, 1);
+                reference.embed(matrix, 4, expected, 1, workspace);
+                kernels.embed(matrix, 4, actual, 1, workspace);
                 same(expected, actual, "embed " + matrix);
             }
         }

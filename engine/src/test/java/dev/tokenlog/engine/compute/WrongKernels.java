@@ -19,8 +19,8 @@ final class WrongKernels implements Kernels {
     }
 
     @Override
-    public void embed(Matrix matrix, int row, float[] out, int outOffset) {
-        right.embed(matrix, row, out, outOffset);
+    public void embed(Matrix matrix, int row, float[] out, int outOffset, Workspace workspace) {
+        right.embed(matrix, row, out, outOffset, workspace);
     }
 
     @Override

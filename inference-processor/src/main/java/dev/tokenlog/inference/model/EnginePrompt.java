@@ -112,6 +112,7 @@ final class EnginePrompt implements PreparedPrompt {
 
         @Override
         public void onToken(int index, int tokenId, TokenLogProbability logprob) {
+            TokenMade.tell(work.generationId(), index);
             String added = text.append(tokenId);
             outbox.add(() -> listener.token(tokenId, added, of(tokenId, logprob)));
         }

@@ -50,6 +50,8 @@ final class Partition implements CommitLoop.Progress {
     private long lastPromptTime = Long.MIN_VALUE;
     private long tokensRead;
     private long forgotAt;
+    private int pastPrompts;
+    private long pastEvents;
     private Consumer<Optional<Commit>> handedOver;
 
     Partition(Worker worker, Assignment assignment) {
@@ -106,6 +108,7 @@ final class Partition implements CommitLoop.Progress {
         if (phase != Phase.READING) {
             return;
         }
+        pastPrompts = past.prompts().size();
         for (PromptTopic.PastPrompt prompt : past.prompts()) {
             window.past(
                     new GenerationKey(prompt.offset(), prompt.generationId()), prompt.appendTime());
@@ -141,11 +144,14 @@ final class Partition implements CommitLoop.Progress {
         phase = Phase.OPEN;
         LOG.log(
                 Level.INFO,
-                "partition={0} open: committed={1,number,#} prompts={2,number,#} unfinished={3,number,#}",
+                "partition={0} open: committed={1,number,#} prompts={2,number,#} unfinished={3,number,#}"
+                        + " past_prompts={4,number,#} past_events={5,number,#}",
                 number(),
                 commits.committed(),
                 uncommitted.size(),
-                logs.unfinished());
+                logs.unfinished(),
+                pastPrompts,
+                pastEvents);
         for (Prompt prompt : List.copyOf(uncommitted.values())) {
             take(prompt);
         }
@@ -243,6 +249,9 @@ final class Partition implements CommitLoop.Progress {
     private void read(List<TokenRecord> records, long next) {
         if (phase == Phase.GONE) {
             return;
+        }
+        if (phase == Phase.READING) {
+            pastEvents += records.size();
         }
         for (TokenRecord record : records) {
             observe(record);

@@ -65,6 +65,11 @@ final class SimulatedWorker
     private long timerOrder;
     private boolean dead;
 
+    /// What it was told of the log so far.
+    int eventsRead;
+
+    int pastPromptsRead;
+
     SimulatedWorker(SimulatedCluster cluster, String id, String numericsId) {
         this.cluster = cluster;
         this.id = id;
@@ -297,6 +302,7 @@ final class SimulatedWorker
             Appended appended = log.get((int) offset);
             records.add(new TokenRecord(offset, appended.time(), appended.event()));
         }
+        eventsRead += records.size();
         follower.position = until;
         follower.reader.records(records, until);
         if (!follower.reachedEnd && until >= follower.end) {
@@ -328,6 +334,7 @@ final class SimulatedWorker
                                     PromptParser.bodyHash(record)));
                 }
             }
+            pastPromptsRead += past.size();
             done.accept(new Past(first, past));
         });
     }
