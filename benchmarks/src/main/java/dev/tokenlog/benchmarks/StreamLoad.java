@@ -97,7 +97,7 @@ public final class StreamLoad {
 
     private List<String> settings(Path recording) {
         return List.of(
-                "-XX:StartFlightRecording=settings=none,"
+                "-XX:StartFlightRecording=settings=none,+"
                         + MADE
                         + "#enabled=true,filename="
                         + recording,
@@ -197,6 +197,9 @@ public final class StreamLoad {
                                     time.getEpochSecond() * 1_000_000_000L + time.getNano());
                 }
             }
+        }
+        if (made.isEmpty()) {
+            throw new IllegalStateException(recording + " holds no event " + MADE);
         }
         return made;
     }

@@ -129,8 +129,8 @@ public final class ArtifactStore {
     @FunctionalInterface
     public interface Filling {
 
-        /// What an earlier attempt has left is still there. Whatever is thrown ends the attempt, and
-        /// leaves what is there for the next one.
+        /// What an earlier attempt has left is still there. Whatever is thrown ends the attempt,
+        /// and leaves what is there for the next one.
         ///
         /// @param artifact becomes the artifact
         /// @param notes for notes on what is done already
@@ -185,8 +185,7 @@ public final class ArtifactStore {
             throw e;
         }
         discard(work);
-        throw new EngineException(
-                Reason.MODEL_UNREADABLE, work.artifact() + ": is not " + digest);
+        throw new EngineException(Reason.MODEL_UNREADABLE, work.artifact() + ": is not " + digest);
     }
 
     private static void discard(WorkFolder work) {

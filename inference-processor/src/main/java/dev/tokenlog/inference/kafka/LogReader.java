@@ -34,6 +34,7 @@ final class LogReader implements AutoCloseable {
     /// Told on the reader's thread, except where [#handOver] says otherwise.
     interface Sink {
 
+        /// @param records none where the end is reached and nothing stood before it
         /// @param next the offset behind the last one read
         void records(List<ConsumerRecord<byte[], byte[]>> records, long next);
 
@@ -217,6 +218,9 @@ final class LogReader implements AutoCloseable {
     private void checkEnd(TopicPartition partition, Followed follower) {
         if (!follower.reachedEnd && consumer.position(partition) >= follower.end) {
             follower.reachedEnd = true;
+            // Where nothing was left to read, nobody has said yet how far that is: who commits it as
+            // a safe beginning would make the next owner read all of the partition.
+            follower.sink.records(List.of(), consumer.position(partition));
             follower.sink.reachedEnd();
         }
         passBarriers(partition, follower);

@@ -9,7 +9,7 @@ import jdk.jfr.StackTrace;
 
 /// An event of Java's flight recorder at the moment when the engine has made a token, so that the
 /// way of a token to its readers can be measured from its very beginning. Off unless asked for:
-/// `-XX:StartFlightRecording=settings=none,dev.tokenlog.TokenMade#enabled=true,filename=FILE`.
+/// `-XX:StartFlightRecording=settings=none,+dev.tokenlog.TokenMade#enabled=true,filename=FILE`.
 @Name(TokenMade.NAME)
 @Label("Token made")
 @Category("Tokenlog")
