@@ -218,7 +218,8 @@ final class LogReader implements AutoCloseable {
     private void checkEnd(TopicPartition partition, Followed follower) {
         if (!follower.reachedEnd && consumer.position(partition) >= follower.end) {
             follower.reachedEnd = true;
-            // Where nothing was left to read, nobody has said yet how far that is: who commits it as
+            // Where nothing was left to read, nobody has said yet how far that is: who commits it
+            // as
             // a safe beginning would make the next owner read all of the partition.
             follower.sink.records(List.of(), consumer.position(partition));
             follower.sink.reachedEnd();
