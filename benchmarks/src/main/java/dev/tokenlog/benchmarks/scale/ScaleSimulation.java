@@ -29,15 +29,15 @@ public final class ScaleSimulation {
         inputs.put("kilobytes_prompt", 2.0);
         // Measured: BrokerCost. A request to write, each record in it, the same to read.
         inputs.put("write_us_request", 150.0);
-        inputs.put("write_us_record", 1.0);
-        inputs.put("read_us_request", 70.0);
+        inputs.put("write_us_record", 0.5);
+        inputs.put("read_us_request", 100.0);
         inputs.put("read_us_record", 0.1);
         // Measured: prompt against decode of one worker (TinyLlama's shape, batch 8).
         inputs.put("prefill_over_decode", 1.6);
-        // Measured: WorkerStart, what a new owner reads of the log.
+        // Measured on two cores: the worker's protocol (one thread) for each event, an upper bound.
+        inputs.put("protocol_us_event", 100.0);
+        // Assumed: how fast a new owner reads the log.
         inputs.put("fold_records_per_second", 100_000.0);
-        // Measured: StreamLoad, the worker's protocol (one thread) for each event.
-        inputs.put("protocol_us_event", 30.0);
         // Assumed hardware: a broker of 16 cores, 25 Gbit/s, 2 GB/s to its disks.
         inputs.put("brokers", 30.0);
         inputs.put("broker_cores", 16.0);
