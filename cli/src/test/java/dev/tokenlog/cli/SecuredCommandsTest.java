@@ -70,8 +70,7 @@ class SecuredCommandsTest {
         allowAsPrinted("operator");
         awaitTopics();
         ClusterAccess access = new ClusterAccess(settings("client"), PREFIX, Participant.CLIENT);
-        await("the client's rules count").atMost(PATIENCE).until(() ->
-                access.missing().isEmpty());
+        await("the client's rules count").atMost(PATIENCE).until(() -> access.missing().isEmpty());
     }
 
     private static void awaitTopics() {
@@ -79,7 +78,12 @@ class SecuredCommandsTest {
                 .atMost(PATIENCE)
                 .untilAsserted(() -> {
                     CommandRun topics =
-                            run("operator", "topics", "--partitions=2", "--replication=1", "--json");
+                            run(
+                                    "operator",
+                                    "topics",
+                                    "--partitions=2",
+                                    "--replication=1",
+                                    "--json");
                     assertThat(topics.status()).as(topics.toString()).isZero();
                     assertThat(Json.read(topics.out(), "topics").has("group_problem")).isFalse();
                 });

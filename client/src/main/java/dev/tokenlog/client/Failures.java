@@ -9,8 +9,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.errors.ApiException;
 import org.apache.kafka.common.errors.AuthenticationException;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
@@ -28,6 +30,11 @@ final class Failures {
 
     static TokenlogException of(String doing, Asked asked, Throwable cause) {
         return switch (cause) {
+            // A producer that was refused once refuses everything after it, because of that.
+            case KafkaException after
+                    when after.getClass() == KafkaException.class
+                            && after.getCause() instanceof ApiException first ->
+                    of(doing, asked, first);
             case TokenlogException already -> already;
             case RecordTooLargeException large ->
                     TokenlogException.refused(ErrorCode.TOO_LARGE, large.getMessage());

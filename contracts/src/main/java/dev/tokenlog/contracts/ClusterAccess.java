@@ -293,11 +293,7 @@ public final class ClusterAccess {
                             "no answer from the Kafka cluster within %d s"
                                     .formatted(TIMEOUT.toSeconds()),
                             e);
-            default ->
-                    new TopicException(
-                            Kind.REFUSED,
-                            AccessDenied.chain(e),
-                            e);
+            default -> new TopicException(Kind.REFUSED, AccessDenied.chain(e), e);
         };
     }
 }
