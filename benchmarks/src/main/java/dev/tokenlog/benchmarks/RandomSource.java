@@ -18,12 +18,12 @@ import java.util.Random;
 import java.util.SplittableRandom;
 import java.util.StringJoiner;
 
-/// Writes a folder as the hub has them, in the shape of TinyLlama-1.1B (its `config.json`, with a
-/// context of 4096): normal weights of deviation 0.02 in bfloat16, and a tokenizer of single bytes
+/// Writes a folder as the hub has them, in the shape of TinyLlama-1.1B or Llama-2-7B (their
+/// `config.json`, with a context of 4096; of the latter also with fewer layers): normal weights of deviation 0.02 in bfloat16, and a tokenizer of single bytes
 /// with made-up words for all other ids. For measurements that need a model of this size on disk
 /// and not what it says.
 ///
-/// `RandomSource FOLDER`
+/// `RandomSource FOLDER [tinyllama-1.1b | llama-7b [LAYERS]]`
 public final class RandomSource {
 
     /// The file that takes nearly all of the room.
@@ -33,8 +33,8 @@ public final class RandomSource {
     private static final String CONFIG =
             """
             {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 32000,
-             "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22,
-             "num_attention_heads": 32, "num_key_value_heads": 4,
+             "hidden_size": %d, "intermediate_size": %d, "num_hidden_layers": %d,
+             "num_attention_heads": 32, "num_key_value_heads": %d,
              "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
              "hidden_act": "silu", "tie_word_embeddings": false, "torch_dtype": "bfloat16"}
             """;
@@ -42,14 +42,40 @@ public final class RandomSource {
 
     private RandomSource() {}
 
+    private record Shape(int hidden, int intermediate, int layers, int keyValueHeads) {
+
+        static Shape of(String[] arguments) {
+            if (arguments.length < 2 || arguments[1].equals("tinyllama-1.1b")) {
+                return TINYLLAMA;
+            }
+            if (!arguments[1].equals("llama-7b")) {
+                throw new IllegalArgumentException(arguments[1] + ": no shape");
+            }
+            int layers = arguments.length < 3 ? 32 : Integer.parseInt(arguments[2]);
+            return new Shape(4096, 11008, layers, 32);
+        }
+    }
+
+    private static final Shape TINYLLAMA = new Shape(2048, 5632, 22, 4);
+
     public static void main(String[] arguments) throws IOException {
-        write(Path.of(arguments[0]));
+        write(Path.of(arguments[0]), Shape.of(arguments));
     }
 
     static void write(Path folder) throws IOException {
+        write(folder, TINYLLAMA);
+    }
+
+    private static void write(Path folder, Shape shape) throws IOException {
         Files.createDirectories(folder);
         Path config = folder.resolve("config.json");
-        Files.writeString(config, CONFIG);
+        Files.writeString(
+                config,
+                CONFIG.formatted(
+                        shape.hidden(),
+                        shape.intermediate(),
+                        shape.layers(),
+                        shape.keyValueHeads()));
         Files.writeString(folder.resolve("tokenizer.json"), tokenizer());
         Files.writeString(
                 folder.resolve("tokenizer_config.json"),

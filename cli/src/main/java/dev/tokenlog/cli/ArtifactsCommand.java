@@ -15,7 +15,12 @@ import picocli.CommandLine.Mixin;
         subcommands = {
             ArtifactsVerifyCommand.class,
             ArtifactsNewKeyCommand.class,
-            ArtifactsSignCommand.class
+            ArtifactsSignCommand.class,
+            ArtifactsPushCommand.class,
+            ArtifactsPullCommand.class,
+            ArtifactsGcCommand.class,
+            ArtifactsPackCommand.class,
+            ArtifactsUnpackCommand.class
         })
 final class ArtifactsCommand implements Callable<Integer> {
 

@@ -60,6 +60,10 @@ final class ConnectionOptions {
             description = "Data folder of a running 'tokenlog up' to speak to.")
     private Path data;
 
+    Path data() {
+        return dataFolder(data);
+    }
+
     /// Where a command must find a broker.
     ///
     /// @param kafka client settings, `bootstrap.servers` included

@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
@@ -64,6 +65,26 @@ final class Models {
                             Optional.ofNullable(servings.get(id))));
         }
         return entries;
+    }
+
+    /// Digests that a manifest or the registry names: in the last record of a model, or in an earlier
+    /// one that compaction has not taken away yet.
+    Set<String> named() {
+        Set<String> digests = new TreeSet<>();
+        cluster.scan(
+                List.of(Topic.MODEL_MANIFESTS, Topic.MODEL_REGISTRY),
+                record -> {
+                    record.event(ModelManifest.class)
+                            .ifPresent(manifest -> digests.add(manifest.modelDigest()));
+                    record.event(ModelServing.class)
+                            .map(ModelServing::versions)
+                            .ifPresent(versions ->
+                                    versions.forEach(v -> digests.add(v.modelDigest())));
+                    record.event(ModelServing.class)
+                            .map(ModelServing::current)
+                            .ifPresent(current -> digests.add(current.modelDigest()));
+                });
+        return digests;
     }
 
     CommandHandle command(RegistryCommand command) {

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 
 /// The platform, seen from outside: prompts, token streams, conversions, models and the audit
@@ -133,6 +134,12 @@ public final class TokenlogClient implements AutoCloseable {
     /// Every model id that has a manifest or an entry in the registry, in alphabetical order.
     public List<ModelEntry> models() {
         return models.list();
+    }
+
+    /// Every model digest that the log still holds in a manifest or in the registry: artifacts of
+    /// other digests can be deleted.
+    public Set<String> namedDigests() {
+        return models.named();
     }
 
     public Optional<ModelEntry> model(String modelId) {

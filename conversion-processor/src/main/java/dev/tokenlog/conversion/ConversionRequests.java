@@ -2,6 +2,7 @@ package dev.tokenlog.conversion;
 
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubSettings;
+import dev.tokenlog.artifactstore.object.RemoteArtifacts;
 import dev.tokenlog.contracts.ClusterAccess;
 import dev.tokenlog.contracts.Participant;
 import dev.tokenlog.engine.artifact.ArtifactStore;
@@ -44,6 +45,7 @@ public class ConversionRequests {
             @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
             @ConfigProperty(name = "tokenlog.artifacts") Path artifacts,
             SigningKeys signing,
+            ObjectStoreConfig objects,
             ConversionConfig config) {
         Converter converter =
                 config.threads().isPresent()
@@ -60,6 +62,7 @@ public class ConversionRequests {
                                 // Anew each time: a token that was added meanwhile counts.
                                 () -> new Hub(HubSettings.ofProcess()),
                                 signing,
+                                objects.open().map(RemoteArtifacts::open),
                                 "conversion-" + UUID.randomUUID()),
                         () -> new KafkaConversionLog(kafka, prefix.orElse("")),
                         config.backlog(),

@@ -3,6 +3,7 @@ package dev.tokenlog.conversion;
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubId;
 import dev.tokenlog.artifactstore.hub.HubSnapshot;
+import dev.tokenlog.artifactstore.object.RemoteArtifacts;
 import dev.tokenlog.artifactstore.provenance.ProvenanceFile;
 import dev.tokenlog.artifactstore.provenance.SigningKey;
 import dev.tokenlog.contracts.ConversionEvent.ArtifactWritten;
@@ -53,12 +54,14 @@ final class ConversionRun implements ConversionListener {
     ///
     /// @param hub where models of the hub come from, with the token of this process
     /// @param signingKey asked for anew at every conversion; empty: artifacts are not signed
+    /// @param remote where several machines find artifacts; missing: they stay where they are made
     /// @param workerId new at every start of the process
     record Workshop(
             ArtifactStore store,
             Converter converter,
             Supplier<Hub> hub,
             Supplier<Optional<SigningKey>> signingKey,
+            Optional<RemoteArtifacts> remote,
             String workerId) {}
 
     private final ConversionRequested request;
@@ -329,23 +332,24 @@ final class ConversionRun implements ConversionListener {
     private void publish(Artifact artifact, String modelId) {
         Manifest manifest = artifact.manifest();
         Manifest.Statistics statistics = manifest.statistics();
+        Optional<Provenance> provenance = signingKey.map(key -> sign(artifact, key));
+        String location = bring(artifact);
         log.append(
                 new ArtifactWritten(
                         id(),
                         manifest.modelDigest(),
                         manifest.weightsDigest(),
                         artifact.manifestSha256(),
-                        artifact.folder().toString(),
+                        location,
                         statistics.bytes(),
                         statistics.bitsPerWeight()),
                 headers);
-        Optional<Provenance> provenance = signingKey.map(key -> sign(artifact, key));
         provenance.ifPresent(signed ->
                 log.append(
                         new ProvenanceSigned(
                                 id(), manifest.modelDigest(), artifact.manifestSha256(), signed),
                         headers));
-        log.append(summary(artifact, modelId, provenance.orElse(null)), headers);
+        log.append(summary(artifact, modelId, location, provenance.orElse(null)), headers);
         log.flush();
         log.append(
                 new ManifestPublished(
@@ -363,6 +367,15 @@ final class ConversionRun implements ConversionListener {
                         statistics.ratioToSource(),
                         (System.nanoTime() - startedAt) / 1_000_000),
                 headers);
+    }
+
+    /// To where the workers of other machines find it, before any event names it.
+    ///
+    /// @return the address of its folder
+    private String bring(Artifact artifact) {
+        return workshop.remote()
+                .map(remote -> remote.publish(artifact, this::requireGoOn))
+                .orElseGet(() -> artifact.folder().toString());
     }
 
     private Provenance sign(Artifact artifact, SigningKey key) {
@@ -383,7 +396,8 @@ final class ConversionRun implements ConversionListener {
                 written.key().algorithm().label());
     }
 
-    private ModelManifest summary(Artifact artifact, String modelId, Provenance provenance) {
+    private ModelManifest summary(
+            Artifact artifact, String modelId, String location, Provenance provenance) {
         Manifest manifest = artifact.manifest();
         Manifest.Quantization quantization = manifest.quantization();
         String granularity =
@@ -395,7 +409,7 @@ final class ConversionRun implements ConversionListener {
                 manifest.modelDigest(),
                 manifest.weightsDigest(),
                 artifact.manifestSha256(),
-                artifact.folder().toString(),
+                location,
                 located.name(),
                 manifest.model().family(),
                 quantization.scheme() + "-" + granularity,

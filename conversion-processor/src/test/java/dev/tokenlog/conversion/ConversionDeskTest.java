@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubSettings;
+import dev.tokenlog.artifactstore.object.RemoteArtifacts;
 import dev.tokenlog.artifactstore.provenance.Algorithm;
 import dev.tokenlog.artifactstore.provenance.ProvenanceFile;
 import dev.tokenlog.artifactstore.provenance.SigningKey;
@@ -59,6 +60,7 @@ class ConversionDeskTest {
     private final List<Long> acknowledged = new CopyOnWriteArrayList<>();
     private final AtomicInteger connections = new AtomicInteger();
     private volatile SigningKey signing;
+    private RemoteArtifacts remote;
     private ConversionDesk desk;
     private long offset;
 
@@ -83,6 +85,7 @@ class ConversionDeskTest {
                         new Converter(2),
                         () -> new Hub(HubSettings.of(hub, folder)),
                         () -> Optional.ofNullable(signing),
+                        Optional.ofNullable(remote),
                         "worker"),
                 () -> {
                     connections.incrementAndGet();

@@ -13,10 +13,7 @@ import dev.tokenlog.contracts.ValidationRequest.ReplayRequested;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.evaluate.CandidateReport;
 import dev.tokenlog.engine.evaluate.ComparisonReport;
-import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
 import org.apache.kafka.common.header.Headers;
@@ -41,10 +38,12 @@ final class ReplayRun {
 
     private final Replays replays;
     private final ValidationLog log;
+    private final ArtifactFolders artifacts;
 
-    ReplayRun(Replays replays, ValidationLog log) {
+    ReplayRun(Replays replays, ValidationLog log, ArtifactFolders artifacts) {
         this.replays = replays;
         this.log = log;
+        this.artifacts = artifacts;
     }
 
     private interface Computation {
@@ -133,7 +132,8 @@ final class ReplayRun {
                     Replays.Compared compared =
                             replays.compare(
                                     generation,
-                                    path(candidate.location()),
+                                    artifacts.folder(
+                                            candidate.modelDigest(), candidate.location()),
                                     candidate.modelDigest(),
                                     artifact(started.modelId(), started.modelDigest()),
                                     stop);
@@ -246,27 +246,22 @@ final class ReplayRun {
     /// Where the artifact of a digest lies: where its manifest says, or, if that manifest has given
     /// way to a newer one, beside the newer one's.
     private Path artifact(String modelId, String digest) {
-        Optional<ModelManifest> exact = log.manifest(modelId, digest);
-        if (exact.isPresent()) {
-            return path(exact.get().location());
-        }
-        return log.manifest(modelId, null)
-                .map(newer -> path(newer.location()).resolveSibling(digest))
-                .filter(Files::isDirectory)
-                .orElseThrow(() ->
-                        new Refused(
-                                ErrorCode.MODEL_UNREADABLE,
-                                "no manifest says where %s with digest %s lies"
-                                        .formatted(modelId, digest)));
+        String location =
+                log.manifest(modelId, digest)
+                        .map(ModelManifest::location)
+                        .or(() ->
+                                log.manifest(modelId, null)
+                                        .map(newer -> beside(newer.location(), digest)))
+                        .orElseThrow(() ->
+                                new Refused(
+                                        ErrorCode.MODEL_UNREADABLE,
+                                        "no manifest says where %s with digest %s lies"
+                                                .formatted(modelId, digest)));
+        return artifacts.folder(digest, location);
     }
 
-    private static Path path(String location) {
-        try {
-            return Path.of(location);
-        } catch (InvalidPathException e) {
-            throw new Refused(
-                    ErrorCode.MODEL_UNREADABLE,
-                    location + ": no path of this machine: " + e.getReason());
-        }
+    /// Of a path or an address.
+    private static String beside(String location, String digest) {
+        return location.substring(0, location.lastIndexOf('/') + 1) + digest;
     }
 }

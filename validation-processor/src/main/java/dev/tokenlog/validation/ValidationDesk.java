@@ -37,6 +37,7 @@ final class ValidationDesk implements AutoCloseable {
     private final Replays replays;
     private final Supplier<ValidationLog> connect;
     private final Supplier<Hub> hub;
+    private final ArtifactFolders artifacts;
     private final String workerId;
     private final Duration retryInterval;
     private final ExecutorService thread =
@@ -57,12 +58,14 @@ final class ValidationDesk implements AutoCloseable {
             Replays replays,
             Supplier<ValidationLog> connect,
             Supplier<Hub> hub,
+            ArtifactFolders artifacts,
             String workerId,
             Duration retryInterval) {
         this.comparison = comparison;
         this.replays = replays;
         this.connect = connect;
         this.hub = hub;
+        this.artifacts = artifacts;
         this.workerId = workerId;
         this.retryInterval = retryInterval;
     }
@@ -184,13 +187,13 @@ final class ValidationDesk implements AutoCloseable {
                 case ReplayRequested request -> {
                     String id = idOf(request.replayId(), record);
                     if (!log.verdicts().hasEnded(id)) {
-                        new ReplayRun(replays, log).verify(id, request, record.headers(), stop);
+                        new ReplayRun(replays, log, artifacts).verify(id, request, record.headers(), stop);
                     }
                 }
                 case CandidateReplayRequested request -> {
                     String id = idOf(request.replayId(), record);
                     if (!log.verdicts().hasEnded(id)) {
-                        new ReplayRun(replays, log).compare(id, request, record.headers(), stop);
+                        new ReplayRun(replays, log, artifacts).compare(id, request, record.headers(), stop);
                     }
                 }
             }
@@ -248,7 +251,7 @@ final class ValidationDesk implements AutoCloseable {
     /// A validation has the machine for itself.
     private ValidationRun run() {
         replays.release();
-        return new ValidationRun(comparison, log, hub, workerId);
+        return new ValidationRun(comparison, log, hub, artifacts, workerId);
     }
 
     private void deadLetter(ConsumerRecord<byte[], byte[]> record, ErrorCode code, String message) {

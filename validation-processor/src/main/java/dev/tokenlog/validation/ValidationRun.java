@@ -40,13 +40,20 @@ final class ValidationRun {
     private final Comparison comparison;
     private final ValidationLog log;
     private final Supplier<Hub> hub;
+    private final ArtifactFolders artifacts;
     private final String workerId;
 
     /// @param hub where baselines of the hub come from, with the token of this process
-    ValidationRun(Comparison comparison, ValidationLog log, Supplier<Hub> hub, String workerId) {
+    ValidationRun(
+            Comparison comparison,
+            ValidationLog log,
+            Supplier<Hub> hub,
+            ArtifactFolders artifacts,
+            String workerId) {
         this.comparison = comparison;
         this.log = log;
         this.hub = hub;
+        this.artifacts = artifacts;
         this.workerId = workerId;
     }
 
@@ -81,7 +88,7 @@ final class ValidationRun {
         try {
             measurement =
                     comparison.compare(
-                            artifact(manifest),
+                            artifacts.folder(manifest.modelDigest(), manifest.location()),
                             manifest.modelDigest(),
                             baseline(subject, stop),
                             stop);
@@ -122,17 +129,6 @@ final class ValidationRun {
         return e.reason() == EngineException.Reason.SOURCE_NOT_FOUND
                 ? ErrorCode.SOURCE_GONE
                 : ErrorCode.valueOf(e.reason().name());
-    }
-
-    private static Path artifact(ModelManifest manifest) {
-        try {
-            return Path.of(manifest.location());
-        } catch (InvalidPathException e) {
-            throw new EngineException(
-                    EngineException.Reason.MODEL_UNREADABLE,
-                    manifest.location() + ": no path of this machine: " + e.getReason(),
-                    e);
-        }
     }
 
     /// The same commit as the conversion's: out of the cache where it is there, else downloaded.

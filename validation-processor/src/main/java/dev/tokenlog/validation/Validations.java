@@ -2,8 +2,11 @@ package dev.tokenlog.validation;
 
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubSettings;
+import dev.tokenlog.artifactstore.object.ArtifactFinder;
+import dev.tokenlog.artifactstore.object.RemoteArtifacts;
 import dev.tokenlog.contracts.ClusterAccess;
 import dev.tokenlog.contracts.Participant;
+import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import io.quarkus.runtime.ShutdownEvent;
@@ -15,6 +18,7 @@ import jakarta.annotation.Priority;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import jakarta.inject.Inject;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
@@ -43,6 +47,9 @@ public class Validations {
             @Identifier("default-kafka-broker") Map<String, Object> kafka,
             @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
             @ConfigProperty(name = KvType.KEY, defaultValue = "kv16") String kv,
+            @ConfigProperty(name = "tokenlog.artifacts") Optional<Path> artifacts,
+            @ConfigProperty(name = "tokenlog.data", defaultValue = "data") Path data,
+            ObjectStoreConfig objects,
             ValidationConfig config) {
         CpuOptions automatic =
                 CpuOptions.automatic().withCompute(config.compute()).withKv(KvType.of(kv));
@@ -62,6 +69,11 @@ public class Validations {
                         () -> new KafkaValidationLog(kafka, prefix.orElse("")),
                         // Anew each time: a token that was added meanwhile counts.
                         () -> new Hub(HubSettings.ofProcess()),
+                        new ArtifactFinder(
+                                        new ArtifactStore(
+                                                artifacts.orElse(data.resolve("artifacts"))),
+                                        objects.open().map(RemoteArtifacts::open))
+                                ::folder,
                         "validation-" + UUID.randomUUID(),
                         config.retryInterval());
     }

@@ -44,6 +44,7 @@ class ValidationDeskTest {
                     new EngineReplays(CpuOptions.automatic()),
                     () -> log,
                     ValidationDeskTest::noHub,
+                    (_, location) -> Path.of(location),
                     "worker",
                     Duration.ofMillis(10));
     private long offset;

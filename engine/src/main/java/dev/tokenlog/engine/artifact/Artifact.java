@@ -50,11 +50,16 @@ public final class Artifact implements Model {
         } catch (EngineException e) {
             throw new EngineException(Reason.MODEL_UNREADABLE, e.getMessage(), e);
         } catch (InternalError mapping) {
-            throw new EngineException(
-                    Reason.MODEL_UNREADABLE,
-                    folder + ": a weight file became shorter while it was read",
-                    mapping);
+            throw shortened(folder, mapping);
         }
+    }
+
+    /// What the JVM throws where a mapped file has lost the page that is read.
+    static EngineException shortened(Path folder, InternalError mapping) {
+        return new EngineException(
+                Reason.MODEL_UNREADABLE,
+                folder + ": a weight file became shorter while it was read",
+                mapping);
     }
 
     private void verify() {
@@ -101,8 +106,9 @@ public final class Artifact implements Model {
         }
     }
 
-    /// The small files have their digests, and all digests together give the model's.
-    private static void checkDigests(Path folder, Path file, Manifest manifest) {
+    /// The small files have their digests, and all digests together give the model's. What a
+    /// manifest says has to give the digests that it says.
+    static void checkDigests(Path file, Manifest manifest) {
         if (!Digests.weights(manifest.weights()).equals(manifest.weightsDigest())) {
             throw unreadable(file, "the list of weights does not give weights_digest");
         }
@@ -111,15 +117,22 @@ public final class Artifact implements Model {
         if (!model.equals(manifest.modelDigest())) {
             throw unreadable(file, "weights, plan and files do not give model_digest");
         }
+        for (Manifest.FileEntry entry : manifest.files()) {
+            if (!ModelFiles.isKnown(entry.path())) {
+                throw unreadable(file, "'" + entry.path() + "' is no file of a model");
+            }
+        }
+    }
+
+    private static void checkDigests(Path folder, Path file, Manifest manifest) {
+        checkDigests(file, manifest);
+        String model = manifest.modelDigest();
         String name = folder.getFileName().toString();
         if (Digests.isModelDigest(name) && !name.equals(model)) {
             throw unreadable(file, "model_digest " + model + " in a folder of another digest");
         }
         List<String> listed = manifest.files().stream().map(Manifest.FileEntry::path).toList();
         for (Manifest.FileEntry entry : manifest.files()) {
-            if (!ModelFiles.isKnown(entry.path())) {
-                throw unreadable(file, "'" + entry.path() + "' is no file of a model");
-            }
             Manifest.FileEntry found = Digests.file(folder.resolve(entry.path()));
             if (!found.sha256().equals(entry.sha256())) {
                 throw unreadable(

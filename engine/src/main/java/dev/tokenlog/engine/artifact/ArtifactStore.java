@@ -19,10 +19,12 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CancellationException;
 import java.util.stream.Stream;
 
@@ -118,6 +120,9 @@ public final class ArtifactStore {
                 rename(work.artifact(), target);
                 syncFolder(root);
             }
+            // It is new again, also for who deletes what is old and not yet named anywhere.
+            Files.setLastModifiedTime(
+                    target.resolve(ModelFiles.MANIFEST), FileTime.from(Instant.now()));
             delete(work.path());
             return target;
         } catch (IOException e) {
@@ -193,6 +198,40 @@ public final class ArtifactStore {
             delete(work.path());
         } catch (IOException e) {
             throw failed(work.path(), e);
+        }
+    }
+
+    /// When an artifact came into the store or a conversion gave it again; empty if it is not
+    /// there.
+    public Optional<Instant> lastPublished(String digest) {
+        return find(digest)
+                .map(folder -> {
+                    Path manifest = folder.resolve(ModelFiles.MANIFEST);
+                    try {
+                        return Files.getLastModifiedTime(manifest).toInstant();
+                    } catch (IOException e) {
+                        throw failed(manifest, e);
+                    }
+                });
+    }
+
+    /// Deletes an artifact, unless it came or came again after this time. It disappears by one
+    /// rename; a process that has it mapped keeps its bytes until it lets go of them.
+    ///
+    /// @return whether it was deleted
+    public boolean delete(String digest, Instant notAfter) {
+        if (lastPublished(digest).filter(time -> !time.isAfter(notAfter)).isEmpty()) {
+            return false;
+        }
+        Path folder = root.resolve(digest);
+        Path doomed = root.resolve(WORK).resolve("deleted-" + UUID.randomUUID());
+        try {
+            Files.createDirectories(doomed);
+            Files.move(folder, doomed.resolve(digest), StandardCopyOption.ATOMIC_MOVE);
+            delete(doomed);
+            return true;
+        } catch (IOException e) {
+            throw failed(folder, e);
         }
     }
 

@@ -97,7 +97,11 @@ public final class GgufExport {
                                                         artifact.folder(),
                                                         family,
                                                         GgufArchitecture.families())));
-        return new GgufExport(artifact, architecture, others).write(file.toAbsolutePath());
+        try {
+            return new GgufExport(artifact, architecture, others).write(file.toAbsolutePath());
+        } catch (InternalError mapping) {
+            throw Artifact.shortened(artifact.folder(), mapping);
+        }
     }
 
     /// A tensor of the file.

@@ -97,13 +97,13 @@ public record Inspection(
             return source(folder);
         }
         String start = start(path);
-        if (start.startsWith("\u0093NUMPY")) {
+        if (start.startsWith("\u0093NUMPY") || name.endsWith(".npy")) {
             return npy(path);
         }
-        if (start.startsWith("GGUF")) {
+        if (start.startsWith("GGUF") || name.endsWith(".gguf")) {
             return gguf(path);
         }
-        if (start.startsWith("PK")) {
+        if (start.startsWith("PK") || name.endsWith(".npz")) {
             return npz(path);
         }
         if (name.endsWith(".json")) {

@@ -10,6 +10,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /// A weight file in this process's memory. A file that several open artifacts have in common is
 /// mapped once, and unmapped when the last of them is closed.
@@ -50,14 +51,29 @@ final class MappedFile implements AutoCloseable {
     /// @throws dev.tokenlog.engine.EngineException as [SafetensorsFile#open]
     static MappedFile open(Path path) {
         Key key = Key.of(path);
+        Optional<MappedFile> open = use(key);
+        if (open.isPresent()) {
+            return open.get();
+        }
+        // Without the lock: a header that is slow to come holds up nobody who opens another file.
+        MappedFile mapped = map(key, path);
         synchronized (OPEN) {
-            MappedFile mapped = OPEN.get(key);
-            if (mapped == null) {
-                mapped = map(key, path);
-                OPEN.put(key, mapped);
+            MappedFile earlier = OPEN.putIfAbsent(key, mapped);
+            if (earlier == null) {
+                mapped.users++;
+                return mapped;
             }
-            mapped.users++;
-            return mapped;
+            earlier.users++;
+            mapped.arena.close();
+            return earlier;
+        }
+    }
+
+    private static Optional<MappedFile> use(Key key) {
+        synchronized (OPEN) {
+            Optional<MappedFile> open = Optional.ofNullable(OPEN.get(key));
+            open.ifPresent(mapped -> mapped.users++);
+            return open;
         }
     }
 

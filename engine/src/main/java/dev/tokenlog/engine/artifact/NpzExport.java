@@ -53,6 +53,14 @@ public final class NpzExport {
     /// @param folder is made where it is missing; files of the same names are replaced
     /// @throws dev.tokenlog.engine.EngineException `STORAGE_FAILED`
     public static Written write(Artifact artifact, Path folder) {
+        try {
+            return writeFiles(artifact, folder);
+        } catch (InternalError mapping) {
+            throw Artifact.shortened(artifact.folder(), mapping);
+        }
+    }
+
+    private static Written writeFiles(Artifact artifact, Path folder) {
         Manifest manifest = artifact.manifest();
         String name = manifest.model().name().replaceAll("[^A-Za-z0-9._-]", "_");
         String bits = "q" + manifest.quantization().bits();

@@ -109,6 +109,23 @@ class InspectionTest {
                 .hasMessageContaining("strange.bin");
     }
 
+    /// Nothing in them says what they are.
+    @ParameterizedTest
+    @ValueSource(strings = {"a.npz", "a.npy", "a.gguf", "a.safetensors"})
+    void files_without_content_are_judged_by_their_names(String name) throws IOException {
+        Path file = Files.write(temp.resolve(name), new byte[0]);
+
+        assertThatThrownBy(() -> Inspection.of(file))
+                .isInstanceOf(EngineException.class)
+                .hasMessageContaining(name)
+                .message()
+                .satisfies(message -> {
+                    if (!name.endsWith(".safetensors")) {
+                        assertThat(message).doesNotContain("a safetensors file");
+                    }
+                });
+    }
+
     @Test
     void a_missing_file_is_named() {
         assertThatThrownBy(() -> Inspection.of(temp.resolve("nowhere.safetensors")))

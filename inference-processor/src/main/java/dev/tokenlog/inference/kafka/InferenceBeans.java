@@ -1,5 +1,7 @@
 package dev.tokenlog.inference.kafka;
 
+import dev.tokenlog.artifactstore.object.ArtifactFinder;
+import dev.tokenlog.artifactstore.object.RemoteArtifacts;
 import dev.tokenlog.artifactstore.provenance.TrustedKey;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.compute.KernelSelection;
@@ -39,6 +41,7 @@ final class InferenceBeans {
     @DefaultBean
     ModelLoader models(
             InferenceConfiguration configuration,
+            ObjectStoreConfig objects,
             @ConfigProperty(name = "tokenlog.artifacts") Optional<Path> artifacts,
             @ConfigProperty(name = "tokenlog.data", defaultValue = "data") Path data,
             @ConfigProperty(name = KernelSelection.KEY, defaultValue = KernelSelection.AUTOMATIC)
@@ -51,7 +54,9 @@ final class InferenceBeans {
             options = options.withKvBudget(KvBudget.bytes(kvBudget.get()));
         }
         return new ArtifactLoader(
-                new ArtifactStore(artifacts.orElse(data.resolve("artifacts"))),
+                new ArtifactFinder(
+                        new ArtifactStore(artifacts.orElse(data.resolve("artifacts"))),
+                        objects.open().map(RemoteArtifacts::open)),
                 KernelSelection.select(compute),
                 options,
                 new StepLoopOptions(

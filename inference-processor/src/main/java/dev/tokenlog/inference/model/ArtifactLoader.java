@@ -1,12 +1,12 @@
 package dev.tokenlog.inference.model;
 
+import dev.tokenlog.artifactstore.object.ArtifactFinder;
 import dev.tokenlog.artifactstore.provenance.ProvenanceFile;
 import dev.tokenlog.artifactstore.provenance.TrustedKey;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.artifact.Artifact;
-import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.compute.KernelSelection;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.compute.Numerics;
@@ -18,7 +18,6 @@ import dev.tokenlog.engine.tokenizer.PromptEncoder;
 import dev.tokenlog.engine.tokenizer.StreamingDetokenizer;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
@@ -31,7 +30,7 @@ public final class ArtifactLoader implements ModelLoader {
 
     private static final Logger LOG = Logger.getLogger(ArtifactLoader.class);
 
-    private final ArtifactStore store;
+    private final ArtifactFinder artifacts;
     private final KernelSelection kernels;
     private final CpuOptions options;
     private final StepLoopOptions loop;
@@ -40,12 +39,12 @@ public final class ArtifactLoader implements ModelLoader {
     /// @param trusted a model that none of these keys has signed is refused; empty: signatures are
     ///   not asked for
     public ArtifactLoader(
-            ArtifactStore store,
+            ArtifactFinder artifacts,
             KernelSelection kernels,
             CpuOptions options,
             StepLoopOptions loop,
             Optional<List<TrustedKey>> trusted) {
-        this.store = store;
+        this.artifacts = artifacts;
         this.kernels = kernels;
         this.options = options;
         this.loop = loop;
@@ -71,21 +70,12 @@ public final class ArtifactLoader implements ModelLoader {
     /// form then leaves memory.
     @Override
     public long bytes(String digest, String location) {
-        return Artifact.weightBytes(folder(digest, location));
-    }
-
-    private Path folder(String digest, String location) {
-        return store.find(digest)
-                .or(() -> named(location))
-                .orElseThrow(() ->
-                        new EngineException(
-                                Reason.MODEL_UNREADABLE,
-                                digest + " is neither in " + store.root() + " nor at " + location));
+        return artifacts.weightBytes(digest, location);
     }
 
     @Override
     public LoadedModel load(String digest, String location) {
-        Path folder = folder(digest, location);
+        Path folder = artifacts.folder(digest, location);
         Artifact artifact = Artifact.open(folder, true);
         try {
             if (!artifact.digest().equals(Optional.of(digest))) {
@@ -99,10 +89,6 @@ public final class ArtifactLoader implements ModelLoader {
             artifact.close();
             throw e;
         }
-    }
-
-    private static Optional<Path> named(String location) {
-        return Optional.ofNullable(location).map(Path::of).filter(Files::isDirectory);
     }
 
     /// An artifact with everything that runs it.

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.tokenlog.artifactstore.object.ArtifactFinder;
 import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.PromptEvent.Message;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
@@ -63,7 +64,7 @@ class EngineInferenceTest {
         inference =
                 new EngineInference(
                         new ArtifactLoader(
-                                store,
+                                ArtifactFinder.local(store),
                                 KernelSelection.select(KernelSelection.AUTOMATIC),
                                 CpuOptions.automatic(),
                                 StepLoopOptions.standard(),

@@ -7,13 +7,13 @@ import dev.tokenlog.engine.format.npy.NpyHeader;
 import dev.tokenlog.engine.tensor.DataType;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -26,6 +26,7 @@ import java.util.Optional;
 /// compared with their checksum.
 public final class NpzFile implements AutoCloseable {
 
+    private static final int BUFFER = 1 << 16;
     private static final String ENDING = ".npy";
 
     private final Path path;
@@ -155,7 +156,9 @@ public final class NpzFile implements AutoCloseable {
     public MemorySegment unpack(String key, Path folder, Arena arena) {
         try (InputStream in = numbers(key)) {
             Path file = Files.createTempFile(folder, "array-", ".bin");
-            Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
+            try (OutputStream out = Files.newOutputStream(file)) {
+                copy(in, out);
+            }
             try (FileChannel mapped = FileChannel.open(file, StandardOpenOption.READ)) {
                 return mapped.size() == 0
                         ? MemorySegment.NULL
@@ -166,6 +169,22 @@ public final class NpzFile implements AutoCloseable {
                     Reason.STORAGE_FAILED,
                     "%s: cannot be unpacked into %s: %s".formatted(path, folder, e.getMessage()),
                     e);
+        }
+    }
+
+    /// What cannot be read is the archive's fault, what cannot be written the folder's.
+    private void copy(InputStream in, OutputStream out) throws IOException {
+        byte[] buffer = new byte[BUFFER];
+        for (int read = read(in, buffer); read >= 0; read = read(in, buffer)) {
+            out.write(buffer, 0, read);
+        }
+    }
+
+    private int read(InputStream in, byte[] buffer) {
+        try {
+            return in.read(buffer);
+        } catch (IOException e) {
+            throw InputFiles.unreadable(path, e);
         }
     }
 

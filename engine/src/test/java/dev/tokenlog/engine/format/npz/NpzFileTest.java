@@ -12,6 +12,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -325,5 +326,23 @@ class NpzFileTest {
         refused(zip64(-1), Reason.SOURCE_UNREADABLE, "x.npy", "outside");
         refused(zip64(1L << 60), Reason.SOURCE_UNREADABLE, "x.npy", "outside");
         refused(zip64(right - 1), Reason.SOURCE_UNREADABLE, "x.npy");
+    }
+
+    /// The archive is at fault for what cannot be read in it, not the folder that it is unpacked
+    /// to.
+    @Test
+    void an_archive_that_ends_while_it_is_unpacked_is_unreadable() throws IOException {
+        byte[] whole = Files.readAllBytes(TestFiles.resource("manifests/converter.npz"));
+        Path file = Files.write(temp.resolve("archive.npz"), whole);
+        try (NpzFile archive = NpzFile.open(file);
+                Arena arena = Arena.ofConfined()) {
+            Files.write(file, java.util.Arrays.copyOf(whole, 100));
+            String key = archive.arrays().getLast().key();
+
+            assertThatThrownBy(() -> archive.unpack(key, temp, arena))
+                    .isInstanceOfSatisfying(
+                            EngineException.class,
+                            e -> assertThat(e.reason()).isEqualTo(Reason.SOURCE_UNREADABLE));
+        }
     }
 }

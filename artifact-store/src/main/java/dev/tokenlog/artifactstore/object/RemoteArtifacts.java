@@ -1,0 +1,228 @@
+package dev.tokenlog.artifactstore.object;
+
+import dev.tokenlog.artifactstore.provenance.ProvenanceFile;
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.artifact.Artifact;
+import dev.tokenlog.engine.artifact.ArtifactFiles;
+import dev.tokenlog.engine.artifact.ArtifactStore;
+import dev.tokenlog.engine.artifact.Digests;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+
+/// Artifacts of a store by digest, under `sha256-…/`. Of an artifact the manifest comes last, so
+/// what has no manifest is not there.
+public final class RemoteArtifacts implements AutoCloseable {
+
+    /// The largest manifest that is fetched.
+    private static final long MAX_MANIFEST = 256L << 20;
+
+    /// Of the small files together; tokenizers have some megabytes.
+    private static final long MAX_SMALL = 1L << 30;
+
+    /// Headers of the weight files, beside the numbers in them.
+    private static final long HEADERS = 256L << 20;
+
+    private final ObjectStore objects;
+
+    public RemoteArtifacts(ObjectStore objects) {
+        this.objects = objects;
+    }
+
+    public static RemoteArtifacts open(ObjectStoreSettings settings) {
+        return new RemoteArtifacts(settings.open());
+    }
+
+    public String address(String digest) {
+        return objects.address(digest);
+    }
+
+    ObjectStore objects() {
+        return objects;
+    }
+
+    public boolean has(String digest) {
+        return Digests.isModelDigest(digest)
+                && objects.size(key(digest, ArtifactFiles.MANIFEST)).isPresent();
+    }
+
+    private static String key(String digest, String file) {
+        return digest + "/" + file;
+    }
+
+    /// Brings an artifact there. What is there already, by name and size, stays: a publication that
+    /// was cut off goes on. Statements about it are brought each time.
+    ///
+    /// @param requireGoOn called before each file; what it throws ends the publication
+    /// @return the address of its folder
+    /// @throws EngineException `STORAGE_FAILED` or as [ObjectStore] says
+    public String publish(Artifact artifact, Runnable requireGoOn) {
+        String digest = artifact.manifest().modelDigest();
+        Path manifest = artifact.folder().resolve(ArtifactFiles.MANIFEST);
+        ArtifactFiles files = ArtifactFiles.of(manifest, digest);
+        for (List<String> names : List.of(files.weights(), files.small())) {
+            for (String name : names) {
+                requireGoOn.run();
+                bring(artifact.folder().resolve(name), key(digest, name));
+            }
+        }
+        for (Path statement : ProvenanceFile.files(artifact.folder())) {
+            objects.write(key(digest, statement.getFileName().toString()), statement);
+        }
+        objects.write(key(digest, ArtifactFiles.MANIFEST), manifest);
+        return objects.address(digest);
+    }
+
+    private void bring(Path file, String key) {
+        try {
+            OptionalLong there = objects.size(key);
+            if (there.isEmpty() || there.getAsLong() != Files.size(file)) {
+                objects.write(key, file);
+            }
+        } catch (IOException e) {
+            throw new EngineException(
+                    Reason.STORAGE_FAILED, file + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    /// Fetches an artifact into a store of this machine, in pieces and several at once. What a cut
+    /// connection or a killed process has left is gone on with. The artifact appears when every
+    /// byte has been compared with its digests.
+    ///
+    /// @throws EngineException `MODEL_UNREADABLE` if it is not what its name says, naming tensor or
+    ///   file, or if it is not there; else as [ObjectStore] says
+    public Path fetch(String digest, ArtifactStore store) {
+        if (!has(digest)) {
+            throw new EngineException(
+                    Reason.MODEL_UNREADABLE, objects.address(digest) + ": there is no artifact");
+        }
+        return store.receive(digest, (folder, notes) -> fetch(digest, folder, notes));
+    }
+
+    private void fetch(String digest, Path folder, Path notes) {
+        ArtifactFiles files = ArtifactFiles.of(fetchManifest(digest, folder), digest);
+        List<Download> downloads = new ArrayList<>();
+        List<ObjectStore.Entry> there = objects.list(digest + "/");
+        add(downloads, files.weights(), there, digest, files.weightBytes() + HEADERS);
+        add(downloads, files.small(), there, digest, MAX_SMALL);
+        there.stream()
+                .filter(entry -> ProvenanceFile.isStatement(name(entry, digest)))
+                .limit(ProvenanceFile.MAX_FILES)
+                .forEach(entry ->
+                        downloads.add(
+                                new Download(entry.key(), name(entry, digest), entry.bytes())));
+        new Fetcher(objects, folder, notes).fetch(downloads);
+    }
+
+    private static String name(ObjectStore.Entry entry, String digest) {
+        return entry.key().substring(digest.length() + 1);
+    }
+
+    /// The manifest alone.
+    ///
+    /// @param folder where it is put
+    public Path fetchManifest(String digest, Path folder) {
+        String key = key(digest, ArtifactFiles.MANIFEST);
+        long size = objects.size(key).orElseThrow(() -> missing(key));
+        if (size > MAX_MANIFEST) {
+            throw new EngineException(
+                    Reason.MODEL_UNREADABLE, objects.address(key) + ": " + size + " bytes");
+        }
+        new Fetcher(objects, folder, folder)
+                .fetchWhole(new Download(key, ArtifactFiles.MANIFEST, size));
+        return folder.resolve(ArtifactFiles.MANIFEST);
+    }
+
+    /// @param limit of all these files: a manifest that asks for more than its tensors take must
+    ///   not fill the disk
+    private void add(
+            List<Download> downloads,
+            List<String> names,
+            List<ObjectStore.Entry> there,
+            String digest,
+            long limit) {
+        long sum = 0;
+        for (String name : names) {
+            String key = key(digest, name);
+            ObjectStore.Entry entry =
+                    there.stream()
+                            .filter(e -> e.key().equals(key))
+                            .findFirst()
+                            .orElseThrow(() -> missing(key));
+            sum += entry.bytes();
+            if (sum > limit) {
+                throw new EngineException(
+                        Reason.MODEL_UNREADABLE,
+                        "%s: larger than its manifest says".formatted(objects.address(key)));
+            }
+            downloads.add(new Download(key, name, entry.bytes()));
+        }
+    }
+
+    private EngineException missing(String key) {
+        return new EngineException(
+                Reason.MODEL_UNREADABLE, objects.address(key) + ": is not there");
+    }
+
+    /// What lies under one digest.
+    ///
+    /// @param whole false where the manifest is missing: a publication that was cut off
+    /// @param newest when the last of its objects came
+    public record Stored(String digest, long bytes, boolean whole, Instant newest) {
+
+        private Stored and(Stored more) {
+            return new Stored(
+                    digest,
+                    bytes + more.bytes,
+                    whole || more.whole,
+                    newest.isAfter(more.newest) ? newest : more.newest);
+        }
+    }
+
+    /// Everything under digests, sorted; other objects are not ours and stay.
+    public List<Stored> list() {
+        Map<String, Stored> found = new TreeMap<>();
+        for (ObjectStore.Entry entry : objects.list("")) {
+            int slash = entry.key().indexOf('/');
+            String digest = slash < 0 ? "" : entry.key().substring(0, slash);
+            if (Digests.isModelDigest(digest)) {
+                boolean manifest = entry.key().equals(key(digest, ArtifactFiles.MANIFEST));
+                found.merge(
+                        digest,
+                        new Stored(digest, entry.bytes(), manifest, entry.written()),
+                        Stored::and);
+            }
+        }
+        return List.copyOf(found.values());
+    }
+
+    /// Deletes an artifact, unless something of it came after this time: the manifest first, so
+    /// that no half of it is ever taken for a whole.
+    ///
+    /// @return whether it was deleted
+    public boolean delete(String digest, Instant notAfter) {
+        List<ObjectStore.Entry> entries = objects.list(digest + "/");
+        if (entries.isEmpty()
+                || entries.stream().anyMatch(entry -> entry.written().isAfter(notAfter))) {
+            return false;
+        }
+        objects.delete(key(digest, ArtifactFiles.MANIFEST));
+        entries.forEach(entry -> objects.delete(entry.key()));
+        return true;
+    }
+
+    /// @param name of the file that it becomes
+    record Download(String key, String name, long bytes) {}
+
+    @Override
+    public void close() {
+        objects.close();
+    }
+}

@@ -1,0 +1,45 @@
+package dev.tokenlog.cli;
+
+import dev.tokenlog.artifactstore.object.RemoteArtifacts;
+import dev.tokenlog.engine.artifact.Artifact;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "push",
+        description =
+                "Brings an artifact, every byte checked, to the store that several machines share."
+                        + " What an attempt before has brought is gone on with.")
+final class ArtifactsPushCommand implements Callable<Integer> {
+
+    @Mixin private CommonOptions common;
+    @Mixin private OutputOptions output;
+    @Mixin private StoreOptions options;
+    @Mixin private ObjectStoreOptions objects;
+
+    @Parameters(paramLabel = "DIGEST", description = "A model digest, sha256-...")
+    private String digest;
+
+    @Override
+    public Integer call() {
+        String address = moved();
+        common.terminal()
+                .line(
+                        output.json
+                                ? Json.text(
+                                        Json.object()
+                                                .put("digest", digest)
+                                                .put("address", address))
+                                : address);
+        return ExitStatus.DONE;
+    }
+
+    private String moved() {
+        try (RemoteArtifacts remote = objects.require();
+                Artifact artifact = options.open().open(digest, true)) {
+            return remote.publish(artifact, () -> {});
+        }
+    }
+}
