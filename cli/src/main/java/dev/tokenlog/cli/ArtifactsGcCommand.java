@@ -11,9 +11,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -52,8 +54,8 @@ final class ArtifactsGcCommand implements Callable<Integer> {
     @Option(
             names = "--all-unnamed",
             description =
-                    "Go on where the log names none of the artifacts. Without it that is taken for the"
-                            + " wrong cluster.")
+                    "Go on where the log names none of the artifacts of a store. Without it that is taken"
+                            + " for the wrong cluster.")
     private boolean allUnnamed;
 
     /// An artifact in one of the stores.
@@ -146,13 +148,18 @@ final class ArtifactsGcCommand implements Callable<Integer> {
         }
     }
 
+    /// Each store by itself: one that this log has never heard of may belong to another.
     private void requireRightCluster(List<Candidate> present, Set<String> named) {
-        boolean someNamed = present.stream().anyMatch(each -> named.contains(each.digest()));
-        if (!present.isEmpty() && !someNamed && !allUnnamed) {
-            throw CommandFailure.no(
-                    "the log names none of the %d artifacts: is it the right cluster? --all-unnamed goes on"
-                            .formatted(present.size()));
-        }
+        Map<String, List<Candidate>> places =
+                present.stream().collect(Collectors.groupingBy(Candidate::place));
+        places.forEach((place, artifacts) -> {
+            boolean someNamed = artifacts.stream().anyMatch(each -> named.contains(each.digest()));
+            if (!someNamed && !allUnnamed) {
+                throw CommandFailure.no(
+                        "the log names none of the %d artifacts in %s: is it the right cluster? --all-unnamed goes on"
+                                .formatted(artifacts.size(), place));
+            }
+        });
     }
 
     private List<Candidate> present(Optional<RemoteArtifacts> remote) {
@@ -169,8 +176,8 @@ final class ArtifactsGcCommand implements Callable<Integer> {
                                             entry.bytes() - entry.sharedBytes(),
                                             time)));
         }
-        remote.ifPresent(there ->
-                there.list().forEach(stored -> present.add(new Remote(there, stored))));
+        remote.ifPresent(
+                there -> there.list().forEach(stored -> present.add(new Remote(there, stored))));
         return present;
     }
 

@@ -34,8 +34,7 @@ final class ArtifactsPackCommand implements Callable<Integer> {
     public Integer call() {
         try (Artifact artifact = options.open().open(digest, true)) {
             PackedArtifact.Packed packed =
-                    PackedArtifact.pack(
-                            artifact, out != null ? out : Path.of(digest + ".tlpack"));
+                    PackedArtifact.pack(artifact, out != null ? out : Path.of(digest + ".tlpack"));
             if (output.json) {
                 ObjectNode node = Json.object().put("file", packed.file().toString());
                 node.put("bytes", packed.bytes()).put("packed_bytes", packed.packedBytes());

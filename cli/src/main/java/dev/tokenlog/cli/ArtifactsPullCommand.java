@@ -28,9 +28,7 @@ final class ArtifactsPullCommand implements Callable<Integer> {
                 .line(
                         output.json
                                 ? Json.text(
-                                        Json.object()
-                                                .put("digest", digest)
-                                                .put("address", address))
+                                        Json.object().put("digest", digest).put("address", address))
                                 : address);
         return ExitStatus.DONE;
     }

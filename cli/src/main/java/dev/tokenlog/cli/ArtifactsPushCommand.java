@@ -29,9 +29,7 @@ final class ArtifactsPushCommand implements Callable<Integer> {
                 .line(
                         output.json
                                 ? Json.text(
-                                        Json.object()
-                                                .put("digest", digest)
-                                                .put("address", address))
+                                        Json.object().put("digest", digest).put("address", address))
                                 : address);
         return ExitStatus.DONE;
     }

@@ -67,8 +67,8 @@ final class Models {
         return entries;
     }
 
-    /// Digests that a manifest or the registry names: in the last record of a model, or in an earlier
-    /// one that compaction has not taken away yet.
+    /// Digests that a manifest or the registry names: in the last record of a model, or in an
+    /// earlier one that compaction has not taken away yet.
     Set<String> named() {
         Set<String> digests = new TreeSet<>();
         cluster.scan(

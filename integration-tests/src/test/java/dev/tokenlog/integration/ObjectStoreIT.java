@@ -54,7 +54,9 @@ class ObjectStoreIT {
                 await("and has loaded it")
                         .atMost(Duration.ofSeconds(30))
                         .until(() ->
-                                TopicDump.of(platform.bootstrap(), "worker-events").records().stream()
+                                TopicDump.of(platform.bootstrap(), "worker-events")
+                                        .records()
+                                        .stream()
                                         .anyMatch(record -> isLoaded(record.value())));
             }
             collectsGarbage(platform, data, shared, digest);

@@ -132,8 +132,7 @@ final class ReplayRun {
                     Replays.Compared compared =
                             replays.compare(
                                     generation,
-                                    artifacts.folder(
-                                            candidate.modelDigest(), candidate.location()),
+                                    artifacts.folder(candidate.modelDigest(), candidate.location()),
                                     candidate.modelDigest(),
                                     artifact(started.modelId(), started.modelDigest()),
                                     stop);

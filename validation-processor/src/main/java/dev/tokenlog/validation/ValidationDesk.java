@@ -187,13 +187,15 @@ final class ValidationDesk implements AutoCloseable {
                 case ReplayRequested request -> {
                     String id = idOf(request.replayId(), record);
                     if (!log.verdicts().hasEnded(id)) {
-                        new ReplayRun(replays, log, artifacts).verify(id, request, record.headers(), stop);
+                        new ReplayRun(replays, log, artifacts)
+                                .verify(id, request, record.headers(), stop);
                     }
                 }
                 case CandidateReplayRequested request -> {
                     String id = idOf(request.replayId(), record);
                     if (!log.verdicts().hasEnded(id)) {
-                        new ReplayRun(replays, log, artifacts).compare(id, request, record.headers(), stop);
+                        new ReplayRun(replays, log, artifacts)
+                                .compare(id, request, record.headers(), stop);
                     }
                 }
             }

@@ -99,7 +99,8 @@ record PackIndex(String modelDigest, List<PackedFile> files) {
         byte[] end = new byte[END.length];
         buffer.get(end);
         if (!java.util.Arrays.equals(begin, BEGIN) || !java.util.Arrays.equals(end, END)) {
-            throw refused(file, "begin or end is not that of a packed artifact: damaged or cut off");
+            throw refused(
+                    file, "begin or end is not that of a packed artifact: damaged or cut off");
         }
         if (length < 2 || length > MAX_BYTES || length > size - TRAILER - BEGIN.length) {
             throw refused(file, "an index of " + length + " bytes: damaged");
@@ -154,7 +155,8 @@ record PackIndex(String modelDigest, List<PackedFile> files) {
             }
         }
         if (position != end) {
-            throw refused(file, "the pieces end at %d, the index begins at %d".formatted(position, end));
+            throw refused(
+                    file, "the pieces end at %d, the index begins at %d".formatted(position, end));
         }
         return index;
     }

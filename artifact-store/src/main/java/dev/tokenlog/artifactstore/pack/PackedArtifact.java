@@ -29,14 +29,14 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
-/// An artifact in one file, compressed without loss: tensors in pieces, each piece the planes of its
-/// numbers ([Planes]) as a frame of Zstandard with a SHA-256 of its own, so that a flipped byte is
-/// named by the tensor that it hit. Unpacking gives the same files, hence the same digests, and
+/// An artifact in one file, compressed without loss: tensors in pieces, each piece the planes of
+/// its numbers ([Planes]) as a frame of Zstandard with a SHA-256 of its own, so that a flipped byte
+/// is named by the tensor that it hit. Unpacking gives the same files, hence the same digests, and
 /// checks all of them.
 public final class PackedArtifact {
 
-    /// Codes hardly repeat: what is gained comes from coding their frequencies, which the low levels
-    /// do as well as the high ones.
+    /// Codes hardly repeat: what is gained comes from coding their frequencies, which the low
+    /// levels do as well as the high ones.
     private static final int LEVEL = 3;
 
     private static final long SMALL_LIMIT = 1L << 30;
@@ -103,8 +103,7 @@ public final class PackedArtifact {
         Packed pack(Path target) throws IOException {
             Path folder = artifact.folder();
             String digest = artifact.manifest().modelDigest();
-            ArtifactFiles names =
-                    ArtifactFiles.of(folder.resolve(ArtifactFiles.MANIFEST), digest);
+            ArtifactFiles names = ArtifactFiles.of(folder.resolve(ArtifactFiles.MANIFEST), digest);
             out.write(PackIndex.BEGIN);
             List<PackedFile> files = new ArrayList<>();
             files.add(whole(ArtifactFiles.MANIFEST));
@@ -156,8 +155,7 @@ public final class PackedArtifact {
                 List<Piece> pieces = new ArrayList<>();
                 byte[] length = new byte[8];
                 in.readFully(length);
-                long data =
-                        8 + ByteBuffer.wrap(length).order(ByteOrder.LITTLE_ENDIAN).getLong();
+                long data = 8 + ByteBuffer.wrap(length).order(ByteOrder.LITTLE_ENDIAN).getLong();
                 stretch(in, 0, data, null, 1, pieces);
                 long at = data;
                 for (TensorInfo tensor : tensors) {
@@ -213,8 +211,8 @@ public final class PackedArtifact {
         }
     }
 
-    /// Restores the artifact in a store, where it appears when every byte has been compared with its
-    /// digests.
+    /// Restores the artifact in a store, where it appears when every byte has been compared with
+    /// its digests.
     ///
     /// @throws EngineException `SOURCE_UNREADABLE`, naming tensor or file, if the packed file is
     ///   damaged
@@ -270,8 +268,7 @@ public final class PackedArtifact {
         for (PackedFile each : index.files().subList(1, index.files().size())) {
             if (weights.remove(each.name())) {
                 weightBytes += each.bytes();
-            } else if (small.remove(each.name())
-                    || ProvenanceFile.isStatement(each.name())) {
+            } else if (small.remove(each.name()) || ProvenanceFile.isStatement(each.name())) {
                 smallBytes += each.bytes();
             } else {
                 throw PackIndex.refused(
@@ -343,8 +340,7 @@ public final class PackedArtifact {
             byte[] planes = new byte[piece.bytes()];
             long length = Zstd.decompress(planes, frame);
             if (Zstd.isError(length) || length != planes.length) {
-                throw PackIndex.refused(
-                        file, where + ": no frame of " + planes.length + " bytes");
+                throw PackIndex.refused(file, where + ": no frame of " + planes.length + " bytes");
             }
             return Planes.join(planes, piece.width());
         } catch (ZstdException e) {

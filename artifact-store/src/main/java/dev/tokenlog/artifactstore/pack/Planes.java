@@ -30,8 +30,8 @@ final class Planes {
         return numbers;
     }
 
-    /// Bits that the bytes of each plane need at least, if each stands for itself:
-    /// `-Σ n · log2(n / N)` over the counts of its 256 values.
+    /// Bits that the bytes of each plane need at least, if each stands for itself: `-Σ n · log2(n /
+    /// N)` over the counts of its 256 values.
     static double entropyBits(byte[] planes, int width) {
         int count = planes.length / width;
         double bits = 0;

@@ -151,7 +151,10 @@ class PackedArtifactTest {
         for (String name :
                 new String[] {"../outside", "/etc/passwd", "unknown.json", "manifest.json", ""}) {
             assertRefused(
-                    with(file, index, new PackIndex.PackedFile(name, second.bytes(), second.pieces())),
+                    with(
+                            file,
+                            index,
+                            new PackIndex.PackedFile(name, second.bytes(), second.pieces())),
                     "no file of this artifact");
         }
         PackIndex.Piece piece = second.pieces().getFirst();
