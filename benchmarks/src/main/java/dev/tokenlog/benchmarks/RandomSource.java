@@ -19,9 +19,9 @@ import java.util.SplittableRandom;
 import java.util.StringJoiner;
 
 /// Writes a folder as the hub has them, in the shape of TinyLlama-1.1B or Llama-2-7B (their
-/// `config.json`, with a context of 4096; of the latter also with fewer layers): normal weights of deviation 0.02 in bfloat16, and a tokenizer of single bytes
-/// with made-up words for all other ids. For measurements that need a model of this size on disk
-/// and not what it says.
+/// `config.json`, with a context of 4096; of the latter also with fewer layers): normal weights of
+/// deviation 0.02 in bfloat16, and a tokenizer of single bytes with made-up words for all other
+/// ids. For measurements that need a model of this size on disk and not what it says.
 ///
 /// `RandomSource FOLDER [tinyllama-1.1b | llama-7b [LAYERS]]`
 public final class RandomSource {

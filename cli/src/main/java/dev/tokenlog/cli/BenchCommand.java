@@ -14,7 +14,6 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
@@ -60,7 +59,8 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--codes",
             paramLabel = "CODE",
-            description = "Number code of a shape's weights, like int4, int8, ternary (default: int4).")
+            description =
+                    "Number code of a shape's weights, like int4, int8, ternary (default: int4).")
     private String codes;
 
     @Option(
