@@ -24,6 +24,13 @@ final class Installation {
         return require("standalone/target/quarkus-app/quarkus-run.jar", "the standalone platform");
     }
 
+    /// The chaos harness.
+    ///
+    /// @throws CommandFailure if it has not been built
+    static Path chaosJar() {
+        return require("chaos/target/tokenlog-chaos.jar", "the chaos harness");
+    }
+
     private static Path require(String relative, String what) {
         Path path = root().resolve(relative);
         if (!Files.exists(path)) {
@@ -35,7 +42,7 @@ final class Installation {
     }
 
     /// As the script says it, or found from our own jar (`cli/target/`).
-    private static Path root() {
+    static Path root() {
         String said = System.getProperty("tokenlog.root");
         if (said != null) {
             return Path.of(said);

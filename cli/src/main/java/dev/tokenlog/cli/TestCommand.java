@@ -21,7 +21,8 @@ final class TestCommand implements Callable<Integer> {
             names = "--require",
             paramLabel = "WHAT",
             description =
-                    "kcat, model, docker, compiler, gpu (comma separated): skipping what needs these is a failure.")
+                    "kcat, model, docker, compiler, gpu (comma separated): skipping what needs these is a failure;"
+                            + " chaos: also a run of twenty kills, which takes minutes.")
     private String require;
 
     @Unmatched private List<String> rest;

@@ -44,6 +44,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             TopicsCommand.class,
             DoctorCommand.class,
             BenchCommand.class,
+            ChaosCommand.class,
             ArtifactsCommand.class,
             QuantizeCommand.class,
             ExportCommand.class,

@@ -38,7 +38,8 @@ final class BrokerServer implements AutoCloseable {
             Properties kafka = new Properties();
             kafka.putAll(settings);
             String users = (String) kafka.remove(BrokerSecurity.SCRAM_SETTING);
-            formatIfEmpty(folder.logDir(), users == null ? List.of() : users.lines().toList());
+            formatIfEmpty(
+                    folder.logDir(), kafka, users == null ? List.of() : users.lines().toList());
             KafkaRaftServer server =
                     new KafkaRaftServer(KafkaConfig.fromProps(kafka, false), Time.SYSTEM);
             server.startup();
@@ -57,7 +58,7 @@ final class BrokerServer implements AutoCloseable {
     }
 
     /// @param users who is known to the cluster from its first moment
-    private static void formatIfEmpty(Path logDir, List<String> users) {
+    private static void formatIfEmpty(Path logDir, Properties settings, List<String> users) {
         if (Files.exists(logDir.resolve("meta.properties"))) {
             return;
         }
@@ -66,8 +67,10 @@ final class BrokerServer implements AutoCloseable {
                 new Formatter()
                         .setPrintStream(new PrintStream(said, true, StandardCharsets.UTF_8))
                         .setSupportedFeatures(Feature.PRODUCTION_FEATURES)
-                        .setNodeId(BrokerSettings.NODE_ID)
-                        .setClusterId(Uuid.randomUuid().toString())
+                        .setNodeId(Integer.parseInt(settings.getProperty("node.id")))
+                        .setClusterId(
+                                settings.getProperty(
+                                        BrokerSettings.CLUSTER_ID, Uuid.randomUuid().toString()))
                         .setReleaseVersion(MetadataVersion.LATEST_PRODUCTION)
                         .setControllerListenerName(BrokerSettings.CONTROLLER_LISTENER)
                         .setMetadataLogDirectory(logDir.toString())

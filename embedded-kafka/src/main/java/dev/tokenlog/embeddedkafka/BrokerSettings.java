@@ -10,6 +10,10 @@ final class BrokerSettings {
     static final int NODE_ID = 1;
     static final String CLIENT_LISTENER = "CLIENTS";
     static final String CONTROLLER_LISTENER = "CONTROLLER";
+    static final String PROXIED_LISTENER = "PROXIED";
+
+    /// The cluster that a member's folder is formatted for.
+    static final String CLUSTER_ID = "tokenlog.cluster.id";
 
     private BrokerSettings() {}
 
@@ -34,9 +38,27 @@ final class BrokerSettings {
         topics(p);
         groups(p);
         size(p);
+        options.member().ifPresent(member -> member(p, member));
         options.security().ifPresent(security -> security.apply(p));
         options.settings().forEach(p::setProperty);
         return p;
+    }
+
+    private static void member(Properties p, ClusterMember member) {
+        p.setProperty(CLUSTER_ID, member.clusterId());
+        p.setProperty("node.id", Integer.toString(member.number()));
+        p.setProperty("controller.quorum.voters", member.voters());
+        append(p, "listeners", proxied(member.proxied().port()));
+        append(p, "advertised.listeners", proxied(member.proxied().advertised()));
+        append(p, "listener.security.protocol.map", PROXIED_LISTENER + ":PLAINTEXT");
+    }
+
+    private static String proxied(int port) {
+        return "%s://%s:%d".formatted(PROXIED_LISTENER, HOST, port);
+    }
+
+    private static void append(Properties p, String key, String value) {
+        p.setProperty(key, p.getProperty(key) + "," + value);
     }
 
     private static void topics(Properties p) {

@@ -99,7 +99,8 @@ public final class EmbeddedKafka implements AutoCloseable {
         }
     }
 
-    private void launch(int controllerPort) {
+    private void launch(int freePort) {
+        int controllerPort = options.member().map(ClusterMember::controllerPort).orElse(freePort);
         // Before touching a running broker's files. The child takes the lock again, for good.
         DataFolder.release(folder.lock());
         writeSettings(controllerPort);

@@ -17,6 +17,7 @@ import java.util.Optional;
 /// @param maxHeapMegabytes `-Xmx` of the child process
 /// @param security empty: everybody on this machine may do everything
 /// @param startTimeout how long a start may take before it counts as failed
+/// @param member of which cluster; empty: it is one of its own
 public record EmbeddedKafkaOptions(
         Path dataDir,
         int port,
@@ -24,7 +25,11 @@ public record EmbeddedKafkaOptions(
         List<Path> classPath,
         int maxHeapMegabytes,
         Optional<BrokerSecurity> security,
-        Duration startTimeout) {
+        Duration startTimeout,
+        Optional<ClusterMember> member) {
+
+    /// Several start at once, and each waits for the others.
+    private static final Duration MEMBER_START_TIMEOUT = Duration.ofMinutes(3);
 
     public EmbeddedKafkaOptions {
         dataDir = Objects.requireNonNull(dataDir, "dataDir").toAbsolutePath().normalize();
@@ -42,17 +47,30 @@ public record EmbeddedKafkaOptions(
     /// A broker on a free port with 256 MiB of heap.
     public static EmbeddedKafkaOptions in(Path dataDir) {
         return new EmbeddedKafkaOptions(
-                dataDir, 0, Map.of(), List.of(), 256, Optional.empty(), Duration.ofSeconds(60));
+                dataDir, 0, Map.of(), List.of(), 256, Optional.empty(), Duration.ofSeconds(60),
+                Optional.empty());
+    }
+
+    EmbeddedKafkaOptions withMember(ClusterMember newMember) {
+        return new EmbeddedKafkaOptions(
+                dataDir,
+                port,
+                settings,
+                classPath,
+                maxHeapMegabytes,
+                security,
+                MEMBER_START_TIMEOUT,
+                Optional.of(newMember));
     }
 
     public EmbeddedKafkaOptions withPort(int newPort) {
         return new EmbeddedKafkaOptions(
-                dataDir, newPort, settings, classPath, maxHeapMegabytes, security, startTimeout);
+                dataDir, newPort, settings, classPath, maxHeapMegabytes, security, startTimeout, member);
     }
 
     public EmbeddedKafkaOptions withSettings(Map<String, String> newSettings) {
         return new EmbeddedKafkaOptions(
-                dataDir, port, newSettings, classPath, maxHeapMegabytes, security, startTimeout);
+                dataDir, port, newSettings, classPath, maxHeapMegabytes, security, startTimeout, member);
     }
 
     public EmbeddedKafkaOptions withSecurity(BrokerSecurity newSecurity) {
@@ -63,6 +81,7 @@ public record EmbeddedKafkaOptions(
                 classPath,
                 maxHeapMegabytes,
                 Optional.of(newSecurity),
-                startTimeout);
+                startTimeout,
+                member);
     }
 }

@@ -5,6 +5,10 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
 
 /// A KRaft node must know its controller's port before it starts, so ports are picked first.
 /// Between the pick and the broker's own bind somebody else may take one: that is a start that
@@ -28,6 +32,28 @@ final class FreePorts {
                                     .formatted(requested, BrokerSettings.HOST),
                     e);
         }
+    }
+
+    /// Different ports that nothing binds by chance while their owner is away: systems take the
+    /// local ports of connections from 32768 upwards.
+    static List<Integer> lasting(int count) {
+        Random random = new Random();
+        Set<Integer> found = new LinkedHashSet<>();
+        for (int tries = 0; found.size() < count; tries++) {
+            int port = 10_000 + random.nextInt(22_000);
+            try (ServerSocket _ = bind(port)) {
+                found.add(port);
+            } catch (IOException e) {
+                if (tries > 1_000) {
+                    throw new EmbeddedKafkaException(
+                            Reason.PORT_IN_USE,
+                            "no free ports from 10000 to 32000 on the loopback interface: "
+                                    + e.getMessage(),
+                            e);
+                }
+            }
+        }
+        return List.copyOf(found);
     }
 
     private static ServerSocket bind(int port) throws IOException {

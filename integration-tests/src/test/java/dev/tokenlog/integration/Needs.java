@@ -10,9 +10,17 @@ final class Needs {
 
     private Needs() {}
 
+    /// What takes minutes is run where somebody asks for it by this name.
+    static void asked(String name, String reason) {
+        assumeTrue(required().contains(name), reason);
+    }
+
+    private static List<String> required() {
+        return List.of(System.getProperty("tokenlog.require", "").split(","));
+    }
+
     static void that(String name, boolean there, String reason) {
-        List<String> required = List.of(System.getProperty("tokenlog.require", "").split(","));
-        if (!there && required.contains(name)) {
+        if (!there && required().contains(name)) {
             throw new AssertionError("--require " + name + ": " + reason);
         }
         assumeTrue(there, reason);

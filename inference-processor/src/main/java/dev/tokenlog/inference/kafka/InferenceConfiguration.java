@@ -43,6 +43,15 @@ public interface InferenceConfiguration {
     @WithDefault("5s")
     Duration handOverTimeout();
 
+    /// For tests of what a death costs: `POINT:NTH:ACTION`, for instance `in-claim:3:kill`. When a
+    /// generation passes that point for the n-th time, this process is killed (`kill`), stopped
+    /// until somebody continues it (`stop`), or dies in native code (`crash`).
+    Optional<String> halt();
+
+    /// For tests of wrong clocks: added to what this worker takes for the time.
+    @WithDefault("0s")
+    Duration clockOffset();
+
     /// How tokens are put together in one event, after the first, which is sent at once. The
     /// interval is that of one or two generations, up to four times as long where more run.
     interface Group {

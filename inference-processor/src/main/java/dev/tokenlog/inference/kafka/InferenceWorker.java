@@ -10,6 +10,7 @@ import dev.tokenlog.inference.model.ModelLoader;
 import dev.tokenlog.inference.model.ModelMemory;
 import dev.tokenlog.inference.model.ModelPool;
 import dev.tokenlog.inference.protocol.Assignment;
+import dev.tokenlog.inference.protocol.HaltPoints;
 import dev.tokenlog.inference.protocol.PromptRecord;
 import dev.tokenlog.inference.protocol.PromptTopic.Commit;
 import dev.tokenlog.inference.protocol.Worker;
@@ -93,7 +94,9 @@ public class InferenceWorker {
         requireRetention();
         requireTopics();
         KafkaClients clients = new KafkaClients(kafka, workerId);
-        protocol = new ProtocolThread(() -> Quarkus.asyncExit(1));
+        HaltPoints halts = ProcessHalt.of(configuration.halt());
+        Duration clockOffset = configuration.clockOffset();
+        protocol = new ProtocolThread(clockOffset, () -> Quarkus.asyncExit(1));
         log = new LogReader(clients.reader("log"));
         sender = new RecordSender(clients.producer(), protocol);
         registry =
@@ -103,6 +106,7 @@ public class InferenceWorker {
                         Topic.PROMPTS.name(prefix),
                         () -> clients.reader("past-" + UUID.randomUUID()),
                         commits,
+                        clockOffset,
                         protocol);
         inference =
                 new EngineInference(
@@ -122,7 +126,8 @@ public class InferenceWorker {
                                 prompts,
                                 new KafkaDeadLetterTopic(prefix, sender),
                                 registry,
-                                inference));
+                                inference,
+                                halts));
         letters =
                 new ControlLetters(
                         prefix,

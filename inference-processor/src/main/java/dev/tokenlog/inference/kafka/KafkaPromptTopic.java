@@ -32,6 +32,7 @@ final class KafkaPromptTopic implements PromptTopic {
     private final String topic;
     private final Supplier<org.apache.kafka.clients.consumer.Consumer<byte[], byte[]>> consumers;
     private final CompletableFuture<PromptCommits> commits;
+    private final long clockOffset;
     private final Executor protocol;
     private volatile boolean closed;
 
@@ -39,10 +40,12 @@ final class KafkaPromptTopic implements PromptTopic {
             String topic,
             Supplier<org.apache.kafka.clients.consumer.Consumer<byte[], byte[]>> consumers,
             CompletableFuture<PromptCommits> commits,
+            Duration clockOffset,
             Executor protocol) {
         this.topic = topic;
         this.consumers = consumers;
         this.commits = commits;
+        this.clockOffset = clockOffset.toMillis();
         this.protocol = protocol;
     }
 
@@ -107,7 +110,7 @@ final class KafkaPromptTopic implements PromptTopic {
                 uncommitted.isPresent()
                         ? OptionalLong.of(uncommitted.get().timestamp())
                         : OptionalLong.empty();
-        long since = first.orElse(System.currentTimeMillis()) - windowMillis;
+        long since = first.orElse(System.currentTimeMillis() + clockOffset) - windowMillis;
         OffsetAndTimestamp from =
                 consumer.offsetsForTimes(Map.of(partition, Math.max(0, since))).get(partition);
         List<PastPrompt> prompts = new ArrayList<>();

@@ -1,6 +1,7 @@
 package dev.tokenlog.inference.kafka;
 
 import dev.tokenlog.inference.protocol.ProtocolClock;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
@@ -19,10 +20,13 @@ final class ProtocolThread implements ProtocolClock, Executor, AutoCloseable {
     private static final Logger LOG = Logger.getLogger(ProtocolThread.class);
 
     private final ScheduledThreadPoolExecutor thread;
+    private final long clockOffset;
     private final Runnable onDefect;
     private volatile RuntimeException defect;
 
-    ProtocolThread(Runnable onDefect) {
+    /// @param clockOffset how wrong the time is that it tells
+    ProtocolThread(Duration clockOffset, Runnable onDefect) {
+        this.clockOffset = clockOffset.toMillis();
         this.onDefect = onDefect;
         this.thread =
                 new ScheduledThreadPoolExecutor(
@@ -33,7 +37,7 @@ final class ProtocolThread implements ProtocolClock, Executor, AutoCloseable {
 
     @Override
     public long now() {
-        return System.currentTimeMillis();
+        return System.currentTimeMillis() + clockOffset;
     }
 
     @Override

@@ -143,7 +143,10 @@ final class Attempt implements RunListener {
             logprobs.add(logprob);
         }
         int waiting = count - published;
-        if (!shownLife || waiting >= worker.settings().groupTokens()) {
+        if (!shownLife) {
+            worker.reached(HaltPoint.BEFORE_FIRST_TOKEN);
+            publish();
+        } else if (waiting >= worker.settings().groupTokens()) {
             publish();
         } else if (waiting == 1) {
             worker.groups().add(groupIsDue);
@@ -159,6 +162,7 @@ final class Attempt implements RunListener {
     @Override
     public void finished(String reason, String stopSequence, Saved saved) {
         stoppedRunning();
+        worker.reached(HaltPoint.AFTER_LAST_TOKEN);
         times.saved(saved);
         if (ending == null || ending instanceof Ending.Cancelled) {
             // It was quicker than whoever wanted to stop it.
@@ -224,7 +228,11 @@ final class Attempt implements RunListener {
             return;
         }
         switch (result) {
-            case SendResult.Acknowledged _ -> {}
+            case SendResult.Acknowledged _ -> {
+                if (running) {
+                    worker.reached(HaltPoint.BETWEEN_GROUPS);
+                }
+            }
             case SendResult.Failed(String message) -> {
                 generation.lose("tokens from " + index + " not sent: " + message);
                 return;
@@ -326,6 +334,7 @@ final class Attempt implements RunListener {
             generation.leave();
             return;
         }
+        worker.reached(HaltPoint.BEFORE_END);
         terminalSent = true;
         worker.send(generation, terminal(), this::terminalSent);
     }
@@ -336,6 +345,7 @@ final class Attempt implements RunListener {
         }
         switch (result) {
             case SendResult.Acknowledged _ -> {
+                worker.reached(HaltPoint.AFTER_END);
                 if (leaving) {
                     generation.leave();
                 }

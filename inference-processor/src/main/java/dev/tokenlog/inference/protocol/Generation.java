@@ -191,7 +191,12 @@ final class Generation {
                         return;
                     }
                     switch (result) {
-                        case SendResult.Acknowledged _ -> {}
+                        case SendResult.Acknowledged _ -> {
+                            if (phase == Phase.CLAIMING) {
+                                worker.reached(
+                                        number == 1 ? HaltPoint.IN_CLAIM : HaltPoint.IN_RESUME);
+                            }
+                        }
                         case SendResult.Failed(String message) ->
                                 lose("claim not sent: " + message);
                         case SendResult.TooLarge(String message) -> claimTooLarge(message);
@@ -382,6 +387,7 @@ final class Generation {
     }
 
     private void ended() {
+        worker.reached(HaltPoint.BEFORE_COMMIT);
         over();
         partition.ended(this);
     }

@@ -176,6 +176,10 @@ public final class Worker {
         return ports.clock().after(millis, task);
     }
 
+    void reached(HaltPoint point) {
+        ports.halts().reached(point);
+    }
+
     void send(Generation generation, TokenEvent event, Consumer<SendResult> done) {
         Prompt prompt = generation.prompt();
         ports.tokens()

@@ -7,4 +7,5 @@ public record WorkerPorts(
         PromptTopic prompts,
         DeadLetterTopic deadLetters,
         ModelCatalogue models,
-        Inference inference) {}
+        Inference inference,
+        HaltPoints halts) {}

@@ -32,9 +32,14 @@ class ProtocolModelTest {
         assumeTrue(found, "the protocol model needs python3");
     }
 
-    private static String run(String scenes) throws Exception {
+    private static String run(String scenes, int seconds) throws Exception {
         Process process =
-                new ProcessBuilder(List.of("python3", MODEL.toString(), scenes, "60"))
+                new ProcessBuilder(
+                                List.of(
+                                        "python3",
+                                        MODEL.toString(),
+                                        scenes,
+                                        Integer.toString(seconds)))
                         .redirectErrorStream(true)
                         .start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -45,7 +50,7 @@ class ProtocolModelTest {
 
     @Test
     void theRulesHold() throws Exception {
-        String output = run("new-poison-early,new-poison,new-join,new-order");
+        String output = run("new-poison-early,new-poison,new-join,new-order", 60);
         assertThat(output.lines().filter(line -> line.startsWith("==")))
                 .hasSize(4)
                 .allMatch(line -> line.endsWith("; no violation"))
@@ -54,11 +59,13 @@ class ProtocolModelTest {
 
     @ParameterizedTest
     @CsvSource({
-        "without-claim_first, goes round without a fault",
-        "without-reclaim, lost prompt",
-        "without-stop_on_lost, hash"
+        "without-fence, 4, hash",
+        "without-done, 60, commit before an end",
+        "without-claim_first, 60, goes round without a fault",
+        "without-reclaim, 60, lost prompt",
+        "without-stop_on_lost, 60, hash"
     })
-    void withoutOneOfThemTheyDoNot(String scene, String violation) throws Exception {
-        assertThat(run(scene)).contains("VIOLATIONS").contains(violation);
+    void withoutOneOfThemTheyDoNot(String scene, int seconds, String violation) throws Exception {
+        assertThat(run(scene, seconds)).contains("VIOLATIONS").contains(violation);
     }
 }

@@ -87,7 +87,10 @@ final class SimulatedWorker
                         4,
                         50,
                         1 << 20);
-        this.worker = new Worker(settings, new WorkerPorts(this, this, this, this, this, this));
+        this.worker =
+                new Worker(
+                        settings,
+                        new WorkerPorts(this, this, this, this, this, this, HaltPoints.NONE));
     }
 
     @Override

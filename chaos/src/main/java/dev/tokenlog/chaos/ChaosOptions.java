@@ -1,0 +1,13 @@
+package dev.tokenlog.chaos;
+
+import java.nio.file.Path;
+
+/// @param generations at least; more are asked for if that many are over before the last kill
+/// @param handOvers planned leaves of a worker that are measured, and kills, before the chaos
+///   begins
+/// @param folder for everything that is written
+/// @param root of the installation
+/// @param judge a program that is given the dump of the token topic and ends with 0 if all is well;
+///   null without
+record ChaosOptions(
+        int kills, long seed, int generations, int handOvers, Path folder, Path root, Path judge) {}

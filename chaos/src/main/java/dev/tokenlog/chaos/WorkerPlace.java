@@ -1,0 +1,160 @@
+package dev.tokenlog.chaos;
+
+import dev.tokenlog.chaos.Platform.Processor;
+import dev.tokenlog.chaos.Schedule.WorkerLife;
+import java.util.ArrayList;
+import java.util.List;
+
+/// One of the places where a worker runs: as soon as one has died the next is started.
+final class WorkerPlace {
+
+    private static final long PARTITIONS_MILLIS = 60_000;
+    private static final long HALT_MILLIS = 180_000;
+    private static final long STOP_MILLIS = 15_000;
+
+    private final int number;
+    private final Platform platform;
+    private final RunLog log;
+    private final Network network;
+
+    /// @param network by which its workers reach the brokers; null: directly, and nothing is cut
+    WorkerPlace(int number, Platform platform, Network network, RunLog log) {
+        this.network = network;
+        this.number = number;
+        this.platform = platform;
+        this.log = log;
+    }
+
+    /// One life after the other.
+    void run(List<WorkerLife> lives) throws InterruptedException {
+        for (WorkerLife life : lives) {
+            Child child = start(life);
+            live(child, life);
+            if (life.end().isKill()) {
+                log.killed("worker");
+            }
+        }
+    }
+
+    /// One that nobody touches.
+    Child startHealthy() {
+        return platform.start(Processor.INFERENCE, List.of());
+    }
+
+    private Child start(WorkerLife life) {
+        List<String> properties = new ArrayList<>();
+        properties.add("tokenlog.compute=" + life.compute());
+        properties.add("tokenlog.inference.threads=" + life.threads());
+        properties.add("tokenlog.inference.clock-offset=" + life.clockOffsetSeconds() + "s");
+        if (life.halt() != null) {
+            properties.add("tokenlog.inference.halt=" + life.halt());
+        }
+        return platform.start(
+                Processor.INFERENCE,
+                network == null ? platform.bootstrap() : network.bootstrap(),
+                properties);
+    }
+
+    private void live(Child child, WorkerLife life) throws InterruptedException {
+        switch (life.end()) {
+            case KILLED_STARTING -> {
+                child.awaitEnd(life.delayMillis());
+                kill(child, life);
+            }
+            case KILLED -> {
+                awaitPartitions(child);
+                child.awaitEnd(life.delayMillis());
+                kill(child, life);
+            }
+            case STOPPED -> {
+                awaitPartitions(child);
+                child.awaitEnd(life.delayMillis());
+                stop(child);
+            }
+            case CUT_OFF -> cutOff(child, life);
+            case HALTED, CRASHED -> halted(child, life);
+            case ZOMBIE -> zombie(child, life);
+        }
+    }
+
+    private static void awaitPartitions(Child child) throws InterruptedException {
+        child.await(() -> hasPartitions(child), PARTITIONS_MILLIS);
+    }
+
+    static boolean hasPartitions(Child child) {
+        return child.hasSaid(" assigned [");
+    }
+
+    private void kill(Child child, WorkerLife life) throws InterruptedException {
+        if (!child.isAlive()) {
+            diedByItself(child, life);
+        }
+        child.kill();
+        log.event("place %d: %s killed (%s)", number, child.name(), life.end());
+    }
+
+    private void cutOff(Child child, WorkerLife life) throws InterruptedException {
+        awaitPartitions(child);
+        network.cut();
+        log.event("place %d: %s cut off for %d ms", number, child.name(), life.pauseMillis());
+        child.awaitEnd(life.pauseMillis());
+        network.heal();
+        child.awaitEnd(life.delayMillis());
+        kill(child, life);
+    }
+
+    private void stop(Child child) throws InterruptedException {
+        boolean inTime = child.stop(STOP_MILLIS);
+        log.event("place %d: %s stopped", number, child.name());
+        if (!inTime) {
+            log.violation(
+                    new Violation(
+                            "end",
+                            child.name(),
+                            "did not end within %d s of SIGTERM".formatted(STOP_MILLIS / 1_000)));
+        }
+    }
+
+    private void halted(Child child, WorkerLife life) throws InterruptedException {
+        child.awaitEnd(HALT_MILLIS);
+        reached(child, life);
+        child.kill();
+        log.event("place %d: %s ended at %s", number, child.name(), life.halt());
+    }
+
+    private void zombie(Child child, WorkerLife life) throws InterruptedException {
+        child.await(child::isStopped, HALT_MILLIS);
+        if (reached(child, life)) {
+            log.event("place %d: %s stopped at %s", number, child.name(), life.halt());
+            child.awaitEnd(life.pauseMillis());
+            child.signal("CONT");
+            child.awaitEnd(life.delayMillis());
+        }
+        child.kill();
+        log.event("place %d: %s was a zombie, killed", number, child.name());
+    }
+
+    private boolean reached(Child child, WorkerLife life) {
+        String point = life.halt().split(":")[0];
+        boolean reached = child.hasSaid("halt point " + point + " reached");
+        if (reached) {
+            log.halted(point);
+        } else if (!child.isAlive()) {
+            diedByItself(child, life);
+        } else {
+            log.violation(
+                    new Violation(
+                            "halt", child.name(), "the point " + life.halt() + " was never hit"));
+        }
+        return reached;
+    }
+
+    private void diedByItself(Child child, WorkerLife life) {
+        log.violation(
+                new Violation(
+                        "alive",
+                        child.name(),
+                        "ended by itself with status %d (%s); its log is %s"
+                                .formatted(child.exitValue(), life.end(), child.log())));
+    }
+}

@@ -1,0 +1,34 @@
+package dev.tokenlog.chaos;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+class ScheduleTest {
+
+    @Test
+    void theSameSeedGivesTheSameSchedule() {
+        assertThat(Schedule.of(7, 200)).isEqualTo(Schedule.of(7, 200));
+        assertThat(Schedule.of(8, 200)).isNotEqualTo(Schedule.of(7, 200));
+    }
+
+    @Test
+    void asManyDieAsAreAskedFor() {
+        assertThat(IntStream.of(5, 20, 50, 200, 1_000))
+                .allSatisfy(kills -> assertThat(Schedule.of(1, kills).kills()).isEqualTo(kills));
+    }
+
+    @Test
+    void fortyKillsPassEveryHaltPoint() {
+        List<String> points =
+                Schedule.of(1, 40).workers().stream()
+                        .flatMap(List::stream)
+                        .filter(life -> life.halt() != null)
+                        .map(life -> life.halt().split(":")[0])
+                        .distinct()
+                        .toList();
+        assertThat(points).hasSize(8);
+    }
+}
