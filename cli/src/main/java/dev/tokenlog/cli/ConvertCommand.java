@@ -2,6 +2,7 @@ package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+
 import dev.tokenlog.artifactstore.known.KnownModels;
 import dev.tokenlog.client.EventStream;
 import dev.tokenlog.client.TokenlogClient;
@@ -12,6 +13,12 @@ import dev.tokenlog.contracts.ConversionEvent;
 import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.engine.artifact.Recipe;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -20,16 +27,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 @Command(
         name = "convert",
         description =
-                "Asks, on a topic, for a conversion, and follows it: fetch, quantize, export, validate,"
-                        + " report. Exit status 1 if it fails or the verdict is FAIL.")
+                "Asks, on a topic, for a conversion, and follows it: fetch, quantize, export,"
+                        + " validate, report. Exit status 1 if it fails or the verdict is FAIL.")
 final class ConvertCommand implements Callable<Integer> {
 
     /// The registry follows a verdict within milliseconds.
@@ -45,9 +48,9 @@ final class ConvertCommand implements Callable<Integer> {
             arity = "0..*",
             paramLabel = "MODEL",
             description =
-                    "A short name (--list), a model of the hub (ORG/NAME), a Hugging Face folder or GGUF"
-                            + " file as the worker sees it, or 'demo'. Several are converted one after"
-                            + " the other.")
+                    "A short name (--list), a model of the hub (ORG/NAME), a Hugging Face folder or"
+                        + " GGUF file as the worker sees it, or 'demo'. Several are converted one"
+                        + " after the other.")
     private List<String> models = List.of();
 
     @Option(names = "--all", description = "All models that have a short name.")
@@ -108,7 +111,7 @@ final class ConvertCommand implements Callable<Integer> {
         if (name != null && asked.size() > 1) {
             throw CommandFailure.usage("--name is for one model, and these are " + asked.size());
         }
-        dev.tokenlog.contracts.ConversionRequest.Recipe requested = requested(recipe.recipe());
+        dev.tokenlog.contracts.ConversionRequest.Recipe requested = requested(recipe);
         return asked.stream().distinct().map(model -> wanted(model, requested)).toList();
     }
 
@@ -277,9 +280,14 @@ final class ConvertCommand implements Callable<Integer> {
         }
     }
 
-    private static dev.tokenlog.contracts.ConversionRequest.Recipe requested(Recipe recipe) {
+    private static dev.tokenlog.contracts.ConversionRequest.Recipe requested(
+            RecipeOptions options) {
+        Recipe recipe = options.uncalibrated();
         return new dev.tokenlog.contracts.ConversionRequest.Recipe(
-                recipe.code().label(), recipe.groupSize(), recipe.scales().label());
+                recipe.code().label(),
+                recipe.groupSize(),
+                recipe.scales().label(),
+                options.requestedCalibration());
     }
 
     /// To the conversion's end, over interruptions that turn out not to be meant.

@@ -17,6 +17,13 @@ final class Installation {
         return require("demo-model/model", "the bundled model");
     }
 
+    /// The bundled model's held-out text.
+    ///
+    /// @throws CommandFailure if it is not there
+    static Path heldOutText() {
+        return require("demo-model/heldout.jsonl", "the held-out text");
+    }
+
     /// The runner of the standalone platform.
     ///
     /// @throws CommandFailure if it has not been built

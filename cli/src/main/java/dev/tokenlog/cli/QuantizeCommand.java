@@ -1,6 +1,7 @@
 package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubSnapshot;
 import dev.tokenlog.engine.artifact.Artifact;
@@ -9,23 +10,26 @@ import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
 import dev.tokenlog.engine.artifact.Manifest;
 import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.calibrate.TextCalibrator;
 import dev.tokenlog.engine.tokenizer.TextReadiness;
 import dev.tokenlog.engine.tokenizer.TokenizerSource;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Optional;
-import java.util.concurrent.Callable;
+
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+
 @Command(
         name = "quantize",
         description =
-                "Converts a model without a broker: the same code, the same bytes, the same digest as"
-                        + " convert.")
+                "Converts a model without a broker: the same code, the same bytes, the same digest"
+                        + " as convert.")
 final class QuantizeCommand implements Callable<Integer> {
 
     @Mixin private CommonOptions common;
@@ -151,7 +155,10 @@ final class QuantizeCommand implements Callable<Integer> {
 
     private Converter converter() {
         try {
-            return threads == null ? new Converter() : new Converter(threads);
+            Converter plain = threads == null ? new Converter() : new Converter(threads);
+            return recipe.calibrationFile()
+                    .map(text -> plain.with(TextCalibrator.reading(text)))
+                    .orElse(plain);
         } catch (IllegalArgumentException e) {
             throw new CommandFailure(ExitStatus.USAGE, "--" + e.getMessage(), e);
         }

@@ -1,24 +1,38 @@
 package dev.tokenlog.cli;
 
+import dev.tokenlog.contracts.ConversionRequest;
 import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.artifact.Calibration;
 import dev.tokenlog.engine.artifact.Recipe;
+import dev.tokenlog.engine.calibrate.CalibrationFile;
+import dev.tokenlog.engine.tensor.NumberCode;
+
 import picocli.CommandLine.Option;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.Set;
 
 /// How to quantize, as `convert` and `quantize` ask for it.
 final class RecipeOptions {
 
+    private static final Set<String> WIDTHS = Set.of("8", "4", "2", "1.6", "1.58", "1");
+
     @Option(
             names = "--bits",
             paramLabel = "N",
-            description = "8, 4, 2, 1.6 (ternary) or 1 (default: 4): the usual code of that width.")
+            description =
+                    "8, 4, 2, 1.6 (ternary) or 1 (default: 4): the usual code of that width. Any"
+                        + " other number from 2 to 8, like 3.5, is a budget: each matrix gets the"
+                        + " code that the calibration text shows it to need.")
     private String bits;
 
     @Option(
             names = "--code",
             paramLabel = "NAME",
             description =
-                    "The number code: int8, int4, int2, asymmetric uint8, uint4, uint2, ternary, int1,"
-                            + " qins8-log, qins9-log, qins8-inv, qins8-proj, qins4.")
+                    "The number code: int8, int4, int2, asymmetric uint8, uint4, uint2, ternary,"
+                            + " int1, qins8-log, qins9-log, qins8-inv, qins8-proj, qins4.")
     private String code;
 
     @Option(
@@ -42,7 +56,85 @@ final class RecipeOptions {
                     "The whole recipe in one word, like int4-g32-absmax, in place of the others.")
     private String canonical;
 
+    @Option(
+            names = "--calibrate",
+            paramLabel = "METHOD",
+            description =
+                    "Finds codes with the help of a text: gptq (default: none; scales come from the"
+                            + " weights alone).")
+    private String calibrate;
+
+    @Option(
+            names = "--calibration-text",
+            paramLabel = "FILE",
+            description =
+                    "Text to calibrate by, a JSON object with messages on each line, a file that"
+                            + " the worker sees as well (default: the bundled one).")
+    private Path calibrationText;
+
+    @Option(
+            names = "--calibration-tokens",
+            paramLabel = "N",
+            description = "Tokens of it that are read at most (default: 16384).")
+    private Integer calibrationTokens;
+
+    /// The text to calibrate by, if one is asked for.
+    Optional<CalibrationFile> calibrationFile() {
+        if (method() == null) {
+            if (calibrationText != null || calibrationTokens != null) {
+                throw CommandFailure.usage(
+                        "--calibration-text and --calibration-tokens need --calibrate");
+            }
+            return Optional.empty();
+        }
+        return Optional.of(
+                calibrationText == null
+                        ? CalibrationFile.bundled()
+                        : CalibrationFile.of(calibrationText));
+    }
+
     Recipe recipe() {
+        Optional<CalibrationFile> text = calibrationFile();
+        Recipe uncalibrated = uncalibrated();
+        return text.isEmpty() ? uncalibrated : calibrated(uncalibrated, text.get());
+    }
+
+    private Recipe calibrated(Recipe recipe, CalibrationFile text) {
+        try {
+            return recipe.calibrated(
+                    new Calibration(
+                            Calibration.methodOf(method()),
+                            calibrationTokens == null ? Calibration.TOKENS : calibrationTokens,
+                            budget(),
+                            text.sha256()));
+        } catch (EngineException e) {
+            throw new CommandFailure(ExitStatus.USAGE, e.getMessage(), e);
+        }
+    }
+
+    /// What a worker is asked for: it reads the text itself.
+    ConversionRequest.Calibration requestedCalibration() {
+        if (method() == null) {
+            calibrationFile(); // refuses options that mean nothing
+            return null;
+        }
+        methodOf(method());
+        return new ConversionRequest.Calibration(
+                method(),
+                calibrationText == null ? null : calibrationText.toAbsolutePath().toString(),
+                calibrationTokens,
+                budget());
+    }
+
+    private static Calibration.Method methodOf(String label) {
+        try {
+            return Calibration.methodOf(label);
+        } catch (EngineException e) {
+            throw new CommandFailure(ExitStatus.USAGE, e.getMessage(), e);
+        }
+    }
+
+    Recipe uncalibrated() {
         if (canonical != null && (bits != null || code != null || groups() != null)) {
             throw CommandFailure.usage(
                     "--recipe says everything: leave out --bits, --code and --granularity");
@@ -80,11 +172,27 @@ final class RecipeOptions {
         };
     }
 
+    /// A budget needs a text.
+    private String method() {
+        return calibrate == null && budget() != null ? Calibration.Method.GPTQ.label() : calibrate;
+    }
+
+    /// Bits per weight that are no code's; null: a code's, or none given.
+    private Double budget() {
+        if (bits == null || WIDTHS.contains(bits) || !bits.matches("[2-7](\\.[0-9]{1,2})?")) {
+            return null;
+        }
+        return Double.valueOf(bits);
+    }
+
     private String code() {
         if (code != null) {
             return code;
         }
         String given = bits == null ? "4" : bits;
+        if (budget() != null) {
+            return NumberCode.INT4.label();
+        }
         return switch (given) {
             case "8", "4", "2", "1" -> "int" + given;
             case "1.6", "1.58" -> "ternary";

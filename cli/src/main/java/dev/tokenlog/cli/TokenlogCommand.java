@@ -1,17 +1,19 @@
 package dev.tokenlog.cli;
 
 import dev.tokenlog.client.LocalPlatform;
-import java.io.PrintWriter;
-import java.nio.file.Path;
-import java.util.List;
-import java.util.Locale;
-import java.util.Map;
+
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
+
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 
 /// The `tokenlog` command line. One class a command; this one puts them together.
 @Command(
@@ -22,8 +24,10 @@ import picocli.CommandLine.UnmatchedArgumentException;
         footer = {
             "",
             "Every command has --help; --json prints JSON and nothing else on standard output.",
-            "Every option can stand in tokenlog.properties or the environment (--top-p: TOKENLOG_TOP_P).",
-            "Exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 the environment lacks something,",
+            "Every option can stand in tokenlog.properties or the environment (--top-p:"
+                    + " TOKENLOG_TOP_P).",
+            "Exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 the environment lacks"
+                    + " something,",
             "130 interrupted."
         },
         subcommands = {
@@ -47,6 +51,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             ChaosCommand.class,
             ArtifactsCommand.class,
             QuantizeCommand.class,
+            CompareCommand.class,
             ExportCommand.class,
             InspectCommand.class,
             LogitsCommand.class,

@@ -43,5 +43,21 @@ public sealed interface ConversionRequest extends Event {
     /// @param groupSize columns that share a scale; missing: 32
     /// @param scales how scales are found: `absmax` (by the element of largest magnitude) or `lsq`
     ///   (least squared error); null: what is usual for the code
-    record Recipe(@Required String code, Integer groupSize, String scales) {}
+    /// @param calibration how a text helps to find codes; missing: none does
+    record Recipe(
+            @Required String code, Integer groupSize, String scales, Calibration calibration) {
+
+        /// A recipe without a text.
+        public Recipe(String code, Integer groupSize, String scales) {
+            this(code, groupSize, scales, null);
+        }
+    }
+
+    /// @param method `gptq`
+    /// @param text a file as the worker sees it, a JSON object with `messages` on each line;
+    ///   missing: the text that comes with the program
+    /// @param tokens of the text that are read at most; missing: what the encoder finds enough
+    /// @param bits of codes per weight, on average over the matrices in the layers, each of which
+    ///   gets the code that the text shows it to need; missing: all get the recipe's
+    record Calibration(@Required String method, String text, Integer tokens, Double bits) {}
 }

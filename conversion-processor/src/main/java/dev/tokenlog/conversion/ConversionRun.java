@@ -25,13 +25,21 @@ import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactStore;
+import dev.tokenlog.engine.artifact.Calibration;
 import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
 import dev.tokenlog.engine.artifact.Manifest;
 import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.calibrate.CalibrationFile;
+import dev.tokenlog.engine.calibrate.TextCalibrator;
 import dev.tokenlog.engine.tensor.NumberCode;
 import dev.tokenlog.engine.tokenizer.TextReadiness;
+
+import org.apache.kafka.common.header.Headers;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -40,9 +48,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.function.Supplier;
-import org.apache.kafka.common.header.Headers;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// One attempt at one conversion: the engine's progress as events. What the log already holds of
 /// earlier attempts is not said again.
@@ -135,7 +140,11 @@ final class ConversionRun implements ConversionListener {
         announce();
         // What is wrong with the request is said before anything is downloaded.
         String modelId = modelId();
-        Recipe recipe = recipe();
+        Optional<CalibrationFile> text = calibrationText();
+        Recipe recipe = recipe(text);
+        Converter converter =
+                text.map(file -> workshop.converter().with(TextCalibrator.reading(file)))
+                        .orElse(workshop.converter());
         signingKey = workshop.signingKey().get();
         located = locate();
         try (SourceModel source = SourceModel.open(located.folder())) {
@@ -143,7 +152,7 @@ final class ConversionRun implements ConversionListener {
             warnings = TextReadiness.warnings(source.folder());
             Converter.Origin origin = located.origin(modelId, source, request.revision());
             try (Artifact artifact =
-                    workshop.converter().convert(source, recipe, workshop.store(), origin, this)) {
+                    converter.convert(source, recipe, workshop.store(), origin, this)) {
                 requireGoOn();
                 publish(artifact, modelId);
             }
@@ -172,7 +181,32 @@ final class ConversionRun implements ConversionListener {
                 asked == null || asked.groupSize() == null
                         ? Integer.valueOf(32)
                         : asked.groupSize(),
-                asked == null || asked.scales() == null ? usualScales(code) : asked.scales());
+                asked == null || asked.scales() == null ? usualScales(code) : asked.scales(),
+                asked == null ? null : filled(asked.calibration()));
+    }
+
+    private static ConversionRequest.Calibration filled(ConversionRequest.Calibration asked) {
+        return asked == null
+                ? null
+                : new ConversionRequest.Calibration(
+                        asked.method(),
+                        asked.text() == null ? CalibrationFile.BUNDLED : asked.text(),
+                        asked.tokens() == null
+                                ? Integer.valueOf(Calibration.TOKENS)
+                                : asked.tokens(),
+                        asked.bits());
+    }
+
+    /// The text to calibrate by, if one is asked for.
+    private Optional<CalibrationFile> calibrationText() {
+        ConversionRequest.Calibration asked =
+                request.recipe() == null ? null : request.recipe().calibration();
+        if (asked == null) {
+            return Optional.empty();
+        }
+        boolean bundled = asked.text() == null || asked.text().equals(CalibrationFile.BUNDLED);
+        return Optional.of(
+                bundled ? CalibrationFile.bundled() : CalibrationFile.of(path(asked.text())));
     }
 
     /// Null for a code that does not exist; that is refused later.
@@ -203,12 +237,16 @@ final class ConversionRun implements ConversionListener {
     }
 
     private Path folder() {
+        return path(request.source());
+    }
+
+    private static Path path(String name) {
         try {
-            return Path.of(request.source()).toAbsolutePath().normalize();
+            return Path.of(name).toAbsolutePath().normalize();
         } catch (InvalidPathException e) {
             throw new EngineException(
                     EngineException.Reason.SOURCE_NOT_FOUND,
-                    request.source() + ": no path of this machine: " + e.getReason(),
+                    name + ": no path of this machine: " + e.getReason(),
                     e);
         }
     }
@@ -236,14 +274,23 @@ final class ConversionRun implements ConversionListener {
         return request.modelId();
     }
 
-    private Recipe recipe() {
+    private Recipe recipe(Optional<CalibrationFile> text) {
         ConversionRequest.Recipe filled = filled(request.recipe());
         Recipe usual = Recipe.of(Recipe.codeOf(filled.code()), filled.groupSize());
-        return new Recipe(
-                usual.code(),
-                usual.groupSize(),
-                usual.embeddingCode(),
-                Recipe.scalesOf(filled.scales()));
+        Recipe plain =
+                new Recipe(
+                        usual.code(),
+                        usual.groupSize(),
+                        usual.embeddingCode(),
+                        Recipe.scalesOf(filled.scales()));
+        return text.map(file ->
+                        plain.calibrated(
+                                new Calibration(
+                                        Calibration.methodOf(filled.calibration().method()),
+                                        filled.calibration().tokens(),
+                                        filled.calibration().bits(),
+                                        file.sha256())))
+                .orElse(plain);
     }
 
     private void requireGoOn() {

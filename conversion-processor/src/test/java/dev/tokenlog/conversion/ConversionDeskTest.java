@@ -20,6 +20,7 @@ import dev.tokenlog.contracts.ConversionEvent.ProvenanceSigned;
 import dev.tokenlog.contracts.ConversionEvent.SourceResolved;
 import dev.tokenlog.contracts.ConversionEvent.TensorConverted;
 import dev.tokenlog.contracts.ConversionRequest;
+import dev.tokenlog.contracts.ConversionRequest.Calibration;
 import dev.tokenlog.contracts.ConversionRequest.ConversionCancelRequested;
 import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
 import dev.tokenlog.contracts.ConversionRequest.Recipe;
@@ -30,6 +31,14 @@ import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.Converter;
+
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.assertj.core.api.InstanceOfAssertFactories;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -44,12 +53,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.assertj.core.api.InstanceOfAssertFactories;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /// The desk with the real engine on the bundled model, and a log in memory.
 class ConversionDeskTest {
@@ -418,6 +421,36 @@ class ConversionDeskTest {
                 .singleElement(InstanceOfAssertFactories.STRING)
                 .contains("base has no chat template");
         assertThat(log.all(ConversionFinished.class)).hasSize(1);
+    }
+
+    @Test
+    void aTextCanHelpToFindCodes() {
+        submit(
+                request(
+                        "c1",
+                        "demo",
+                        new Recipe("int4", null, null, new Calibration("gptq", null, 64, null))));
+        submit(
+                request(
+                        "c2",
+                        "demo",
+                        new Recipe("int4", null, null, new Calibration("magic", null, 64, null))));
+        submit(
+                request(
+                        "c3",
+                        "demo",
+                        new Recipe(
+                                "int4", null, null, new Calibration("gptq", "/none", 64, null))));
+        // Calibrating is work: on a busy machine more than a test usually waits for.
+        await().atMost(Duration.ofMinutes(5))
+                .until(() -> log.all(ConversionFinished.class).size() == 1);
+        awaitAcknowledged(3);
+
+        assertThat(log.all(ConversionAccepted.class).getFirst().recipe().calibration())
+                .isEqualTo(new Calibration("gptq", "demo-model/calibration.jsonl", 64, null));
+        assertThat(log.all(ConversionFailed.class))
+                .extracting(ConversionFailed::code)
+                .containsExactly(ErrorCode.UNSUPPORTED, ErrorCode.SOURCE_NOT_FOUND);
     }
 
     @Test

@@ -3,7 +3,9 @@ package dev.tokenlog.engine.artifact;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.PlannedTensor;
+import dev.tokenlog.engine.quantize.RowSource;
 import dev.tokenlog.engine.tokenizer.TokenizerSource;
+
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -34,6 +36,7 @@ public final class Converter {
 
     private final int threads;
     private final long maxFileBytes;
+    private final Calibrator.Provider calibrators;
 
     /// @param threads that quantize
     public Converter(int threads) {
@@ -41,12 +44,22 @@ public final class Converter {
     }
 
     Converter(int threads, long maxFileBytes) {
+        this(threads, maxFileBytes, null);
+    }
+
+    private Converter(int threads, long maxFileBytes, Calibrator.Provider calibrators) {
         if (threads < 1 || threads > MAX_THREADS) {
             throw new IllegalArgumentException(
                     "threads: 1 to %d, not %d".formatted(MAX_THREADS, threads));
         }
         this.threads = threads;
         this.maxFileBytes = maxFileBytes;
+        this.calibrators = calibrators;
+    }
+
+    /// One that can follow recipes with a calibration.
+    public Converter with(Calibrator.Provider provider) {
+        return new Converter(threads, maxFileBytes, provider);
     }
 
     /// Uses every processor.
@@ -138,11 +151,30 @@ public final class Converter {
             WorkFolder work,
             ExecutorService pool,
             ConversionListener listener) {
+        List<Manifest.Weight> weights;
+        try (Calibrator calibrator = calibrator(source, recipe, listener)) {
+            weights = weights(source, recipe, work, pool, calibrator, listener);
+        }
+        source.refuseChanges();
+        files.copyTo(work.artifact());
+        Manifest manifest = ManifestBuilder.build(source, recipe, origin, files, weights);
+        ArtifactStore.writeDurably(
+                work.artifact().resolve(ModelFiles.MANIFEST), ManifestFile.write(manifest));
+        return manifest;
+    }
+
+    private List<Manifest.Weight> weights(
+            SourceModel source,
+            Recipe recipe,
+            WorkFolder work,
+            ExecutorService pool,
+            Calibrator calibrator,
+            ConversionListener listener) {
         List<StoredTensor> tensors =
                 source.plannedTensors().stream()
-                        .map(planned -> StoredTensor.by(recipe, planned))
+                        .map(planned -> StoredTensor.by(recipe, planned, calibrator))
                         .toList();
-        List<Manifest.Weight> weights;
+        List<Manifest.Weight> weights = new ArrayList<>();
         try (WeightFiles weightFiles = new WeightFiles(work.artifact(), tensors, maxFileBytes)) {
             Map<String, Manifest.Weight> finished = finished(tensors, weightFiles, work);
             if (!finished.isEmpty()) {
@@ -155,7 +187,6 @@ public final class Converter {
                             recipe.scales(),
                             source.hasCodes(),
                             listener::isCancelled);
-            weights = new ArrayList<>();
             long bytesTotal = sourceBytes(source);
             long bytesDone = 0;
             for (StoredTensor stored : tensors) {
@@ -167,9 +198,13 @@ public final class Converter {
                             encoder.encode(
                                     stored,
                                     tensor,
+                                    rows(stored, tensor, calibrator),
                                     weightFiles.writerOf(stored),
                                     weightFiles.fileOf(stored));
                     work.note(weight);
+                }
+                if (calibrator != null && stored.isQuantized()) {
+                    calibrator.done(stored.planned(), arena -> weightFiles.matrix(stored, arena));
                 }
                 weights.add(weight);
                 bytesDone += tensor.bytes();
@@ -187,12 +222,31 @@ public final class Converter {
             }
             weightFiles.sync();
         }
-        source.refuseChanges();
-        files.copyTo(work.artifact());
-        Manifest manifest = ManifestBuilder.build(source, recipe, origin, files, weights);
-        ArtifactStore.writeDurably(
-                work.artifact().resolve(ModelFiles.MANIFEST), ManifestFile.write(manifest));
-        return manifest;
+        return weights;
+    }
+
+    private Calibrator calibrator(SourceModel source, Recipe recipe, ConversionListener listener) {
+        if (recipe.calibration() == null) {
+            return null;
+        }
+        if (calibrators == null) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    "recipe '%s': there is no calibration text".formatted(recipe.canonical()));
+        }
+        return calibrators.open(source, recipe, threads, listener::isCancelled);
+    }
+
+    /// Codes that can be taken over are better than any that could be found.
+    private static RowSource rows(StoredTensor stored, SourceTensor tensor, Calibrator calibrator) {
+        boolean calibrated =
+                calibrator != null
+                        && stored.isQuantized()
+                        && calibrator.isFor(stored.planned())
+                        && !tensor.holds(stored.code(), stored.groupSize());
+        return calibrated
+                ? calibrator.calibrate(stored.planned(), stored.code(), stored.groupSize())
+                : tensor;
     }
 
     /// Tensors of an earlier attempt whose bytes still have the digest that the journal says.

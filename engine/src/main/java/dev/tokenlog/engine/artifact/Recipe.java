@@ -5,6 +5,7 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.quantize.GroupCode;
 import dev.tokenlog.engine.quantize.Scales;
 import dev.tokenlog.engine.tensor.NumberCode;
+
 import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Matcher;
@@ -16,8 +17,15 @@ import java.util.stream.Collectors;
 /// @param code of the matrices in the layers
 /// @param groupSize columns that share a scale: 32, 64 or 128; [#PER_ROW] for one scale per row
 /// @param embeddingCode of the embedding and the head
-/// @param scales how scales are found
-public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, Scales scales) {
+/// @param scales how scales are found without a text
+/// @param calibration how a text helps to find the codes of the matrices in the layers; null: none
+///   does
+public record Recipe(
+        NumberCode code,
+        int groupSize,
+        NumberCode embeddingCode,
+        Scales scales,
+        Calibration calibration) {
 
     /// The group size that means one scale per row.
     public static final int PER_ROW = 0;
@@ -26,6 +34,7 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
             Pattern.compile(
                     "(?<code>%1$s|[a-z0-9]+)(-(?<group>g[1-9][0-9]{0,5}|row))?(-(?<scales>[a-z]+))?"
                             .concat("(,embedding=(?<embedding>%1$s|[a-z0-9]+))?")
+                            .concat("(,calibration=(?<calibration>[a-z0-9:.]+))?")
                             .formatted(
                                     Arrays.stream(NumberCode.values())
                                             .map(NumberCode::label)
@@ -49,6 +58,21 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
                     "scales '%s' of %s: expected %s"
                             .formatted(scales.label(), code.label(), known.getFirst().label()));
         }
+    }
+
+    /// A recipe without a text.
+    public Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, Scales scales) {
+        this(code, groupSize, embeddingCode, scales, null);
+    }
+
+    /// The same with the help of a text. What the text does not help with, gets scales by least
+    /// squares where the codes know them.
+    public Recipe calibrated(Calibration text) {
+        boolean searches =
+                GroupCode.of(code).scales().contains(Scales.LEAST_SQUARES)
+                        && GroupCode.of(embeddingCode).scales().contains(Scales.LEAST_SQUARES);
+        return new Recipe(
+                code, groupSize, embeddingCode, searches ? Scales.LEAST_SQUARES : scales, text);
     }
 
     /// The usual recipe of a code: groups of 32, embedding and head at 8 bits.
@@ -88,7 +112,21 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
         Scales scales = label == null ? usualScales(code) : scalesOf(label);
         String embedding = matcher.group("embedding");
         NumberCode embeddingCode = embedding == null ? usualEmbeddingCode(code) : codeOf(embedding);
-        return new Recipe(code, groupSize, embeddingCode, scales);
+        String calibration = matcher.group("calibration");
+        return new Recipe(
+                code,
+                groupSize,
+                embeddingCode,
+                scales,
+                calibration == null ? null : calibrationOf(calibration));
+    }
+
+    private static Calibration calibrationOf(String text) {
+        return Calibration.parse(text)
+                .orElseThrow(() ->
+                        new EngineException(
+                                Reason.UNSUPPORTED,
+                                "calibration '%s': expected METHOD:TOKENS:SHA256".formatted(text)));
     }
 
     /// How scales are found, of a name like `absmax`.
@@ -118,9 +156,10 @@ public record Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, S
     /// `int4-g32-absmax,embedding=int4`.
     public String canonical() {
         String text = code.label() + "-" + groupLabel(groupSize) + "-" + scales.label();
-        return embeddingCode == usualEmbeddingCode(code)
-                ? text
-                : text + ",embedding=" + embeddingCode.label();
+        if (embeddingCode != usualEmbeddingCode(code)) {
+            text += ",embedding=" + embeddingCode.label();
+        }
+        return calibration == null ? text : text + ",calibration=" + calibration.canonical();
     }
 
     /// `g32` or `row`.

@@ -7,6 +7,7 @@ import dev.tokenlog.engine.architecture.ModelPlans;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.format.FileVersions;
 import dev.tokenlog.engine.tensor.Matrix;
+
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -278,6 +279,11 @@ public final class SourceModel implements Model {
                 .max(Map.Entry.comparingByValue())
                 .orElseThrow()
                 .getKey();
+    }
+
+    /// Bytes of all weights as they lie in their files.
+    public long weightBytes() {
+        return Converter.sourceBytes(this);
     }
 
     /// What was opened: the folder, or the GGUF file.

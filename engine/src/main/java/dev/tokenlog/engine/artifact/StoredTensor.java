@@ -5,6 +5,7 @@ import dev.tokenlog.engine.architecture.PlannedTensor.Kind;
 import dev.tokenlog.engine.format.safetensors.SafetensorsLayout.Declared;
 import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.NumberCode;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -29,11 +30,17 @@ record StoredTensor(PlannedTensor planned, String quantization, NumberCode code,
 
     /// What a recipe makes of a tensor: norms, biases and routers stay float.
     static StoredTensor by(Recipe recipe, PlannedTensor planned) {
+        return by(recipe, planned, null);
+    }
+
+    /// @param calibrator may choose another code for a matrix in the layers; null: there is none
+    static StoredTensor by(Recipe recipe, PlannedTensor planned, Calibrator calibrator) {
         if (!planned.kind().isQuantizable()) {
             return new StoredTensor(planned, FLOAT, null, 0);
         }
         boolean around = planned.kind() == Kind.EMBEDDING || planned.kind() == Kind.HEAD;
-        NumberCode code = around ? recipe.embeddingCode() : recipe.code();
+        NumberCode usual = around ? recipe.embeddingCode() : recipe.code();
+        NumberCode code = around || calibrator == null ? usual : calibrator.code(planned, usual);
         String label = code.label() + "-" + Recipe.groupLabel(recipe.groupSize());
         return quantized(planned, label, code, recipe.groupSize());
     }

@@ -5,7 +5,9 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.safetensors.SafetensorsWriter;
 import dev.tokenlog.engine.quantize.ErrorMeasures;
 import dev.tokenlog.engine.quantize.QuantizedRows;
+import dev.tokenlog.engine.quantize.RowSource;
 import dev.tokenlog.engine.quantize.Scales;
+
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
@@ -47,11 +49,16 @@ final class TensorEncoder {
         this.cancelled = cancelled;
     }
 
+    /// @param rows of a quantized tensor: the source, or what a calibrator makes of it
     /// @param file the name of the writer's file
     Manifest.Weight encode(
-            StoredTensor stored, SourceTensor source, SafetensorsWriter writer, String file) {
+            StoredTensor stored,
+            SourceTensor source,
+            RowSource rows,
+            SafetensorsWriter writer,
+            String file) {
         return stored.isQuantized()
-                ? quantize(stored, source, writer, file)
+                ? quantize(stored, source, rows, writer, file)
                 : keep(stored, source, writer, file);
     }
 
@@ -75,18 +82,22 @@ final class TensorEncoder {
     }
 
     private Manifest.Weight quantize(
-            StoredTensor stored, SourceTensor source, SafetensorsWriter writer, String file) {
+            StoredTensor stored,
+            SourceTensor source,
+            RowSource from,
+            SafetensorsWriter writer,
+            String file) {
         int rows = stored.planned().rows();
         int columns = stored.planned().columns();
-        boolean takenOver = source.holds(stored.code(), stored.groupSize());
+        boolean takenOver = from.holds(stored.code(), stored.groupSize());
         int rowsPerChunk = Math.max(1, CHUNK / columns);
         Deque<Future<QuantizedRows>> waiting = new ArrayDeque<>();
         Rows written = new Rows(stored, writer);
         try {
             for (int row = 0; row < rows; row += rowsPerChunk) {
-                int from = row;
-                int to = Math.min(row + rowsPerChunk, rows);
-                waiting.add(pool.submit(() -> rows(stored, source, takenOver, from, to)));
+                int first = row;
+                int end = Math.min(row + rowsPerChunk, rows);
+                waiting.add(pool.submit(() -> rows(stored, from, takenOver, first, end)));
                 if (waiting.size() == window) {
                     written.add(take(waiting));
                 }
@@ -101,7 +112,7 @@ final class TensorEncoder {
     }
 
     private QuantizedRows rows(
-            StoredTensor stored, SourceTensor source, boolean takenOver, int from, int to) {
+            StoredTensor stored, RowSource source, boolean takenOver, int from, int to) {
         return takenOver
                 ? QuantizedRows.takenOver(source, stored.code(), stored.groupSize(), from, to)
                 : QuantizedRows.of(source, stored.code(), stored.groupSize(), scales, from, to);

@@ -3,6 +3,10 @@ package dev.tokenlog.engine.artifact;
 import dev.tokenlog.engine.format.safetensors.SafetensorsLayout;
 import dev.tokenlog.engine.format.safetensors.SafetensorsLayout.Declared;
 import dev.tokenlog.engine.format.safetensors.SafetensorsWriter;
+import dev.tokenlog.engine.tensor.Matrix;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -109,6 +113,28 @@ final class WeightFiles implements AutoCloseable {
             }
         }
         return Digests.hex(digest.digest());
+    }
+
+    /// A quantized matrix as it stands in the file now.
+    Matrix.Quantized matrix(StoredTensor tensor, Arena arena) {
+        List<MemorySegment> parts = new ArrayList<>();
+        for (Declared part : tensor.declared()) {
+            MemorySegment segment = arena.allocate(part.bytes(), 64);
+            for (long at = 0; at < part.bytes(); at += CHUNK) {
+                long count = Math.min(CHUNK, part.bytes() - at);
+                writerOf(tensor).read(part.name(), at, segment.asSlice(at, count).asByteBuffer());
+            }
+            parts.add(segment);
+        }
+        return new Matrix.Quantized(
+                tensor.name(),
+                tensor.code(),
+                tensor.planned().rows(),
+                tensor.planned().columns(),
+                tensor.groupSize(),
+                parts.get(0),
+                parts.get(1),
+                tensor.hasZeroPoints() ? parts.get(2) : null);
     }
 
     void sync() {

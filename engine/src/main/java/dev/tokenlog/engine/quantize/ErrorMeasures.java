@@ -44,6 +44,11 @@ public final class ErrorMeasures {
         max = Math.max(max, other.max);
     }
 
+    /// `‖w − ŵ‖²`.
+    public double squaredError() {
+        return squaredError;
+    }
+
     /// `‖w − ŵ‖ / ‖w‖`; 0 where both are zero.
     public double relativeL2() {
         return ratio(Math.sqrt(squaredError), Math.sqrt(squaredSource));

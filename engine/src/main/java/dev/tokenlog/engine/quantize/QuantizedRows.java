@@ -156,7 +156,7 @@ public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeas
         }
     }
 
-    private static void checkFinite(float[] x, String tensor, int row) {
+    static void checkFinite(float[] x, String tensor, int row) {
         for (int column = 0; column < x.length; column++) {
             if (!Float.isFinite(x[column])) {
                 throw new EngineException(

@@ -15,6 +15,7 @@ import dev.tokenlog.engine.compute.Numerics;
 import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.transformer.FeedForwardWeights.Dense;
 import dev.tokenlog.engine.transformer.FeedForwardWeights.Experts;
+
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -53,6 +54,7 @@ public final class CpuExecutor implements Executor {
     private final RotaryTables rotaries;
     private final ModelWeights weights;
     private final StepBuffers buffers;
+    private final InputTap tap;
 
     private final WorkerTeam.Task eachOfSome = this::eachOfSome;
     private final WorkerTeam.Task embed = this::embed;
@@ -89,7 +91,8 @@ public final class CpuExecutor implements Executor {
     private WorkerTeam.Task eachTask;
     private int eachCount;
 
-    private CpuExecutor(Model model, CpuOptions options, KernelSelection selection) {
+    private CpuExecutor(Model model, CpuOptions options, KernelSelection selection, InputTap tap) {
+        this.tap = tap;
         this.plan = model.plan();
         this.folder = model.folder();
         this.kernels = selection.kernels();
@@ -181,7 +184,12 @@ public final class CpuExecutor implements Executor {
 
     /// The same with kernels that have been selected before.
     public static CpuExecutor open(Model model, CpuOptions options, KernelSelection selection) {
-        return new CpuExecutor(model, options, selection);
+        return new CpuExecutor(model, options, selection, null);
+    }
+
+    /// The same with somebody who hears the inputs of all matrices but the head.
+    public static CpuExecutor open(Model model, CpuOptions options, InputTap tap) {
+        return new CpuExecutor(model, options, KernelSelection.select(options.compute()), tap);
     }
 
     @Override
@@ -272,16 +280,39 @@ public final class CpuExecutor implements Executor {
             attention();
             feedForward();
         }
+        if (tap != null && !tap.isEnough()) {
+            tap.hidden(buffers.hidden(), plan.hiddenSize(), tokens);
+        }
         for (int i = 0; i < tokens; i++) {
             sequence(batch, firstToken + i).append(batch.token(firstToken + i));
         }
         logits();
     }
 
+    private boolean hasHeardEnough() {
+        return tap != null && tap.isEnough();
+    }
+
+    /// @param added whether the product is added to the residual stream as it is
+    private void hear(Projection projection, Activations input, int count, boolean added) {
+        if (tap != null) {
+            tap.input(
+                    projection.firstTensor(),
+                    input.values(),
+                    input.width(),
+                    count,
+                    added && plan.residualMultiplier() == 0 ? buffers.hidden() : null);
+        }
+    }
+
     /// `x = x + O · attention(Q · norm(x), K · norm(x), V · norm(x))`; some families norm queries
     /// and keys, or what is added.
     private void attention() {
         forEachToken(normBeforeAttention);
+        hear(layer.queryKeyValue(), buffers.normed(), tokens, false);
+        if (hasHeardEnough()) {
+            return;
+        }
         multiply(projectQueryKeyValue, layer.queryKeyValue(), tokens);
         forEachToken(rotateAndStore);
         share(
@@ -291,11 +322,22 @@ public final class CpuExecutor implements Executor {
         if (layer.attentionOutput().isQuantized()) {
             forEachToken(quantizeAttended);
         }
+        hear(
+                layer.attentionOutput(),
+                buffers.attended(),
+                tokens,
+                layer.attentionOutputNorm() == null);
+        if (hasHeardEnough()) {
+            return;
+        }
         multiply(projectAttended, layer.attentionOutput(), tokens);
     }
 
     /// `x = x + D · (activation(G · norm(x)) · (U · norm(x)))`.
     private void feedForward() {
+        if (hasHeardEnough()) {
+            return;
+        }
         forEachToken(normBeforeFeedForward);
         switch (layer.feedForward()) {
             case Dense dense -> run(dense, buffers.normed(), tokens);
@@ -308,8 +350,20 @@ public final class CpuExecutor implements Executor {
         network = dense;
         networkInput = input;
         networkTokens = count;
+        hear(dense.gateUp(), input, count, false);
+        if (hasHeardEnough()) {
+            return;
+        }
         multiply(projectGateUp, dense.gateUp(), count);
         forEach(activate, count);
+        hear(
+                dense.down(),
+                buffers.gate(),
+                count,
+                layer.feedForward() == dense && layer.feedForwardOutputNorm() == null);
+        if (hasHeardEnough()) {
+            return;
+        }
         multiply(projectDown, dense.down(), count);
     }
 

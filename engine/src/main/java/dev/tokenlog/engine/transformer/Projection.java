@@ -5,6 +5,7 @@ import dev.tokenlog.engine.compute.Kernels;
 import dev.tokenlog.engine.compute.PreparedMatrix;
 import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.tensor.Matrix;
+
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.List;
@@ -92,6 +93,11 @@ final class Projection {
                 partEnds[part++] = Math.min(from + unit, matrixRows);
             }
         }
+    }
+
+    /// The name of the first matrix.
+    String firstTensor() {
+        return linears[0].matrix().name();
     }
 
     int parts() {

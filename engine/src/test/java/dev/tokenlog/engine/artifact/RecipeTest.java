@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.tensor.NumberCode;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -53,5 +54,24 @@ class RecipeTest {
     @Test
     void at_four_bits_embedding_and_head_have_eight() {
         assertThat(Recipe.of(NumberCode.INT4).embeddingCode()).isEqualTo(NumberCode.INT8);
+    }
+
+    @Test
+    void a_calibration_is_part_of_the_line() {
+        String text = "0123456789abcdef".repeat(4);
+        for (String canonical :
+                new String[] {
+                    "int4-g32-lsq,calibration=gptq:8192:" + text,
+                    "int4-g64-lsq,calibration=gptq:512:3.5:" + text,
+                    "uint2-g32-absmax,calibration=gptq:8192:" + text
+                }) {
+            assertThat(Recipe.parse(canonical).canonical()).isEqualTo(canonical);
+            assertThat(Recipe.parse(canonical).calibration().text()).isEqualTo(text);
+        }
+        for (String wrong :
+                new String[] {"gptq", "gptq:0:" + text, "magic:1:" + text, "gptq:1:9.5:" + text}) {
+            assertThatThrownBy(() -> Recipe.parse("int4,calibration=" + wrong))
+                    .isInstanceOf(EngineException.class);
+        }
     }
 }

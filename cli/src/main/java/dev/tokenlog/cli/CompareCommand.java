@@ -1,0 +1,280 @@
+package dev.tokenlog.cli;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.artifact.Artifact;
+import dev.tokenlog.engine.artifact.ArtifactStore;
+import dev.tokenlog.engine.artifact.ConversionListener;
+import dev.tokenlog.engine.artifact.Converter;
+import dev.tokenlog.engine.artifact.Model;
+import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.calibrate.CalibrationFile;
+import dev.tokenlog.engine.calibrate.TextCalibrator;
+import dev.tokenlog.engine.evaluate.ComparisonReport;
+import dev.tokenlog.engine.evaluate.HeldOutText;
+import dev.tokenlog.engine.evaluate.ModelComparison;
+import dev.tokenlog.engine.tokenizer.ChatTemplate;
+import dev.tokenlog.engine.tokenizer.ModelTokenizer;
+import dev.tokenlog.engine.transformer.CpuExecutor;
+import dev.tokenlog.engine.transformer.CpuOptions;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+
+@Command(
+        name = "compare",
+        description = {
+            "Converts a model by many recipes and compares each result with the float model over"
+                    + " held-out",
+            "text: size, bits per weight, perplexity, divergence, agreement, speed. Without a"
+                    + " broker."
+        })
+final class CompareCommand implements Callable<Integer> {
+
+    /// Codes by granularity by calibration; `*` stands for the calibration of this run.
+    private static final List<String> ALL =
+            List.of(
+                    "int8-row",
+                    "int8-g128",
+                    "int8-g32",
+                    "uint8-g32",
+                    "qins8-log-g32",
+                    "qins8-proj-g32",
+                    "int4-row",
+                    "int4-row*",
+                    "int4-g128",
+                    "int4-g128*",
+                    "int4-g64",
+                    "int4-g64*",
+                    "int4-g32",
+                    "int4-g32-lsq",
+                    "int4-g32*",
+                    "uint4-g32",
+                    "uint4-g32*",
+                    "qins4-g32",
+                    "qins4-g32*",
+                    "int2-g32",
+                    "int2-g32*",
+                    "uint2-g32",
+                    "uint2-g32*",
+                    "ternary-g32",
+                    "ternary-g32*",
+                    "int1-g32",
+                    "int1-g32*",
+                    "int4-g32*3",
+                    "int4-g32*3.5",
+                    "int4-g32*5");
+
+    private static final int LONGEST = 512;
+
+    @Mixin private CommonOptions common;
+    @Mixin private OutputOptions output;
+
+    @Parameters(
+            paramLabel = "MODEL",
+            description = "A folder in float, or 'demo' for the bundled model.")
+    private String model;
+
+    @Option(
+            names = "--recipe",
+            paramLabel = "TEXT",
+            description =
+                    "A recipe as 'quantize --recipe' takes it; one that ends with '*' is calibrated"
+                        + " by gptq with the calibration text, within a budget of bits if one"
+                        + " follows. May be given several times (default: every code, granularity"
+                        + " and calibration).")
+    private List<String> recipes = ALL;
+
+    @Option(
+            names = "--against",
+            paramLabel = "MODEL",
+            description =
+                    "An artifact or a GGUF file of the same model, compared as it is; a GGUF file"
+                            + " with its weights decoded. May be given several times.")
+    private List<Path> others = List.of();
+
+    @Option(
+            names = "--text",
+            paramLabel = "FILE",
+            description =
+                    "Held-out text, a JSON object with messages on each line (default: the bundled"
+                            + " one).")
+    private Path text;
+
+    @Option(
+            names = "--tokens",
+            paramLabel = "N",
+            defaultValue = "8192",
+            description = "Tokens of it (default: 8192).")
+    private int tokens;
+
+    @Option(
+            names = "--calibration-text",
+            paramLabel = "FILE",
+            description = "Text to calibrate by (default: the bundled one).")
+    private Path calibrationText;
+
+    @Option(
+            names = "--calibration-tokens",
+            paramLabel = "N",
+            defaultValue = "16384",
+            description = "Tokens of it (default: 16384).")
+    private int calibrationTokens;
+
+    @Option(
+            names = "--store",
+            paramLabel = "DIR",
+            description = "Keeps the artifacts there (default: a temporary folder).")
+    private Path store;
+
+    @Option(names = "--svg", paramLabel = "FILE", description = "Draws a plot of the table.")
+    private Path svg;
+
+    @Override
+    public Integer call() throws IOException {
+        CalibrationFile calibration =
+                calibrationText == null
+                        ? CalibrationFile.bundled()
+                        : CalibrationFile.of(calibrationText);
+        List<ComparedRecipe> wanted = wanted(calibration);
+        Path kept = store != null ? store : Files.createTempDirectory("tokenlog-compare");
+        List<CompareRow> rows = new ArrayList<>();
+        try (SourceModel source = SourceModel.open(ModelFolders.resolve(model));
+                CpuExecutor baseline = CpuExecutor.open(source, CpuOptions.automatic());
+                Progress progress = new Progress(common.terminal(), "compare")) {
+            List<int[]> documents = documents(source.folder());
+            Converter converter = new Converter().with(TextCalibrator.reading(calibration));
+            int total = wanted.size() + others.size();
+            for (ComparedRecipe each : wanted) {
+                progress.show(rows.size(), total, each.shown());
+                try (Artifact artifact =
+                        converter.convert(
+                                source,
+                                each.recipe(),
+                                new ArtifactStore(kept),
+                                new ConversionListener() {})) {
+                    rows.add(row(each.shown(), artifact, source, baseline, documents));
+                }
+            }
+            for (Path other : others) {
+                progress.show(rows.size(), total, other.toString());
+                try (Model opened = ModelFolders.open(other.toString())) {
+                    rows.add(
+                            row(
+                                    other.getFileName().toString(),
+                                    opened,
+                                    source,
+                                    baseline,
+                                    documents));
+                }
+            }
+            progress.show(total, total, "done");
+        } finally {
+            if (store == null) {
+                delete(kept);
+            }
+        }
+        if (svg != null) {
+            Files.writeString(svg, ComparePlot.svg(rows));
+        }
+        report(rows);
+        return ExitStatus.DONE;
+    }
+
+    private List<ComparedRecipe> wanted(CalibrationFile calibration) {
+        try {
+            return recipes.stream()
+                    .map(each -> ComparedRecipe.parse(each, calibration, calibrationTokens))
+                    .toList();
+        } catch (EngineException e) {
+            throw new CommandFailure(ExitStatus.USAGE, e.getMessage(), e);
+        }
+    }
+
+    private List<int[]> documents(Path folder) {
+        Path file = text == null ? Installation.heldOutText() : text;
+        try (ModelTokenizer tokenizer = ModelTokenizer.open(folder)) {
+            return HeldOutText.read(file, ChatTemplate.open(folder), tokenizer, LONGEST, tokens);
+        }
+    }
+
+    private CompareRow row(
+            String name,
+            Model candidate,
+            SourceModel source,
+            CpuExecutor baseline,
+            List<int[]> documents) {
+        try (CpuExecutor executor = CpuExecutor.open(candidate, CpuOptions.automatic())) {
+            ComparisonReport report =
+                    ModelComparison.compare(executor, baseline, documents, (done, of) -> true);
+            double speed;
+            try (EngineRates rates = new EngineRates(executor, 32)) {
+                rates.decode(1, 32);
+                speed = rates.decode(1, 64).tokensPerSecond();
+            }
+            return new CompareRow(name, CompareRow.bytes(candidate, source), report, speed);
+        }
+    }
+
+    private void report(List<CompareRow> rows) {
+        Terminal terminal = common.terminal();
+        if (output.json) {
+            ObjectNode answer = Json.object();
+            ArrayNode all = answer.putArray("rows");
+            rows.forEach(row -> all.add(row.json()));
+            terminal.line(Json.text(answer));
+            return;
+        }
+        Table table =
+                new Table(
+                        "recipe",
+                        "bytes",
+                        "bits/weight",
+                        "perplexity",
+                        "x float",
+                        "mean KL",
+                        "99.9 %",
+                        "top-1",
+                        "tokens/s");
+        for (CompareRow row : rows) {
+            ComparisonReport report = row.report();
+            table.row(
+                    row.name(),
+                    "%,d".formatted(row.size().bytes()),
+                    number("%.2f", row.size().bitsPerWeight()),
+                    number("%.3f", report.quantizedPerplexity()),
+                    number("%.3f", report.perplexityRatio()),
+                    number("%.5f", report.meanDivergence()),
+                    number("%.4f", report.divergence999()),
+                    number("%.1f %%", 100 * report.top1Agreement()),
+                    number("%.0f", row.tokensPerSecond()));
+        }
+        table.print(terminal);
+    }
+
+    private static String number(String format, double value) {
+        return String.format(Locale.ROOT, format, value);
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        }
+    }
+}

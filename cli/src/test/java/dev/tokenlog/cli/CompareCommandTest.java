@@ -1,0 +1,59 @@
+package dev.tokenlog.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+class CompareCommandTest {
+
+    @TempDir private Path temp;
+
+    @Test
+    void recipes_stand_side_by_side() throws IOException {
+        Path svg = temp.resolve("plot.svg");
+        CommandRun run =
+                CommandRun.of(
+                        "compare",
+                        CommandRun.demoModel(),
+                        "--json",
+                        "--tokens",
+                        "300",
+                        "--calibration-tokens",
+                        "64",
+                        "--recipe",
+                        "int8",
+                        "--recipe",
+                        "int4",
+                        "--recipe",
+                        "int4-g32*",
+                        "--svg",
+                        svg.toString());
+        assertThat(run.status()).as(run.err()).isEqualTo(ExitStatus.DONE);
+        JsonNode rows = Json.read(run.out(), "answer").path("rows");
+        assertThat(rows).hasSize(3);
+        JsonNode eight = rows.get(0);
+        JsonNode four = rows.get(1);
+        assertThat(eight.path("name").textValue()).isEqualTo("int8-g32-lsq");
+        assertThat(eight.path("bits_per_weight").doubleValue())
+                .isGreaterThan(four.path("bits_per_weight").doubleValue());
+        assertThat(eight.path("mean_kl_divergence").doubleValue())
+                .isLessThan(four.path("mean_kl_divergence").doubleValue());
+        assertThat(four.path("bytes")).isEqualTo(rows.get(2).path("bytes"));
+        assertThat(Files.readString(svg)).contains("int4-g32 gptq</title>").endsWith("</svg>\n");
+    }
+
+    @Test
+    void what_is_no_recipe_is_refused_before_anything_is_converted() {
+        for (String wrong : new String[] {"int3", "int4*x", "int4*99"}) {
+            CommandRun run = CommandRun.of("compare", "demo", "--recipe", wrong);
+            assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+package dev.tokenlog.engine.quantize;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.tensor.NumberCode;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+import java.util.Random;
+import java.util.stream.IntStream;
+
+class SecondOrderTest {
+
+    private static final int ROWS = 24;
+    private static final int COLUMNS = 96;
+    private static final int TOKENS = 400;
+
+    private final float[] weights = new float[ROWS * COLUMNS];
+    private final float[] inputs = new float[TOKENS * COLUMNS];
+
+    /// Inputs of a few hidden causes, as activations are.
+    SecondOrderTest() {
+        Random random = new Random(7);
+        for (int i = 0; i < weights.length; i++) {
+            weights[i] = (float) random.nextGaussian();
+        }
+        float[] mixing = new float[20 * COLUMNS];
+        for (int i = 0; i < mixing.length; i++) {
+            mixing[i] = (float) random.nextGaussian();
+        }
+        for (int token = 0; token < TOKENS; token++) {
+            for (int cause = 0; cause < 20; cause++) {
+                float strength = (float) random.nextGaussian();
+                for (int i = 0; i < COLUMNS; i++) {
+                    inputs[token * COLUMNS + i] += strength * mixing[cause * COLUMNS + i];
+                }
+            }
+            for (int i = 0; i < COLUMNS; i++) {
+                inputs[token * COLUMNS + i] += (float) random.nextGaussian();
+            }
+        }
+    }
+
+    private record Rows(float[] values) implements RowSource {
+
+        @Override
+        public String name() {
+            return "w";
+        }
+
+        @Override
+        public int columns() {
+            return COLUMNS;
+        }
+
+        @Override
+        public void row(int row, float[] into) {
+            System.arraycopy(values, row * COLUMNS, into, 0, COLUMNS);
+        }
+    }
+
+    private Hessian hessian(Bands bands) {
+        Hessian hessian = new Hessian(COLUMNS);
+        hessian.add(inputs, TOKENS, bands);
+        hessian.complete(0.01);
+        return hessian;
+    }
+
+    private static Bands backwards() {
+        return (count, part) -> {
+            for (int i = count - 1; i >= 0; i--) {
+                part.run(i);
+            }
+        };
+    }
+
+    private static Bands parallel() {
+        return (count, part) -> IntStream.range(0, count).parallel().forEach(part::run);
+    }
+
+    private static double error(CalibratedRows rows, float[] target, Hessian hessian) {
+        GroupCode code = GroupCode.of(rows.code());
+        double sum = 0;
+        for (int row = 0; row < ROWS; row++) {
+            double[] e = new double[COLUMNS];
+            for (int i = 0; i < COLUMNS; i++) {
+                int group = row * 3 + i / 32;
+                int at = row * COLUMNS + i;
+                double scale = (double) Float.float16ToFloat(rows.scales()[group]) * code.unit();
+                int operand = code.operand(rows.q()[at], rows.zeros()[group] & 0xff);
+                e[i] = target[at] - operand * scale;
+            }
+            sum += hessian.error(e);
+        }
+        return sum;
+    }
+
+    private CalibratedRows nearest(NumberCode numberCode) {
+        GroupCode code = GroupCode.of(numberCode);
+        short[] q = new short[weights.length];
+        short[] scales = new short[weights.length / 32];
+        byte[] zeros = new byte[scales.length];
+        for (int group = 0; group < scales.length; group++) {
+            int from = 32 * group;
+            scales[group] = code.scale(weights, from, from + 32);
+            zeros[group] = (byte) code.zeroPoint(weights, from, from + 32, scales[group]);
+            code.encode(weights, from, from + 32, scales[group], zeros[group] & 0xff, q);
+        }
+        return new CalibratedRows(new Rows(weights), numberCode, 32, q, scales, zeros);
+    }
+
+    private CalibratedRows found(NumberCode code, Hessian hessian) {
+        return new SecondOrder(hessian, null, null, Bands.alone(), "w")
+                .quantize(new Rows(weights), ROWS, code, 32);
+    }
+
+    @ParameterizedTest
+    @EnumSource(NumberCode.class)
+    void the_output_is_several_times_nearer_than_with_the_nearest_codes(NumberCode code) {
+        Hessian hessian = hessian(Bands.alone());
+        double factor = code.bits() <= 1 ? 2 : 3;
+        assertThat(error(found(code, hessian), weights, hessian))
+                .isLessThan(error(nearest(code), weights, hessian) / factor);
+    }
+
+    @Test
+    void the_order_in_which_parts_are_computed_changes_no_bit() {
+        for (Bands bands : new Bands[] {backwards(), parallel()}) {
+            CalibratedRows one =
+                    new SecondOrder(hessian(Bands.alone()), null, null, Bands.alone(), "w")
+                            .quantize(new Rows(weights), ROWS, NumberCode.INT4, 32);
+            CalibratedRows other =
+                    new SecondOrder(hessian(bands), null, null, bands, "w")
+                            .quantize(new Rows(weights), ROWS, NumberCode.INT4, 32);
+            assertThat(other.q()).isEqualTo(one.q());
+            assertThat(other.scales()).isEqualTo(one.scales());
+        }
+    }
+
+    @Test
+    void what_a_matrix_is_fed_wrongly_is_made_up_for() {
+        // The float model has twice the input: the codes have to stand for twice the weights.
+        Hessian hessian = hessian(Bands.alone());
+        float[] twice = inputs.clone();
+        float[] doubled = weights.clone();
+        for (int i = 0; i < twice.length; i++) {
+            twice[i] *= 2;
+        }
+        for (int i = 0; i < doubled.length; i++) {
+            doubled[i] *= 2;
+        }
+        CrossProducts cross = new CrossProducts(COLUMNS, COLUMNS);
+        cross.add(twice, inputs, inputs, TOKENS, Bands.alone());
+        CalibratedRows found =
+                new SecondOrder(hessian, cross, null, Bands.alone(), "w")
+                        .quantize(new Rows(weights), ROWS, NumberCode.INT4, 32);
+        assertThat(error(found, doubled, hessian)).isLessThan(error(found, weights, hessian) / 50);
+    }
+
+    @Test
+    void the_factors_solve_what_the_hessian_asks() {
+        Hessian hessian = hessian(Bands.alone());
+        Feedback feedback = Feedback.of(hessian, parallel(), "w");
+        double[] wanted = new Random(3).doubles(COLUMNS).toArray();
+        double[] y = new double[COLUMNS];
+        for (int i = 0; i < COLUMNS; i++) {
+            for (int j = 0; j < COLUMNS; j++) {
+                y[i] += hessian.row(i)[j] * wanted[j];
+            }
+        }
+        feedback.solve(y);
+        assertThat(y).containsExactly(wanted, within(1e-9));
+    }
+
+    @Test
+    void without_a_token_every_column_counts_the_same() {
+        Hessian hessian = new Hessian(COLUMNS);
+        hessian.complete(0.01);
+        CalibratedRows found =
+                new SecondOrder(hessian, null, null, Bands.alone(), "w")
+                        .quantize(new Rows(weights), ROWS, NumberCode.INT4, 32);
+        assertThat(error(found, weights, hessian))
+                .isLessThanOrEqualTo(error(nearest(NumberCode.INT4), weights, hessian));
+    }
+
+    @Test
+    void what_cannot_be_told_apart_is_refused_by_name() {
+        Hessian hessian = new Hessian(COLUMNS);
+        float[] infinite = new float[COLUMNS];
+        infinite[5] = Float.POSITIVE_INFINITY;
+        hessian.add(infinite, 1, Bands.alone());
+        hessian.complete(0.01);
+        assertThatExceptionOfType(EngineException.class)
+                .isThrownBy(() -> Feedback.of(hessian, Bands.alone(), "layer.7.weight"))
+                .withMessageContaining("layer.7.weight");
+    }
+}
