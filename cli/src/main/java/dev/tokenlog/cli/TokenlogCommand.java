@@ -49,6 +49,7 @@ import java.util.Map;
             DoctorCommand.class,
             BenchCommand.class,
             ChaosCommand.class,
+            CodesCommand.class,
             ArtifactsCommand.class,
             QuantizeCommand.class,
             CompareCommand.class,

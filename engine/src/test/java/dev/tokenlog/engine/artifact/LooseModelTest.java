@@ -184,7 +184,16 @@ class LooseModelTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"int4-g32-absmax", "int8-g128-lsq", "int4-row-absmax,embedding=int4"})
+    @ValueSource(
+            strings = {
+                "int4-g32-absmax",
+                "int8-g128-lsq",
+                "int4-row-absmax,embedding=int4",
+                "uint4-g32-absmax",
+                "uint2-row-absmax,embedding=uint8",
+                "int2-g64-lsq",
+                "ternary-g32-lsq"
+            })
     void an_export_converts_back_to_the_same_digest(String recipe) throws IOException {
         for (String golden : List.of("llama", "gemma2")) {
             Path folder = temp.resolve("export-" + golden);

@@ -1,15 +1,20 @@
 package dev.tokenlog.engine.evaluate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.TestFiles;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
+import dev.tokenlog.engine.artifact.GgufExport;
 import dev.tokenlog.engine.artifact.Manifest;
+import dev.tokenlog.engine.artifact.NpzExport;
 import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.artifact.SourceModel;
+import dev.tokenlog.engine.format.gguf.GgufType;
 import dev.tokenlog.engine.quantize.GroupCode;
 import dev.tokenlog.engine.tensor.NumberCode;
 import dev.tokenlog.engine.transformer.CpuExecutor;
@@ -18,8 +23,10 @@ import dev.tokenlog.engine.transformer.Logits;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Every code the whole way: conversion, artifact, every byte verified, and a forward pass whose
@@ -58,6 +65,36 @@ class CodeConversionTest {
             float[][] expected = logits(artifact, "scalar");
             assertThat(logits(artifact, "vector")).isDeepEqualTo(expected);
             assertThat(expected[IDS.length - 1][0]).isFinite();
+        }
+    }
+
+    /// What the other formats have no words for is refused by the tensor's name, or converted by
+    /// request.
+    @ParameterizedTest
+    @EnumSource(
+            names = {"INT1", "QINS8_LOG", "QINS9_LOG", "QINS8_INV", "QINS8_PROJ", "QINS4", "UINT4"})
+    void whatCannotBeExportedIsRefusedByName(NumberCode code) throws Exception {
+        try (SourceModel source = SourceModel.open(TestFiles.golden("llama"));
+                Artifact artifact =
+                        new Converter(2)
+                                .convert(
+                                        source,
+                                        Recipe.of(code),
+                                        new ArtifactStore(temp.resolve("store")),
+                                        new ConversionListener() {})) {
+            Path gguf = temp.resolve("out.gguf");
+            assertThatThrownBy(() -> GgufExport.write(artifact, gguf, Optional.empty()))
+                    .isInstanceOf(EngineException.class)
+                    .hasMessageContaining(".weight")
+                    .hasMessageContaining(code.label());
+            assertThat(GgufExport.write(artifact, gguf, Optional.of(GgufType.F32)).converted())
+                    .isNotEmpty();
+            if (!code.hasZeroPoints()) {
+                assertThatThrownBy(() -> NpzExport.write(artifact, temp.resolve("npz")))
+                        .isInstanceOf(EngineException.class)
+                        .hasMessageContaining(".weight")
+                        .hasMessageContaining(code.label());
+            }
         }
     }
 
