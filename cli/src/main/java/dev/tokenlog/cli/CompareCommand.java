@@ -2,7 +2,6 @@ package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactStore;
@@ -19,12 +18,6 @@ import dev.tokenlog.engine.tokenizer.ChatTemplate;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
 import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,6 +27,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 @Command(
         name = "compare",
@@ -94,9 +91,9 @@ final class CompareCommand implements Callable<Integer> {
             paramLabel = "TEXT",
             description =
                     "A recipe as 'quantize --recipe' takes it; one that ends with '*' is calibrated"
-                        + " by gptq with the calibration text, within a budget of bits if one"
-                        + " follows. May be given several times (default: every code, granularity"
-                        + " and calibration).")
+                            + " by gptq with the calibration text, within a budget of bits if one"
+                            + " follows. May be given several times (default: every code, granularity"
+                            + " and calibration).")
     private List<String> recipes = ALL;
 
     @Option(

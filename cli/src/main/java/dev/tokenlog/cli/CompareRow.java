@@ -1,7 +1,6 @@
 package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.Model;

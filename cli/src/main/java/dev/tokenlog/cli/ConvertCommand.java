@@ -2,7 +2,6 @@ package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-
 import dev.tokenlog.artifactstore.known.KnownModels;
 import dev.tokenlog.client.EventStream;
 import dev.tokenlog.client.TokenlogClient;
@@ -13,12 +12,6 @@ import dev.tokenlog.contracts.ConversionEvent;
 import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.engine.artifact.Recipe;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
-
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -27,6 +20,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 @Command(
         name = "convert",
@@ -49,8 +46,8 @@ final class ConvertCommand implements Callable<Integer> {
             paramLabel = "MODEL",
             description =
                     "A short name (--list), a model of the hub (ORG/NAME), a Hugging Face folder or"
-                        + " GGUF file as the worker sees it, or 'demo'. Several are converted one"
-                        + " after the other.")
+                            + " GGUF file as the worker sees it, or 'demo'. Several are converted one"
+                            + " after the other.")
     private List<String> models = List.of();
 
     @Option(names = "--all", description = "All models that have a short name.")

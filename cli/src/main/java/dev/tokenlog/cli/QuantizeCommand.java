@@ -1,7 +1,6 @@
 package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-
 import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.artifactstore.hub.HubSnapshot;
 import dev.tokenlog.engine.artifact.Artifact;
@@ -13,17 +12,15 @@ import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.calibrate.TextCalibrator;
 import dev.tokenlog.engine.tokenizer.TextReadiness;
 import dev.tokenlog.engine.tokenizer.TokenizerSource;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
-
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 @Command(
         name = "quantize",

@@ -6,12 +6,10 @@ import dev.tokenlog.engine.artifact.Calibration;
 import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.calibrate.CalibrationFile;
 import dev.tokenlog.engine.tensor.NumberCode;
-
-import picocli.CommandLine.Option;
-
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
+import picocli.CommandLine.Option;
 
 /// How to quantize, as `convert` and `quantize` ask for it.
 final class RecipeOptions {
@@ -23,8 +21,8 @@ final class RecipeOptions {
             paramLabel = "N",
             description =
                     "8, 4, 2, 1.6 (ternary) or 1 (default: 4): the usual code of that width. Any"
-                        + " other number from 2 to 8, like 3.5, is a budget: each matrix gets the"
-                        + " code that the calibration text shows it to need.")
+                            + " other number from 2 to 8, like 3.5, is a budget: each matrix gets the"
+                            + " code that the calibration text shows it to need.")
     private String bits;
 
     @Option(

@@ -35,11 +35,6 @@ import dev.tokenlog.engine.calibrate.CalibrationFile;
 import dev.tokenlog.engine.calibrate.TextCalibrator;
 import dev.tokenlog.engine.tensor.NumberCode;
 import dev.tokenlog.engine.tokenizer.TextReadiness;
-
-import org.apache.kafka.common.header.Headers;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -48,6 +43,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.function.Supplier;
+import org.apache.kafka.common.header.Headers;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One attempt at one conversion: the engine's progress as events. What the log already holds of
 /// earlier attempts is not said again.

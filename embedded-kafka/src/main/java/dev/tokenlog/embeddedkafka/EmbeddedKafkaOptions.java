@@ -47,7 +47,13 @@ public record EmbeddedKafkaOptions(
     /// A broker on a free port with 256 MiB of heap.
     public static EmbeddedKafkaOptions in(Path dataDir) {
         return new EmbeddedKafkaOptions(
-                dataDir, 0, Map.of(), List.of(), 256, Optional.empty(), Duration.ofSeconds(60),
+                dataDir,
+                0,
+                Map.of(),
+                List.of(),
+                256,
+                Optional.empty(),
+                Duration.ofSeconds(60),
                 Optional.empty());
     }
 
@@ -65,12 +71,26 @@ public record EmbeddedKafkaOptions(
 
     public EmbeddedKafkaOptions withPort(int newPort) {
         return new EmbeddedKafkaOptions(
-                dataDir, newPort, settings, classPath, maxHeapMegabytes, security, startTimeout, member);
+                dataDir,
+                newPort,
+                settings,
+                classPath,
+                maxHeapMegabytes,
+                security,
+                startTimeout,
+                member);
     }
 
     public EmbeddedKafkaOptions withSettings(Map<String, String> newSettings) {
         return new EmbeddedKafkaOptions(
-                dataDir, port, newSettings, classPath, maxHeapMegabytes, security, startTimeout, member);
+                dataDir,
+                port,
+                newSettings,
+                classPath,
+                maxHeapMegabytes,
+                security,
+                startTimeout,
+                member);
     }
 
     public EmbeddedKafkaOptions withSecurity(BrokerSecurity newSecurity) {

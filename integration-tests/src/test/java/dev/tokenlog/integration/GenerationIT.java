@@ -132,7 +132,8 @@ class GenerationIT {
     /// Enough neighbours that none can be done before its cancel arrives.
     @Test
     void cancelWhileRunning() throws Exception {
-        List<String> ids = java.util.stream.Stream.generate(GenerationIT::id).limit(24).toList();
+        // more than a worker has done when the first cancels reach it
+        List<String> ids = java.util.stream.Stream.generate(GenerationIT::id).limit(120).toList();
         for (String id : ids) {
             prompts.send(
                     "prompts",

@@ -2,7 +2,6 @@ package dev.tokenlog.engine.artifact;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
-
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.util.Arrays;

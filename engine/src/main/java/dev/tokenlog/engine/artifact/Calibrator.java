@@ -4,7 +4,6 @@ import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.quantize.RowSource;
 import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tensor.NumberCode;
-
 import java.lang.foreign.Arena;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;

@@ -5,7 +5,6 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.quantize.RowSource;
 import dev.tokenlog.engine.tokenizer.TokenizerSource;
-
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;

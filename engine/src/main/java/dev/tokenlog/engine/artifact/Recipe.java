@@ -5,7 +5,6 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.quantize.GroupCode;
 import dev.tokenlog.engine.quantize.Scales;
 import dev.tokenlog.engine.tensor.NumberCode;
-
 import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Matcher;

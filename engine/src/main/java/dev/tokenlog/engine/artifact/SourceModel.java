@@ -7,7 +7,6 @@ import dev.tokenlog.engine.architecture.ModelPlans;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.format.FileVersions;
 import dev.tokenlog.engine.tensor.Matrix;
-
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;

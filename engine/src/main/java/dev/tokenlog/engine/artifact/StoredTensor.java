@@ -5,7 +5,6 @@ import dev.tokenlog.engine.architecture.PlannedTensor.Kind;
 import dev.tokenlog.engine.format.safetensors.SafetensorsLayout.Declared;
 import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.NumberCode;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;

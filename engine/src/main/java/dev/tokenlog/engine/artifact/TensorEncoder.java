@@ -7,7 +7,6 @@ import dev.tokenlog.engine.quantize.ErrorMeasures;
 import dev.tokenlog.engine.quantize.QuantizedRows;
 import dev.tokenlog.engine.quantize.RowSource;
 import dev.tokenlog.engine.quantize.Scales;
-
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;

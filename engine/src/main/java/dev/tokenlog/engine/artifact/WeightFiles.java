@@ -4,7 +4,6 @@ import dev.tokenlog.engine.format.safetensors.SafetensorsLayout;
 import dev.tokenlog.engine.format.safetensors.SafetensorsLayout.Declared;
 import dev.tokenlog.engine.format.safetensors.SafetensorsWriter;
 import dev.tokenlog.engine.tensor.Matrix;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

@@ -3,7 +3,6 @@ package dev.tokenlog.engine.calibrate;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.InputFiles;
-
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;

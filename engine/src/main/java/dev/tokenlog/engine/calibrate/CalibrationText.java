@@ -4,7 +4,6 @@ import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.evaluate.HeldOutText;
 import dev.tokenlog.engine.tokenizer.ChatTemplate;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
-
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

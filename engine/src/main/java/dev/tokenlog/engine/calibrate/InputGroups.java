@@ -4,7 +4,6 @@ import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlan.Attention;
 import dev.tokenlog.engine.architecture.ModelPlan.FeedForward;
 import dev.tokenlog.engine.architecture.ModelPlan.LayerPlan;
-
 import java.util.HashMap;
 import java.util.Map;
 

@@ -4,7 +4,6 @@ import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.Matrix;
-
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Arrays;

@@ -5,7 +5,6 @@ import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import dev.tokenlog.engine.transformer.InputTap;
 import dev.tokenlog.engine.transformer.Sequence;
-
 import java.util.Arrays;
 
 /// One layer reading documents, and what is heard on the way: the inputs of one group of matrices,

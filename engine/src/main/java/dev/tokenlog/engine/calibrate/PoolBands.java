@@ -1,7 +1,6 @@
 package dev.tokenlog.engine.calibrate;
 
 import dev.tokenlog.engine.quantize.Bands;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CancellationException;

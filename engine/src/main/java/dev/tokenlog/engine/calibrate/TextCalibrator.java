@@ -17,7 +17,6 @@ import dev.tokenlog.engine.quantize.RowSource;
 import dev.tokenlog.engine.quantize.SecondOrder;
 import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tensor.NumberCode;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -2,7 +2,6 @@ package dev.tokenlog.engine.quantize;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
-
 import java.util.Comparator;
 import java.util.stream.IntStream;
 

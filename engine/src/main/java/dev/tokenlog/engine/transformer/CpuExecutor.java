@@ -15,7 +15,6 @@ import dev.tokenlog.engine.compute.Numerics;
 import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.transformer.FeedForwardWeights.Dense;
 import dev.tokenlog.engine.transformer.FeedForwardWeights.Experts;
-
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -5,7 +5,6 @@ import dev.tokenlog.engine.compute.Kernels;
 import dev.tokenlog.engine.compute.PreparedMatrix;
 import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.tensor.Matrix;
-
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.List;

@@ -6,13 +6,11 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.tensor.NumberCode;
-
+import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-
-import java.util.Random;
-import java.util.stream.IntStream;
 
 class SecondOrderTest {
 
