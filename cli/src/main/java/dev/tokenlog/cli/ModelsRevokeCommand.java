@@ -4,14 +4,13 @@ import dev.tokenlog.client.ModelEntry;
 import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.RegistryCommand;
+import dev.tokenlog.contracts.RegistryCommand.Drain;
 import dev.tokenlog.contracts.RegistryCommand.RevokeRequested;
 import java.util.function.Predicate;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(
-        name = "revoke",
-        description = "This version must not be served any more; running generations drain.")
+@Command(name = "revoke", description = "This version must not be served any more.")
 final class ModelsRevokeCommand extends RegistryChange {
 
     @Option(
@@ -23,9 +22,18 @@ final class ModelsRevokeCommand extends RegistryChange {
     @Option(names = "--reason", paramLabel = "TEXT", description = "Why, for the audit.")
     private String reason;
 
+    @Option(
+            names = "--drain",
+            defaultValue = "finish",
+            paramLabel = "finish|stop",
+            description =
+                    "What becomes of generations that run on it: they go on to their end (the"
+                            + " default), or end at their next step.")
+    private Drain drain;
+
     @Override
     RegistryCommand command(ModelEntry entry, String requestedBy) {
-        return new RevokeRequested(entry.modelId(), wanted(entry), reason, requestedBy);
+        return new RevokeRequested(entry.modelId(), wanted(entry), reason, requestedBy, drain);
     }
 
     @Override
@@ -35,7 +43,8 @@ final class ModelsRevokeCommand extends RegistryChange {
                 serving.versions().stream()
                         .anyMatch(version ->
                                 version.modelDigest().equals(wanted)
-                                        && version.state() == ModelServing.State.REVOKED);
+                                        && version.state() == ModelServing.State.REVOKED
+                                        && (version.drain() == drain || drain == Drain.FINISH));
     }
 
     private String wanted(ModelEntry entry) {

@@ -42,6 +42,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             AuditCommand.class,
             ReplayCommand.class,
             WorkersCommand.class,
+            UsageCommand.class,
             DeadLettersCommand.class,
             TopicsCommand.class,
             DoctorCommand.class,

@@ -7,10 +7,13 @@ import dev.tokenlog.client.TokenlogClient;
 import dev.tokenlog.contracts.WorkerEvent.ModelEvent;
 import dev.tokenlog.contracts.WorkerState;
 import dev.tokenlog.contracts.WorkerState.LoadedModel;
+import dev.tokenlog.contracts.WorkerState.ModelDebt;
+import dev.tokenlog.contracts.WorkerState.Waiting;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -108,9 +111,31 @@ final class WorkersCommand implements Callable<Integer> {
                                 Objects.requireNonNullElse(worker.partitions(), List.of()),
                                 Objects.requireNonNullElse(worker.activeGenerations(), 0),
                                 Objects.requireNonNullElse(worker.queuedGenerations(), 0)));
+        Objects.requireNonNullElse(worker.debt(), List.<ModelDebt>of())
+                .forEach(debt ->
+                        terminal.line(
+                                "  owes %d tokens of %s".formatted(debt.tokens(), debt.modelId())));
+        last(worker).ifPresent(place -> terminal.line("  " + describe(place)));
         terminal.line("  " + memory(worker));
         List<LoadedModel> models = Objects.requireNonNullElse(worker.models(), List.of());
         models.forEach(model -> terminal.line("  model " + describe(model)));
+    }
+
+    /// Of the places in its queue that it tells, the last.
+    private static Optional<Waiting> last(WorkerState worker) {
+        return worker.queue() == null || worker.queue().isEmpty()
+                ? Optional.empty()
+                : Optional.of(worker.queue().getLast());
+    }
+
+    private static String describe(Waiting place) {
+        return "place %d of its queue: %d tokens ahead%s"
+                .formatted(
+                        place.position(),
+                        place.tokensAhead(),
+                        place.estimatedMs() == null
+                                ? ""
+                                : ", about %.1f s".formatted(place.estimatedMs() / 1000.0));
     }
 
     private static String memory(WorkerState worker) {

@@ -89,6 +89,14 @@ class BrokerCommandsTest {
         assertThat(Json.read(run("models", "--json").out(), "models").path("models")).isEmpty();
         assertThat(Json.read(run("workers", "--json").out(), "workers").path("workers")).isEmpty();
         assertThat(run("dead-letters", "list", "--json").out()).isEmpty();
+        assertThat(Json.read(run("usage", "--json").out(), "usage").path("usage")).isEmpty();
+    }
+
+    @Test
+    void usageOfLessThanAMinuteIsRefused() {
+        CommandRun run = run("usage", "--minutes", "0");
+        assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
+        assertThat(run.err()).contains("--minutes is 0");
     }
 
     @ParameterizedTest

@@ -31,6 +31,8 @@ class UsageTest {
                         "render",
                         "inspect",
                         "workers",
+                "usage",
+                        "usage",
                         "dead-letters",
                         "validate",
                         "completion",
@@ -134,6 +136,7 @@ class UsageTest {
             strings = {
                 "models",
                 "workers",
+                "usage",
                 "audit x",
                 "attach x",
                 "cancel x",

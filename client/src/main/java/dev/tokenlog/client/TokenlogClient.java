@@ -7,7 +7,9 @@ import dev.tokenlog.contracts.DeadLetter;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.RegistryCommand;
+import dev.tokenlog.contracts.TokenEvent;
 import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.Usage;
 import dev.tokenlog.contracts.ValidationRequest.CandidateReplayRequested;
 import dev.tokenlog.contracts.ValidationRequest.ReplayRequested;
 import dev.tokenlog.contracts.ValidationRequest.ValidationRequested;
@@ -15,8 +17,10 @@ import dev.tokenlog.contracts.WorkerEvent.ModelEvent;
 import dev.tokenlog.contracts.WorkerState;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -105,6 +109,17 @@ public final class TokenlogClient implements AutoCloseable {
                                 new TokenlogException(
                                         TokenlogException.Kind.NOT_FOUND,
                                         "the log holds no generation " + generationId)));
+    }
+
+    /// Follows every event of `tokens` that was appended at or after this time, of all generations,
+    /// void ones included: [dev.tokenlog.contracts.GenerationLog] says which count. Has no end.
+    public EventStream<TokenEvent> followTokens(Instant since) {
+        return cluster.stream(
+                Topic.TOKENS.baseName(),
+                cluster.since(cluster.all(Topic.TOKENS), since),
+                TokenEvent.class,
+                _ -> true,
+                _ -> false);
     }
 
     /// Asks for the end of a generation, whether it has begun or not; harmless after its end.
@@ -223,6 +238,39 @@ public final class TokenlogClient implements AutoCloseable {
                                     workers.put(worker.workerId(), LogEvent.of(record, worker)));
                 });
         return List.copyOf(workers.values());
+    }
+
+    /// What models did in each minute that began at or after this time, oldest first, of one minute
+    /// by model id. The present minute is told as far as it has come.
+    ///
+    /// @param modelId null: of all models
+    public List<Usage> usage(Instant since, String modelId) {
+        Map<String, Usage> latest = new TreeMap<>();
+        cluster.scan(
+                List.of(Topic.USAGE),
+                record ->
+                        record.event(Usage.class)
+                                .filter(each -> each.windowStart() >= since.toEpochMilli())
+                                .filter(each -> modelId == null || modelId.equals(each.modelId()))
+                                .ifPresent(each ->
+                                        latest.put(
+                                                each.windowStart() + each.modelId(), each)));
+        return latest.values().stream()
+                .sorted(
+                        Comparator.comparingLong(Usage::windowStart)
+                                .thenComparing(Usage::modelId))
+                .toList();
+    }
+
+    /// Where a prompt waits, and for how long about, as its worker told last; empty if it does not
+    /// wait, or behind [WorkerState#QUEUE_LIMIT] others.
+    public Optional<WorkerState.Waiting> waiting(String generationId) {
+        return workers().stream()
+                .map(worker -> worker.event().queue())
+                .filter(Objects::nonNull)
+                .flatMap(List::stream)
+                .filter(place -> place.generationId().equals(generationId))
+                .findFirst();
     }
 
     /// Loads and evictions of models that the log still holds, of all workers, oldest first. The

@@ -24,6 +24,9 @@ public record ModelServing(
         UNPUBLISHED
     }
 
+    /// @param reason why it is in this state
+    /// @param revokedBy who revoked it; missing if nobody did
+    /// @param drain what becomes of the generations that run on it; missing if it is not revoked
     /// @param verdict `PASS`, `FAIL`, `NONE` or missing while there is none
     public record Version(
             @Required String modelDigest,
@@ -38,5 +41,41 @@ public record ModelServing(
             double bitsPerWeight,
             long bytes,
             int contextLength,
-            String reason) {}
+            String reason,
+            String revokedBy,
+            RegistryCommand.Drain drain) {
+
+        /// One that is not revoked.
+        public Version(
+                String modelDigest,
+                State state,
+                AccuracyEvent.Verdict verdict,
+                String validationId,
+                String numericsId,
+                String location,
+                String manifestSha256,
+                String family,
+                String quantization,
+                double bitsPerWeight,
+                long bytes,
+                int contextLength,
+                String reason) {
+            this(
+                    modelDigest,
+                    state,
+                    verdict,
+                    validationId,
+                    numericsId,
+                    location,
+                    manifestSha256,
+                    family,
+                    quantization,
+                    bitsPerWeight,
+                    bytes,
+                    contextLength,
+                    reason,
+                    null,
+                    null);
+        }
+    }
 }

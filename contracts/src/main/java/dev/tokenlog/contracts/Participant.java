@@ -29,9 +29,14 @@ public enum Participant {
                     Topic.TOKENS),
             Set.of(Topic.ACCURACY_METRICS, Topic.DEAD_LETTERS)),
     REGISTRY_PROCESSOR(
-            List.of("tokenlog-registry"),
-            Set.of(Topic.MODEL_MANIFESTS, Topic.ACCURACY_METRICS, Topic.REGISTRY_COMMANDS),
-            Set.of(Topic.MODEL_REGISTRY, Topic.DEAD_LETTERS)),
+            List.of("tokenlog-registry", "tokenlog-registry-usage"),
+            Set.of(
+                    Topic.MODEL_MANIFESTS,
+                    Topic.ACCURACY_METRICS,
+                    Topic.REGISTRY_COMMANDS,
+                    Topic.PROMPTS,
+                    Topic.TOKENS),
+            Set.of(Topic.MODEL_REGISTRY, Topic.USAGE, Topic.DEAD_LETTERS)),
     /// Checks partitions and settings of its topics at every start.
     INFERENCE_PROCESSOR(
             List.of("tokenlog-inference"),
@@ -62,7 +67,8 @@ public enum Participant {
     }
 
     /// The consumer groups, under the topics' prefix so that one rule can cover both; none for who
-    /// reads without one. The registry's is also the application id of its Kafka Streams.
+    /// reads without one. The registry's are also the application ids of its Kafka Streams, the
+    /// first a beginning of the second.
     public List<String> groups(String prefix) {
         return groups.stream().map(name -> prefix + name).toList();
     }
@@ -161,7 +167,12 @@ public enum Participant {
                         ResourceType.TOPIC,
                         PatternType.PREFIXED,
                         application + "-",
-                        List.of(AclOperation.CREATE, AclOperation.READ, AclOperation.WRITE)),
+                        List.of(
+                                AclOperation.CREATE,
+                                // Of the records of its repartition topics that it is done with.
+                                AclOperation.DELETE,
+                                AclOperation.READ,
+                                AclOperation.WRITE)),
                 new Access(
                         ResourceType.TRANSACTIONAL_ID,
                         PatternType.PREFIXED,

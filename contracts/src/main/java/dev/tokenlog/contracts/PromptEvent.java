@@ -28,7 +28,10 @@ public sealed interface PromptEvent extends Event {
     /// @param logprobs how many alternatives to report per token; missing: no log probabilities, 0:
     ///   the token's own
     /// @param deadlineMs milliseconds after the record's append time by which it is worth anything
-    /// @param priority larger first; missing: 0
+    /// @param priority -10 to 10, larger first; missing: 0. Nobody waits for ever: see
+    ///   `docs/events.md`
+    /// @param user for whom it is asked: workers share their turns evenly between users; missing:
+    ///   the record's key, if it is not the generation's id
     record PromptSubmitted(
             String generationId,
             String conversationId,
@@ -47,7 +50,8 @@ public sealed interface PromptEvent extends Event {
             List<String> stop,
             Integer logprobs,
             Long deadlineMs,
-            Integer priority)
+            Integer priority,
+            String user)
             implements PromptEvent {
 
         public PromptSubmitted {
@@ -87,7 +91,8 @@ public sealed interface PromptEvent extends Event {
                     stop,
                     logprobs,
                     deadlineMs,
-                    priority);
+                    priority,
+                    user);
         }
     }
 
@@ -111,6 +116,7 @@ public sealed interface PromptEvent extends Event {
         private Integer logprobs;
         private Long deadlineMs;
         private Integer priority;
+        private String user;
 
         private Builder(String modelId, List<Message> messages, String prompt) {
             this.modelId = modelId;
@@ -193,6 +199,11 @@ public sealed interface PromptEvent extends Event {
             return this;
         }
 
+        public Builder user(String value) {
+            user = value;
+            return this;
+        }
+
         public PromptSubmitted build() {
             return new PromptSubmitted(
                     generationId,
@@ -212,7 +223,8 @@ public sealed interface PromptEvent extends Event {
                     stop,
                     logprobs,
                     deadlineMs,
-                    priority);
+                    priority,
+                    user);
         }
     }
 

@@ -33,11 +33,22 @@ public sealed interface RegistryCommand extends Event {
     record UnpublishRequested(@Required String modelId, String requestedBy)
             implements RegistryCommand {}
 
-    /// This digest must not be served any more; running generations drain.
+    /// What becomes of the generations that run on a digest when it is revoked.
+    enum Drain {
+        /// They go on to their end, on another worker too.
+        FINISH,
+        /// They end at their next step, with `MODEL_REVOKED`.
+        STOP
+    }
+
+    /// This digest must not be served any more.
+    ///
+    /// @param drain missing: `FINISH`; a second request may turn it into `STOP`, not back
     record RevokeRequested(
             @Required String modelId,
             @Required String modelDigest,
             String reason,
-            String requestedBy)
+            String requestedBy,
+            Drain drain)
             implements RegistryCommand {}
 }

@@ -11,6 +11,8 @@ import java.util.List;
 /// @param peakMemoryBytes the most that the process has had in memory so far, heap, weights and all
 ///   else together; missing where the operating system does not say
 /// @param modelBudgetBytes that all models together may take
+/// @param queue the first prompts that wait, at most [#QUEUE_LIMIT], in the order of their turns
+/// @param debt tokens asked for by prompts that this worker holds and that have not ended
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonTypeName("WorkerState")
 public record WorkerState(
@@ -27,8 +29,25 @@ public record WorkerState(
         Integer activeGenerations,
         Integer queuedGenerations,
         Long peakMemoryBytes,
-        Long modelBudgetBytes)
+        Long modelBudgetBytes,
+        List<Waiting> queue,
+        List<ModelDebt> debt)
         implements WorkerEvent {
+
+    /// Places of a queue that are told.
+    public static final int QUEUE_LIMIT = 100;
+
+    /// @param position from 1: the next to begin
+    /// @param tokensAhead asked for by those before it
+    /// @param estimatedMs until it begins, by the present rate; missing while too little is known
+    public record Waiting(
+            @Required String generationId,
+            String modelId,
+            int position,
+            long tokensAhead,
+            Long estimatedMs) {}
+
+    public record ModelDebt(@Required String modelId, long tokens) {}
 
     /// @param modelId the name under which it was first asked for
     /// @param bytes what it counts against the budget

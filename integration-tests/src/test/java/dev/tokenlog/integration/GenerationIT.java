@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.client.TokenlogClient;
+import dev.tokenlog.client.example.Moderator;
 import dev.tokenlog.integration.Generations.Generation;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -195,6 +199,90 @@ class GenerationIT {
 
         assertThat(generation.endType()).isEqualTo("GenerationCancelled");
         assertThat(generation.tokens).isEmpty();
+    }
+
+    /// Twice from two processes, in the middle: one end.
+    @Test
+    void cancelTwiceIsCancelOnce() throws Exception {
+        String id = id();
+        prompts.prompt(id, chat(id, FOX, "\"temperature\":2,\"max_tokens\":450"));
+        byte[] cancel =
+                ("{\"type\":\"CancelRequested\",\"generation_id\":\"" + id + "\"}").getBytes();
+        prompts.send("generation-controls", null, id, cancel);
+        prompts.send("generation-controls", null, id, cancel);
+        platform.tokenlog("cancel", id);
+        Generation generation = ended(id);
+        for (int partition = 0; partition < 4; partition++) {
+            goesOn(partition);
+        }
+
+        assertThat(generation.endType()).isIn("GenerationCancelled", "GenerationFinished");
+        assertThat(
+                        TopicDump.of(platform.bootstrap(), "tokens")
+                                .events("generation_id", id).stream()
+                                .map(event -> event.path("type").asText())
+                                .filter(type -> type.equals("GenerationCancelled")))
+                .hasSizeLessThanOrEqualTo(1);
+    }
+
+    /// The example of the client module, on a rule that nearly every story breaks sooner or later.
+    @Test
+    void theModeratorCancelsWhatBreaksItsRule() throws Exception {
+        Map<String, Moderator.Cancelled> moderated = new HashMap<>();
+        String mark = "moderated-" + UUID.randomUUID() + "-";
+        try (TokenlogClient client =
+                        TokenlogClient.connect(
+                                Map.of("bootstrap.servers", platform.bootstrap()), "");
+                // Of these generations only: others run beside them.
+                Moderator moderator =
+                        new Moderator(client, text -> text.length() > 60)) {
+            List<String> ids =
+                    java.util.stream.IntStream.range(0, 8).mapToObj(i -> mark + i).toList();
+            for (String id : ids) {
+                prompts.prompt(id, chat(id, FOX, "\"temperature\":2,\"max_tokens\":450"));
+            }
+            await("all were told to end")
+                    .atMost(Duration.ofSeconds(30))
+                    .pollInterval(Duration.ofMillis(1))
+                    .until(() -> {
+                        moderator.next(
+                                Duration.ofMillis(200),
+                                cancelled -> moderated.put(cancelled.generationId(), cancelled));
+                        return moderated.keySet().containsAll(ids);
+                    });
+            List<Long> lags = new ArrayList<>();
+            for (String id : ids) {
+                Generation generation = ended(id);
+                assertThat(generation.endType()).isIn("GenerationCancelled", "GenerationFinished");
+                if (generation.endType().equals("GenerationCancelled")) {
+                    assertThat(generation.end.path("reason").asText()).isEqualTo("moderated");
+                    lags.add(endTime(id) - moderated.get(id).at().toEpochMilli());
+                }
+            }
+            assertThat(lags).as("cancelled before their ends").isNotEmpty();
+            System.out.println("moderator: from the text to the end, ms: " + lags);
+        }
+    }
+
+    private static long endTime(String id) {
+        return TopicDump.of(platform.bootstrap(), "tokens").records().stream()
+                .filter(record -> id.equals(new String(record.key(), StandardCharsets.UTF_8)))
+                .mapToLong(ConsumerRecord::timestamp)
+                .max()
+                .orElseThrow();
+    }
+
+    @Test
+    void theUsageOfAMinuteIsShown() throws Exception {
+        ended(send(chat(id(), FOX, "\"temperature\":0,\"max_tokens\":4")));
+        await("usage")
+                .atMost(Duration.ofSeconds(30))
+                .untilAsserted(() -> {
+                    CommandLine.Result shown = platform.tokenlog("usage", "demo", "--json");
+                    assertThat(shown.status()).as(shown.toString()).isZero();
+                    assertThat(shown.out()).contains("\"model_id\":\"demo\"");
+                    assertThat(shown.out()).containsPattern("\"completion_tokens\":[1-9]");
+                });
     }
 
     @Test

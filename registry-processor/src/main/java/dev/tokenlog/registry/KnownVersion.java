@@ -4,6 +4,7 @@ import dev.tokenlog.contracts.AccuracyEvent.ValidationFinished;
 import dev.tokenlog.contracts.AccuracyEvent.Verdict;
 import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.ModelServing;
+import dev.tokenlog.contracts.RegistryCommand.Drain;
 
 /// One digest of a model and everything that was said about it.
 ///
@@ -13,6 +14,8 @@ import dev.tokenlog.contracts.ModelServing;
 /// @param verdict the last one that states something; one of `NONE` only while there is no other
 /// @param promotedBy who promoted it without a passing verdict; missing if nobody did
 /// @param revoked why it must not be served any more; missing if it may
+/// @param revokedBy who said so
+/// @param drain what becomes of the generations that run on it
 /// @param refusal why the last command about it was refused; missing if it was not
 record KnownVersion(
         String digest,
@@ -21,39 +24,46 @@ record KnownVersion(
         ValidationFinished verdict,
         String promotedBy,
         String revoked,
+        String revokedBy,
+        Drain drain,
         String refusal) {
 
     static KnownVersion of(String digest) {
-        return new KnownVersion(digest, 0, null, null, null, null, null);
+        return new KnownVersion(digest, 0, null, null, null, null, null, null, null);
     }
 
     KnownVersion withManifest(ModelManifest published, long at) {
-        return new KnownVersion(digest, at, published, verdict, promotedBy, revoked, null);
+        return new KnownVersion(
+                digest, at, published, verdict, promotedBy, revoked, revokedBy, drain, null);
     }
 
     KnownVersion withVerdict(ValidationFinished given) {
-        return new KnownVersion(digest, sequence, manifest, given, promotedBy, revoked, null);
+        return new KnownVersion(
+                digest, sequence, manifest, given, promotedBy, revoked, revokedBy, drain, null);
     }
 
     KnownVersion withPromotion(String by, long at) {
-        return new KnownVersion(digest, at, manifest, verdict, by, revoked, null);
+        return new KnownVersion(digest, at, manifest, verdict, by, revoked, revokedBy, drain, null);
     }
 
     KnownVersion withSequence(long at) {
-        return new KnownVersion(digest, at, manifest, verdict, promotedBy, revoked, null);
+        return new KnownVersion(
+                digest, at, manifest, verdict, promotedBy, revoked, revokedBy, drain, null);
     }
 
-    KnownVersion withRevocation(String reason) {
-        return new KnownVersion(digest, sequence, manifest, verdict, null, reason, null);
+    KnownVersion withRevocation(String reason, String by, Drain generations) {
+        return new KnownVersion(
+                digest, sequence, manifest, verdict, null, reason, by, generations, null);
     }
 
     KnownVersion withRefusal(String reason) {
-        return new KnownVersion(digest, sequence, manifest, verdict, promotedBy, revoked, reason);
+        return new KnownVersion(
+                digest, sequence, manifest, verdict, promotedBy, revoked, revokedBy, drain, reason);
     }
 
     /// What outlives the removal of the manifest: the verdict and the revocation.
     KnownVersion withoutManifest() {
-        return new KnownVersion(digest, 0, null, verdict, null, revoked, null);
+        return new KnownVersion(digest, 0, null, verdict, null, revoked, revokedBy, drain, null);
     }
 
     boolean isPublished() {
@@ -87,7 +97,9 @@ record KnownVersion(
                 manifest.bitsPerWeight(),
                 manifest.bytes(),
                 manifest.contextLength(),
-                reason());
+                reason(),
+                revokedBy,
+                drain);
     }
 
     private String reason() {

@@ -7,6 +7,7 @@ import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.RegistryCommand;
+import dev.tokenlog.contracts.RegistryCommand.Drain;
 import dev.tokenlog.contracts.RegistryCommand.PromoteRequested;
 import dev.tokenlog.contracts.RegistryCommand.RevokeRequested;
 import dev.tokenlog.contracts.RegistryCommand.RollbackRequested;
@@ -231,11 +232,14 @@ record ModelHistory(
     /// A digest can be revoked before its manifest is seen.
     private ModelHistory revoke(RevokeRequested revoke) {
         String digest = revoke.modelDigest();
-        if (find(digest).map(KnownVersion::isRevoked).orElse(false)) {
+        Drain drain = Objects.requireNonNullElse(revoke.drain(), Drain.FINISH);
+        KnownVersion known = find(digest).filter(KnownVersion::isRevoked).orElse(null);
+        if (known != null && (known.drain() == drain || drain == Drain.FINISH)) {
             return this;
         }
         String reason = Objects.requireNonNullElse(revoke.reason(), "revoked");
-        return with(digest, v -> v.withRevocation(reason)).settled();
+        String by = Objects.requireNonNullElse(revoke.requestedBy(), "unknown");
+        return with(digest, v -> v.withRevocation(reason, by, drain)).settled();
     }
 
     private Optional<KnownVersion> find(String digest) {

@@ -19,6 +19,10 @@ public interface RegistryConfig {
     @WithDefault("50ms")
     Duration commitInterval();
 
+    /// The same for usage, whose topology reads every record of `tokens`.
+    @WithDefault("1s")
+    Duration usageCommitInterval();
+
     /// How soon a registry that died without a word is replaced by another.
     @WithDefault("6s")
     Duration sessionTimeout();

@@ -6,15 +6,18 @@ import org.eclipse.microprofile.health.HealthCheck;
 import org.eclipse.microprofile.health.HealthCheckResponse;
 import org.eclipse.microprofile.health.Readiness;
 
-/// Ready while the topology processes records and the cluster allows what it has to do.
+/// Ready while the registry's topology processes records and the cluster allows what this processor
+/// has to do; how usage is doing stands beside it.
 @Readiness
 @ApplicationScoped
 public class RegistryReadiness implements HealthCheck {
 
     private final RegistryStreams streams;
+    private final UsageStreams usage;
 
-    RegistryReadiness(RegistryStreams streams) {
+    RegistryReadiness(RegistryStreams streams, UsageStreams usage) {
         this.streams = streams;
+        this.usage = usage;
     }
 
     @Override
@@ -25,6 +28,7 @@ public class RegistryReadiness implements HealthCheck {
                 .status(status.running() && access.allowed())
                 .withData("access", access.detail())
                 .withData("state", status.detail())
+                .withData("usage", usage.status().detail())
                 .build();
     }
 }

@@ -19,10 +19,10 @@ import org.apache.kafka.streams.StreamsConfig;
 record RegistrySettings(
         Map<String, Object> kafka, String prefix, Path data, RegistryConfig config) {
 
-    /// The id of the application, its group, its internal topics and its transactions: under the
+    /// The id of an application, its group, its internal topics and its transactions: under the
     /// prefix, so that one access rule covers them.
-    String applicationId() {
-        return prefix + "tokenlog-registry";
+    String id(StreamsApplication application) {
+        return prefix + application.idWithoutPrefix();
     }
 
     /// Client settings without those that Streams gives its clients itself.
@@ -42,16 +42,18 @@ record RegistrySettings(
     }
 
     /// @param clusterId what Streams keeps on disk belongs to one cluster's data
-    Properties streams(String clusterId) {
+    Properties streams(StreamsApplication application, String clusterId) {
         Properties settings = new Properties();
         settings.putAll(clientSettings());
-        settings.put(StreamsConfig.APPLICATION_ID_CONFIG, applicationId());
+        settings.put(StreamsConfig.APPLICATION_ID_CONFIG, id(application));
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         settings.put(
                 StreamsConfig.STATE_DIR_CONFIG,
                 data.resolve("streams").resolve(clusterId).toAbsolutePath().toString());
         settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, config.replication());
-        settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, config.commitInterval().toMillis());
+        settings.put(
+                StreamsConfig.COMMIT_INTERVAL_MS_CONFIG,
+                application.commitInterval(config).toMillis());
         settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
         settings.put(
                 StreamsConfig.mainConsumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG),

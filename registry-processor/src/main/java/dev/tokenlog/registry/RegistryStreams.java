@@ -2,7 +2,6 @@ package dev.tokenlog.registry;
 
 import dev.tokenlog.contracts.ClusterAccess;
 import dev.tokenlog.contracts.Participant;
-import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.TopicException;
 import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.runtime.StartupEvent;
@@ -21,7 +20,6 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -33,7 +31,7 @@ import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Runs the topology from the application's start to its end: waits for the cluster and its topics,
+/// Runs a topology from the application's start to its end: waits for the cluster and its topics,
 /// starts Kafka Streams, and starts it again after a failure. What went wrong last stands in
 /// [#status()] until it is over.
 @ApplicationScoped
@@ -48,6 +46,7 @@ public class RegistryStreams {
     /// @param detail state of Streams, or why there is none
     public record Status(boolean running, String detail) {}
 
+    private final StreamsApplication application;
     private final RegistrySettings settings;
     private final ClusterAccess access;
     private volatile ScheduledExecutorService starter;
@@ -60,10 +59,13 @@ public class RegistryStreams {
             @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
             @ConfigProperty(name = "tokenlog.data", defaultValue = "data") Path data,
             RegistryConfig config) {
-        this(new RegistrySettings(kafka, prefix.orElse(""), data, config));
+        this(
+                StreamsApplication.REGISTRY,
+                new RegistrySettings(kafka, prefix.orElse(""), data, config));
     }
 
-    RegistryStreams(RegistrySettings settings) {
+    RegistryStreams(StreamsApplication application, RegistrySettings settings) {
+        this.application = application;
         this.settings = settings;
         this.access =
                 new ClusterAccess(
@@ -84,7 +86,10 @@ public class RegistryStreams {
     synchronized void start() {
         starter =
                 Executors.newSingleThreadScheduledExecutor(
-                        Thread.ofPlatform().daemon().name("registry-starter").factory());
+                        Thread.ofPlatform()
+                                .daemon()
+                                .name(application.idWithoutPrefix() + "-starter")
+                                .factory());
         problem = "starting";
         starter.execute(this::attempt);
     }
@@ -140,11 +145,7 @@ public class RegistryStreams {
     }
 
     private List<String> topics() {
-        return Stream.concat(
-                        RegistryTopology.INPUTS.stream(),
-                        Stream.of(Topic.MODEL_REGISTRY, Topic.DEAD_LETTERS))
-                .map(topic -> topic.name(settings.prefix()))
-                .toList();
+        return application.topics().stream().map(topic -> topic.name(settings.prefix())).toList();
     }
 
     private synchronized void run(String clusterId) {
@@ -153,13 +154,14 @@ public class RegistryStreams {
         }
         KafkaStreams next =
                 new KafkaStreams(
-                        RegistryTopology.build(settings.prefix()), settings.streams(clusterId));
+                        application.topology(settings.prefix()),
+                        settings.streams(application, clusterId));
         next.setUncaughtExceptionHandler(failure -> {
-            LOG.error("registry failed", failure);
+            LOG.error("{} failed", application, failure);
             return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
         });
         next.setStateListener((now, before) -> {
-            LOG.info("registry state={} before={}", now, before);
+            LOG.info("{} state={} before={}", application, now, before);
             if (now == KafkaStreams.State.ERROR) {
                 again("Kafka Streams stopped after a failure; see the log");
             }
@@ -170,7 +172,7 @@ public class RegistryStreams {
 
     private void again(String why) {
         if (!why.equals(problem)) {
-            LOG.warn("registry waits reason={}", why);
+            LOG.warn("{} waits reason={}", application, why);
         }
         problem = why;
         try {
@@ -179,7 +181,7 @@ public class RegistryStreams {
                     settings.config().retryInterval().toMillis(),
                     TimeUnit.MILLISECONDS);
         } catch (RejectedExecutionException e) {
-            LOG.debug("registry is being stopped", e);
+            LOG.debug("{} is being stopped", application, e);
         }
     }
 

@@ -65,6 +65,6 @@ final class RegistryTopology {
         return Stores.keyValueStoreBuilder(
                 Stores.inMemoryKeyValueStore(HISTORY_STORE),
                 Serdes.String(),
-                new ModelHistorySerde());
+                new StateSerde<>(ModelHistory.class));
     }
 }

@@ -2,6 +2,7 @@ package dev.tokenlog.registry;
 
 import static dev.tokenlog.registry.Samples.A;
 import static dev.tokenlog.registry.Samples.B;
+import static dev.tokenlog.registry.Samples.C;
 import static dev.tokenlog.registry.Samples.finished;
 import static dev.tokenlog.registry.Samples.manifest;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -14,8 +15,15 @@ import dev.tokenlog.contracts.Event;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.ModelServing.State;
+import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
+import dev.tokenlog.contracts.RegistryCommand.Drain;
+import dev.tokenlog.contracts.RegistryCommand.RevokeRequested;
 import dev.tokenlog.contracts.RegistryCommand.RollbackRequested;
+import dev.tokenlog.contracts.TokenEvent.GenerationFinished;
+import dev.tokenlog.contracts.TokenEvent.GenerationStarted;
+import dev.tokenlog.contracts.TokenEvent.TokenUsage;
 import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.Usage;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import jakarta.inject.Inject;
@@ -65,7 +73,7 @@ class RegistryProcessorTest {
         streams.start();
         awaitCurrent(A);
 
-        assertThat(servings())
+        assertThat(demos())
                 .extracting(ModelServing::state)
                 .containsExactly(
                         State.CANDIDATE,
@@ -79,13 +87,60 @@ class RegistryProcessorTest {
                 .isEqualTo(ErrorCode.UNREADABLE);
     }
 
+    @Test
+    void tellsWhatWasUsed() throws Exception {
+        send(
+                Topic.PROMPTS,
+                PromptSubmitted.ofText("used", "x").generationId("u").maxTokens(9).build());
+        send(Topic.TOKENS, new GenerationStarted("u", 1, "used", A, "n", null, null, 0L, "h", "w"));
+        send(
+                Topic.TOKENS,
+                new GenerationFinished("u", 0L, 1, "stop", null, new TokenUsage(4, 7), "h", null));
+        await().atMost(Duration.ofSeconds(40))
+                .untilAsserted(() -> {
+                    // A new minute may have begun between prompt and end.
+                    assertThat(read(Topic.USAGE)).isNotEmpty();
+                    Usage last = EventJson.read(read(Topic.USAGE).getLast().value(), Usage.class);
+                    assertThat(last.modelId()).isEqualTo("used");
+                    assertThat(last.generations()).isEqualTo(1);
+                    assertThat(last.completionTokens()).isEqualTo(7);
+                    assertThat(last.debtTokens()).isZero();
+                });
+    }
+
+    @Test
+    void aRevocationIsServedWithWhoWhyAndHow() throws Exception {
+        send(Topic.MODEL_MANIFESTS, manifest("revoked", C, "c3"));
+        send(
+                Topic.REGISTRY_COMMANDS,
+                new RevokeRequested("revoked", C, "leaks", "anna", Drain.STOP));
+        await().atMost(Duration.ofSeconds(40))
+                .untilAsserted(() -> {
+                    ModelServing.Version version =
+                            servings().stream()
+                                    .filter(s -> s.modelId().equals("revoked"))
+                                    .reduce((_, later) -> later)
+                                    .orElseThrow()
+                                    .versions()
+                                    .getLast();
+                    assertThat(version.state()).isEqualTo(State.REVOKED);
+                    assertThat(version.reason()).isEqualTo("leaks");
+                    assertThat(version.revokedBy()).isEqualTo("anna");
+                    assertThat(version.drain()).isEqualTo(Drain.STOP);
+                });
+    }
+
     private void awaitCurrent(String digest) {
         await().atMost(Duration.ofSeconds(40))
                 .untilAsserted(() ->
-                        assertThat(servings().getLast().current())
+                        assertThat(demos().getLast().current())
                                 .isNotNull()
                                 .extracting(ModelServing.Version::modelDigest)
                                 .isEqualTo(digest));
+    }
+
+    private List<ModelServing> demos() {
+        return servings().stream().filter(s -> s.modelId().equals("demo")).toList();
     }
 
     private List<ModelServing> servings() {

@@ -21,6 +21,7 @@ class RegistryStreamsTest {
     private record Settings(
             int replication,
             Duration commitInterval,
+            Duration usageCommitInterval,
             Duration sessionTimeout,
             Duration retryInterval)
             implements RegistryConfig {}
@@ -54,6 +55,7 @@ class RegistryStreamsTest {
 
     private RegistryStreams registry(Map<String, Object> kafka) {
         return new RegistryStreams(
+                StreamsApplication.REGISTRY,
                 new RegistrySettings(
                         kafka,
                         "",
@@ -61,6 +63,7 @@ class RegistryStreamsTest {
                         new Settings(
                                 -1,
                                 Duration.ofMillis(50),
+                                Duration.ofMillis(200),
                                 Duration.ofSeconds(6),
                                 Duration.ofMillis(200))));
     }

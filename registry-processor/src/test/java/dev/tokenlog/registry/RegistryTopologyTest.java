@@ -18,6 +18,7 @@ import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.ModelServing.State;
 import dev.tokenlog.contracts.ModelServing.Version;
+import dev.tokenlog.contracts.RegistryCommand.Drain;
 import dev.tokenlog.contracts.RegistryCommand.PromoteRequested;
 import dev.tokenlog.contracts.RegistryCommand.RevokeRequested;
 import dev.tokenlog.contracts.RegistryCommand.RollbackRequested;
@@ -201,8 +202,8 @@ class RegistryTopologyTest {
         judge(A, Verdict.PASS);
         judge(A, Verdict.PASS);
         send(commands, new PromoteRequested("demo", A, null, "op"));
-        send(commands, new RevokeRequested("demo", B, "bad", "op"));
-        send(commands, new RevokeRequested("demo", B, "bad", "op"));
+        send(commands, new RevokeRequested("demo", B, "bad", "op", null));
+        send(commands, new RevokeRequested("demo", B, "bad", "op", null));
 
         assertThat(registry.readRecordsToList()).hasSize(2);
         assertThat(deadLetters.isEmpty()).isTrue();
@@ -302,7 +303,7 @@ class RegistryTopologyTest {
         judge(A, Verdict.PASS);
         publish(B);
         judge(B, Verdict.PASS);
-        send(commands, new RevokeRequested("demo", B, "leaks", "op"));
+        send(commands, new RevokeRequested("demo", B, "leaks", "op", null));
 
         ModelServing revoked = lastChange();
         assertThat(revoked.state()).isEqualTo(State.REVOKED);
@@ -318,10 +319,31 @@ class RegistryTopologyTest {
     }
 
     @Test
+    void aRevocationSaysWhoWhyAndWhatBecomesOfRunningGenerations() {
+        publish(A);
+        judge(A, Verdict.PASS);
+        send(commands, new RevokeRequested("demo", A, "leaks", "anna", null));
+        Version revoked = lastChange().versions().getLast();
+        assertThat(revoked.revokedBy()).isEqualTo("anna");
+        assertThat(revoked.reason()).isEqualTo("leaks");
+        assertThat(revoked.drain()).isEqualTo(Drain.FINISH);
+
+        send(commands, new RevokeRequested("demo", A, "leaks a lot", "ben", Drain.STOP));
+        Version stopped = lastChange().versions().getLast();
+        assertThat(stopped.revokedBy()).isEqualTo("ben");
+        assertThat(stopped.reason()).isEqualTo("leaks a lot");
+        assertThat(stopped.drain()).isEqualTo(Drain.STOP);
+
+        // What has been stopped does not come back.
+        send(commands, new RevokeRequested("demo", A, "not so bad", "cid", Drain.FINISH));
+        assertThat(registry.isEmpty()).isTrue();
+    }
+
+    @Test
     void aRevocationOutlivesTombstoneAndRepublication() {
         publish(A);
         judge(A, Verdict.PASS);
-        send(commands, new RevokeRequested("demo", A, "leaks", "op"));
+        send(commands, new RevokeRequested("demo", A, "leaks", "op", null));
         removeManifest();
         registry.readRecordsToList();
         publish(A);
@@ -452,7 +474,7 @@ class RegistryTopologyTest {
     void theHistoryStaysBoundedAndKeepsWhatMatters() {
         publish(A);
         judge(A, Verdict.PASS);
-        send(commands, new RevokeRequested("demo", B, "leaks", "op"));
+        send(commands, new RevokeRequested("demo", B, "leaks", "op", null));
         for (int i = 0; i < ModelHistory.VERSION_LIMIT + 20; i++) {
             publish("sha256-" + "%064x".formatted(i));
         }

@@ -87,10 +87,16 @@ final class Generation implements GenerationHandle {
         return listener;
     }
 
-    /// Larger priority first, then who came first.
+    /// Who came first, where each level of priority overtakes so many places: constant, so that an
+    /// endless row of larger ones does not keep a smaller one waiting for ever.
     static int compare(Generation a, Generation b) {
-        int byPriority = Integer.compare(b.request.priority(), a.request.priority());
-        return byPriority != 0 ? byPriority : Long.compare(a.order, b.order);
+        int byPlace = Long.compare(a.place(), b.place());
+        // Of equal places the later one has overtaken.
+        return byPlace != 0 ? byPlace : Long.compare(b.order, a.order);
+    }
+
+    private long place() {
+        return order - (long) GenerationRequest.PLACES * request.priority();
     }
 
     /// Takes the tokens of earlier runs.

@@ -14,7 +14,8 @@ import java.util.List;
 /// @param maxTokens at most this many tokens in all, `doneIds` included
 /// @param stop texts that end the generation when the completion's text contains them
 /// @param alternatives -1: no log probabilities; 0: the token's own; n: and the n likeliest
-/// @param priority larger first; of equals, who came first
+/// @param priority each level overtakes [#PLACES] requests that came before; from
+///   [-MAX_PRIORITY][#MAX_PRIORITY] to [#MAX_PRIORITY], what is beyond counts as these
 /// @param alone run without neighbours in the step (a suspected poison)
 public record GenerationRequest(
         String id,
@@ -36,7 +37,14 @@ public record GenerationRequest(
     /// Most characters of a stop text.
     public static final int MAX_STOP_LENGTH = 1000;
 
+    /// Requests that came before and are overtaken for each level of priority.
+    public static final int PLACES = 8;
+
+    /// The largest priority.
+    public static final int MAX_PRIORITY = 10;
+
     public GenerationRequest {
+        priority = Math.clamp(priority, -MAX_PRIORITY, MAX_PRIORITY);
         stop = List.copyOf(stop);
     }
 

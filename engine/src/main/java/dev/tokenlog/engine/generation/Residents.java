@@ -15,7 +15,8 @@ import java.util.function.Supplier;
 ///
 /// All get through: the first in rank can take the pages of every other, and the whole of it fits
 /// or it would have been refused; so each step brings it a token further, until it is done and
-/// another one is first. Rank is priority, then order of arrival, and nobody changes it.
+/// another one is first. Rank is order of arrival, a few places earlier for a higher priority, and
+/// nobody changes it.
 final class Residents {
 
     private final Executor executor;

@@ -313,6 +313,48 @@ class StepLoopTest {
     }
 
     @Test
+    void aPriorityOvertakesSoManyAndNoMore() throws Exception {
+        CountDownLatch running = new CountDownLatch(1);
+        CountDownLatch submitted = new CountDownLatch(1);
+        List<Integer> order = new ArrayList<>();
+        try (StepLoop loop = start(new StepLoopOptions(1, 8, 8))) {
+            Recorder first =
+                    new Recorder(
+                            0,
+                            count -> {
+                                running.countDown();
+                                awaitQuietly(submitted);
+                            });
+            loop.submit(request(prompt(3), 1), first);
+            running.await();
+            List<Recorder> others = new ArrayList<>();
+            for (int i = 0; i < 20; i++) {
+                int priority = i == 0 ? 0 : 1;
+                Recorder recorder = new Recorder(0, count -> order.add(priority));
+                others.add(recorder);
+                GenerationRequest r = request(prompt(3), 1);
+                loop.submit(
+                        new GenerationRequest(
+                                "g" + i,
+                                r.promptIds(),
+                                r.doneIds(),
+                                r.sampling(),
+                                1,
+                                List.of(),
+                                -1,
+                                priority,
+                                false),
+                        recorder);
+            }
+            submitted.countDown();
+            for (Recorder recorder : others) {
+                recorder.await().finish();
+            }
+        }
+        assertThat(order.indexOf(0)).isEqualTo(GenerationRequest.PLACES);
+    }
+
+    @Test
     void keepsWithinTheBudget() throws Exception {
         executor = new HashExecutor(VOCABULARY, CONTEXT, CONTEXT, 10);
         try (StepLoop loop = start(new StepLoopOptions(8, 16, 16))) {

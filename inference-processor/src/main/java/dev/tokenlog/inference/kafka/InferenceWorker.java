@@ -100,7 +100,8 @@ public class InferenceWorker {
         log = new LogReader(clients.reader("log"));
         sender = new RecordSender(clients.producer(), protocol);
         registry =
-                new RegistryView(Topic.MODEL_REGISTRY.name(prefix), log, protocol, this::pinModels);
+                new RegistryView(
+                        Topic.MODEL_REGISTRY.name(prefix), log, protocol, this::modelsChanged);
         prompts =
                 new KafkaPromptTopic(
                         Topic.PROMPTS.name(prefix),
@@ -159,6 +160,11 @@ public class InferenceWorker {
                 loader.compute(),
                 loader.threads(),
                 inference.models().budgetBytes() >> 20);
+    }
+
+    private void modelsChanged() {
+        pinModels();
+        worker.modelsChanged();
     }
 
     /// What the registry serves now under the names that are pinned.

@@ -34,6 +34,9 @@ final class LogReader implements AutoCloseable {
     /// Told on the reader's thread, except where [#handOver] says otherwise.
     interface Sink {
 
+        /// Told first, if at all: the log does not hold the starting offset any more.
+        default void beginningDeleted() {}
+
         /// @param records none where the end is reached and nothing stood before it
         /// @param next the offset behind the last one read
         void records(List<ConsumerRecord<byte[], byte[]>> records, long next);
@@ -187,6 +190,10 @@ final class LogReader implements AutoCloseable {
                             offset > follower.end ? start : offset;
                     case StartingPoint.AppendTime(long millis) -> at(partition, millis, follower);
                 };
+        if (follower.from instanceof StartingPoint.Offset(long offset)
+                && (offset < start || offset > follower.end)) {
+            follower.sink.beginningDeleted();
+        }
         consumer.seek(partition, Math.max(start, from));
         checkEnd(partition, follower);
     }

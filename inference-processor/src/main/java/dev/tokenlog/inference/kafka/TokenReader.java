@@ -53,6 +53,11 @@ final class TokenReader implements LogReader.Sink {
     }
 
     @Override
+    public void beginningDeleted() {
+        protocol.execute(reader::beginningDeleted);
+    }
+
+    @Override
     public void reachedEnd() {
         protocol.execute(reader::reachedEnd);
     }

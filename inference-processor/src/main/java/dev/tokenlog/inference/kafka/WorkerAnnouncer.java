@@ -26,11 +26,13 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.jboss.logging.Logger;
 
 /// Tells `worker-events` who this worker is and what it has: at once when partitions or models
-/// change, from time to time otherwise, and with a tombstone at its end. On the protocol thread.
+/// change, every second while prompts wait, from time to time otherwise, and with a tombstone at
+/// its end. On the protocol thread.
 final class WorkerAnnouncer {
 
     private static final Logger LOG = Logger.getLogger(WorkerAnnouncer.class);
     private static final long CHECK_MILLIS = 200;
+    private static final long QUEUE_MILLIS = 1_000;
 
     private final String topic;
     private final String workerId;
@@ -44,6 +46,7 @@ final class WorkerAnnouncer {
     private final String host = host();
     private List<?> announced = List.of();
     private long announcedAt = Long.MIN_VALUE / 2;
+    private boolean queueAnnounced;
     private boolean ended;
 
     WorkerAnnouncer(
@@ -70,10 +73,17 @@ final class WorkerAnnouncer {
         if (ended) {
             return;
         }
-        if (!lasting().equals(announced) || clock.now() - announcedAt >= intervalMillis) {
+        if (!lasting().equals(announced) || clock.now() - announcedAt >= interval()) {
             announce();
         }
         clock.after(CHECK_MILLIS, this::check);
+    }
+
+    /// Places in the queue are worth little when they are old. Once more when nobody waits any
+    /// more.
+    private long interval() {
+        boolean queueIsNew = worker.waitingGenerations() > 0 || queueAnnounced;
+        return queueIsNew ? Math.min(QUEUE_MILLIS, intervalMillis) : intervalMillis;
     }
 
     /// A load or an eviction, and then how things are with it: the latest record of a worker is
@@ -113,6 +123,7 @@ final class WorkerAnnouncer {
     private void announce() {
         announced = lasting();
         announcedAt = clock.now();
+        queueAnnounced = worker.waitingGenerations() > 0;
         send(state(), WorkerAnnouncer::report);
     }
 
@@ -163,7 +174,11 @@ final class WorkerAnnouncer {
                 worker.activeGenerations(),
                 worker.waitingGenerations(),
                 peak.isPresent() ? peak.getAsLong() : null,
-                models.budgetBytes());
+                models.budgetBytes(),
+                worker.queue(WorkerState.QUEUE_LIMIT),
+                worker.debt().entrySet().stream()
+                        .map(e -> new WorkerState.ModelDebt(e.getKey(), e.getValue()))
+                        .toList());
     }
 
     private static String host() {

@@ -18,6 +18,7 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 
 /// One unfinished generation of a partition that is assigned to this worker: claims it, reads the
 /// log up to its claim, lets an [Attempt] publish while the claim holds, and claims again where the
@@ -31,6 +32,9 @@ final class Generation {
 
     /// Tokens of an answer that are counted before it begins.
     private static final int FIRST_TOKENS = 32;
+
+    /// About, of a prompt's record.
+    private static final int BYTES_PER_TOKEN = 3;
 
     private enum Phase {
         /// Waits for a place.
@@ -60,6 +64,9 @@ final class Generation {
     private Attempt attempt;
     private boolean quarantined;
     private int promptTokens;
+
+    /// Why it is refused without having waited; null if it is not.
+    private Refusal refusal;
 
     Generation(Partition partition, Prompt prompt, GenerationLog log) {
         this.partition = partition;
@@ -120,7 +127,66 @@ final class Generation {
 
     /// Whether it would run, rather than be refused or ended at once.
     boolean needsEngine() {
-        return prompt.parsed().refusal().isEmpty() && earlyEnd.now().isEmpty();
+        return prompt.parsed().refusal().isEmpty() && refusal == null && earlyEnd.now().isEmpty();
+    }
+
+    /// Nobody knows any more whether it had begun, and what its readers have: it must not begin a
+    /// second time.
+    void beginningIsLost() {
+        refusal =
+                new Refusal(
+                        ErrorCode.LOG_GAP,
+                        "tokens were deleted before this prompt was done, its own may be among them",
+                        true);
+    }
+
+    /// Whose turn it takes: see `docs/events.md`.
+    String fairnessKey() {
+        return prompt.parsed().fairnessKey();
+    }
+
+    int priority() {
+        Parameters parameters = parameters();
+        return parameters == null ? 0 : parameters.priority();
+    }
+
+    /// The tokens that it asks for: its prompt, about, and the longest answer that it allows.
+    long asked() {
+        Parameters parameters = parameters();
+        return promptEstimate() + (parameters == null ? 0 : parameters.maxTokens());
+    }
+
+    /// What of them is not asked for any more now that it leaves: all, if it is finished, else what
+    /// was made.
+    long drained() {
+        boolean finished =
+                log.end().filter(TokenEvent.GenerationFinished.class::isInstance).isPresent();
+        return finished ? asked() : promptEstimate() + log.tokenCount();
+    }
+
+    private long promptEstimate() {
+        return prompt.record().bytes() / BYTES_PER_TOKEN;
+    }
+
+    /// Told, before it waits, when it would be done. One that has begun is not given up for that.
+    ///
+    /// @param done in so many milliseconds; empty if nobody knows
+    /// @return whether it is refused, since nobody would want its answer then
+    boolean isTooLate(OptionalLong done) {
+        OptionalLong deadline = earlyEnd.deadline();
+        if (done.isEmpty() || deadline.isEmpty() || log.attempt() > 0) {
+            return false;
+        }
+        long left = deadline.getAsLong() - worker.now();
+        if (done.getAsLong() <= left) {
+            return false;
+        }
+        refusal =
+                new Refusal(
+                        ErrorCode.OVERLOADED,
+                        "about %d ms until it is done, its deadline is in %d ms"
+                                .formatted(done.getAsLong(), left));
+        return true;
     }
 
     /// About what it takes in tokens when it begins, before anybody has tokenized it. What it grows
@@ -131,8 +197,8 @@ final class Generation {
             return 0;
         }
         long wanted =
-                prompt.record().bytes() / 3
-                        + log.tokens().length
+                promptEstimate()
+                        + log.tokenCount()
                         + Math.min(parameters.maxTokens(), FIRST_TOKENS);
         long context =
                 worker.ports()
@@ -307,8 +373,12 @@ final class Generation {
                             ErrorCode.POISON,
                             silent + " attempts in a row ended without a sign of life",
                             true));
+        } else if (refusal != null) {
+            attempt.refuse(refusal);
         } else if (earlyEnd.now().isPresent()) {
             attempt.end(earlyEnd.now().get());
+        } else if (worker.gate().stopped(choice).isPresent()) {
+            attempt.refuse(worker.gate().stopped(choice).get());
         } else {
             switch (choice) {
                 case Refused refused -> attempt.refuse(refused.refusal());
@@ -339,12 +409,20 @@ final class Generation {
         endEarly(new Ending.Cancelled(reason));
     }
 
+    /// The registry says something new.
+    void modelsChanged() {
+        if (phase == Phase.HOLDING) {
+            worker.gate()
+                    .stopped(choice)
+                    .ifPresent(refusal -> attempt.end(new Ending.Failed(refusal)));
+        }
+    }
+
     private void endEarly(Ending ending) {
         if (phase == Phase.HOLDING) {
             attempt.end(ending);
         } else if (phase == Phase.WAITING) {
-            // Needs no engine any more, and no budget.
-            worker.admission().pump();
+            worker.admission().endsEarly(this);
         }
     }
 

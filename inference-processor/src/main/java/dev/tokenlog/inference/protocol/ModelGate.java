@@ -5,6 +5,7 @@ import dev.tokenlog.contracts.GenerationLog;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.ModelServing.State;
 import dev.tokenlog.contracts.ModelServing.Version;
+import dev.tokenlog.contracts.RegistryCommand.Drain;
 import dev.tokenlog.contracts.TokenEvent.GenerationStarted;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -83,17 +84,33 @@ final class ModelGate {
     }
 
     private Choice resumed(GenerationStarted started) {
-        Optional<Version> version =
-                models.find(started.modelId()).flatMap(m -> find(m, started.modelDigest()));
-        if (version.isPresent() && version.get().state() == State.REVOKED) {
-            return new Refused(
-                    new Refusal(ErrorCode.MODEL_REVOKED, started.modelDigest() + " was revoked"),
-                    started.modelDigest());
-        }
         return new Admitted(
                 started.modelId(),
                 started.modelDigest(),
-                version.map(Version::location).orElse(null));
+                version(started.modelId(), started.modelDigest())
+                        .map(Version::location)
+                        .orElse(null));
+    }
+
+    /// Why what runs on this model has to end now: its digest was revoked, and whoever did it wants
+    /// no generation to go on.
+    Optional<Refusal> stopped(Choice choice) {
+        return choice instanceof Admitted model
+                ? version(model.modelId(), model.modelDigest())
+                        .filter(v -> v.state() == State.REVOKED && v.drain() == Drain.STOP)
+                        .map(v ->
+                                new Refusal(
+                                        ErrorCode.MODEL_REVOKED,
+                                        "%s was revoked by %s: %s"
+                                                .formatted(
+                                                        v.modelDigest(),
+                                                        v.revokedBy(),
+                                                        v.reason())))
+                : Optional.empty();
+    }
+
+    private Optional<Version> version(String modelId, String digest) {
+        return models.find(modelId).flatMap(model -> find(model, digest));
     }
 
     private static Optional<Version> find(ModelServing model, String digest) {

@@ -14,6 +14,7 @@ import java.util.Optional;
 /// @param parameters defaults filled in; null if it is refused for its shape or its parameters
 /// @param seed null if it is refused for its shape
 /// @param refusal why it is not run, whatever the registry says
+/// @param fairnessKey whose turn it takes
 /// @param passHeaders whether the caller's headers are fit to be passed on
 record ParsedPrompt(
         String generationId,
@@ -23,4 +24,5 @@ record ParsedPrompt(
         Parameters parameters,
         UnsignedSeed seed,
         Optional<Refusal> refusal,
+        String fairnessKey,
         boolean passHeaders) {}

@@ -49,6 +49,9 @@ final class Partition implements CommitLoop.Progress {
     private Phase phase = Phase.READING;
     private long lastPromptTime = Long.MIN_VALUE;
     private long tokensRead;
+    private boolean tokensDeleted;
+    private OptionalLong tokensSince = OptionalLong.empty();
+    private long openedAt;
     private long forgotAt;
     private int pastPrompts;
     private long pastEvents;
@@ -126,6 +129,11 @@ final class Partition implements CommitLoop.Progress {
                         from,
                         new TokenTopic.Reader() {
                             @Override
+                            public void beginningDeleted() {
+                                tokensDeleted = true;
+                            }
+
+                            @Override
                             public void records(List<TokenRecord> records, long next) {
                                 read(records, next);
                             }
@@ -142,6 +150,7 @@ final class Partition implements CommitLoop.Progress {
             return;
         }
         phase = Phase.OPEN;
+        openedAt = worker.now();
         LOG.log(
                 Level.INFO,
                 "partition={0} open: committed={1,number,#} prompts={2,number,#} unfinished={3,number,#}"
@@ -194,8 +203,22 @@ final class Partition implements CommitLoop.Progress {
             return;
         }
         Generation generation = new Generation(this, prompt, logs.of(prompt.key()));
+        if (mayHaveBegunInWhatWasDeleted(prompt)) {
+            generation.beginningIsLost();
+        }
         live.put(prompt.key(), generation);
         worker.admission().offer(generation);
+    }
+
+    /// Whether it is older than all that is left of a log of tokens from which something was
+    /// deleted that this worker had to know, and nothing is left that shows its beginning. Where
+    /// nothing at all is left, whether it was there before this worker.
+    private boolean mayHaveBegunInWhatWasDeleted(Prompt prompt) {
+        long before =
+                tokensSince.isPresent()
+                        ? tokensSince.getAsLong() + worker.settings().clockSkew().toMillis()
+                        : openedAt;
+        return tokensDeleted && !logs.isClaimed(prompt.key()) && prompt.appendTime() <= before;
     }
 
     private void repeat(Prompt prompt, GenerationKey earlier) {
@@ -252,6 +275,9 @@ final class Partition implements CommitLoop.Progress {
         }
         if (phase == Phase.READING) {
             pastEvents += records.size();
+        }
+        if (tokensSince.isEmpty() && phase == Phase.READING && !records.isEmpty()) {
+            tokensSince = OptionalLong.of(records.getFirst().appendTime());
         }
         for (TokenRecord record : records) {
             observe(record);

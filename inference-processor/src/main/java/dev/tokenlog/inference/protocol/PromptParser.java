@@ -11,6 +11,7 @@ import dev.tokenlog.contracts.TokenHash;
 import dev.tokenlog.contracts.UnreadableEventException;
 import dev.tokenlog.contracts.UnsignedSeed;
 import dev.tokenlog.engine.generation.GenerationSeed;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
 import org.apache.kafka.common.header.Header;
@@ -22,6 +23,9 @@ public final class PromptParser {
 
     /// Longest model id that is repeated on the topic.
     static final int MAX_MODEL_ID = 200;
+
+    /// Keys that begin alike for so long take turns as one.
+    static final int MAX_FAIRNESS_KEY = 200;
 
     /// Stop texts, and characters in each.
     static final int MAX_STOPS = 16;
@@ -82,7 +86,7 @@ public final class PromptParser {
                             .orElse(null);
             Refusal refusal = new Refusal(e.code(), e.getMessage(), true);
             return new ParsedPrompt(
-                    id, hash, modelId, null, null, null, Optional.of(refusal), false);
+                    id, hash, modelId, null, null, null, Optional.of(refusal), "", false);
         }
         Optional<Refusal> refusal =
                 callersHeaders(record.headers())
@@ -99,7 +103,19 @@ public final class PromptParser {
                 refusal.isPresent() ? null : filledIn(prompt),
                 seed,
                 refusal,
+                fairnessKey(prompt, record, id),
                 callersHeaders(record.headers()).isEmpty());
+    }
+
+    /// The user, else the record's key, as far as it groups prompts: a key that is the generation's
+    /// own id says nothing about who asks, and neither does none.
+    private static String fairnessKey(PromptSubmitted prompt, PromptRecord record, String id) {
+        String key = prompt.user();
+        if (key == null && record.key() != null) {
+            String ofRecord = new String(record.key(), StandardCharsets.UTF_8);
+            key = ofRecord.equals(id) ? null : ofRecord;
+        }
+        return key == null ? "" : key.substring(0, Math.min(key.length(), MAX_FAIRNESS_KEY));
     }
 
     private static Optional<Refusal> callersHeaders(Headers headers) {

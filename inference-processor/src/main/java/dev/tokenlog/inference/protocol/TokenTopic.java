@@ -30,6 +30,9 @@ public interface TokenTopic {
 
     interface Reader {
 
+        /// Told first, if at all: records from the starting point on have been deleted.
+        void beginningDeleted();
+
         /// @param records in the order of the log; events that cannot be read are left out
         /// @param next the offset behind the last one read
         void records(List<TokenRecord> records, long next);

@@ -1,6 +1,7 @@
 package dev.tokenlog.inference.protocol;
 
 import dev.tokenlog.contracts.TokenEvent;
+import dev.tokenlog.contracts.WorkerState;
 import dev.tokenlog.inference.protocol.PromptTopic.Commit;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -35,7 +36,8 @@ public final class Worker {
         this.settings = settings;
         this.ports = ports;
         this.parser = new PromptParser(settings.defaults());
-        this.admission = new Admission(settings.tokensInFlight(), settings.generationsInFlight());
+        this.admission =
+                new Admission(settings.tokensInFlight(), settings.generationsInFlight(), this::now);
         this.groups = new TokenGroups(ports.clock(), settings.groupInterval(), admission::active);
         this.cancels = new Cancels(settings.maxAge().toMillis());
         this.gate = new ModelGate(ports.models());
@@ -121,6 +123,13 @@ public final class Worker {
         }
     }
 
+    /// The registry says something new: what runs on a revoked model may have to end.
+    public void modelsChanged() {
+        for (Partition partition : List.copyOf(partitions.values())) {
+            partition.live().forEach(Generation::modelsChanged);
+        }
+    }
+
     public List<Integer> partitions() {
         return List.copyOf(partitions.keySet());
     }
@@ -136,6 +145,26 @@ public final class Worker {
 
     public int waitingGenerations() {
         return admission.waiting();
+    }
+
+    /// The first prompts that wait, in the order of their turns if nobody else comes.
+    public List<WorkerState.Waiting> queue(int most) {
+        return admission.places(most).stream()
+                .map(place ->
+                        new WorkerState.Waiting(
+                                place.generation().key().generationId(),
+                                place.generation().prompt().parsed().modelId(),
+                                place.position(),
+                                place.tokensAhead(),
+                                place.estimatedMillis().isPresent()
+                                        ? place.estimatedMillis().getAsLong()
+                                        : null))
+                .toList();
+    }
+
+    /// Tokens asked for by prompts that are here and have not ended, by model.
+    public Map<String, Long> debt() {
+        return admission.debt();
     }
 
     // ---- For its parts

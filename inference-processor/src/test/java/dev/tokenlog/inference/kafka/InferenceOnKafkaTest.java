@@ -12,6 +12,7 @@ import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.Participant;
 import dev.tokenlog.contracts.PromptEvent.Message;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
+import dev.tokenlog.contracts.RegistryCommand.Drain;
 import dev.tokenlog.contracts.TokenEvent.GenerationCancelled;
 import dev.tokenlog.contracts.TokenEvent.GenerationFailed;
 import dev.tokenlog.contracts.TokenEvent.GenerationFinished;
@@ -251,6 +252,71 @@ class InferenceOnKafkaTest {
 
     private static PromptSubmitted slow(String id) {
         return PromptSubmitted.ofText("demo", "slow one").generationId(id).maxTokens(900).build();
+    }
+
+    /// A slow answer of two seconds, the revocation in its middle.
+    private StreamJudge.Stream revokedWhileRunning(String model, Drain drain) {
+        String digest = "sha256-" + model;
+        serve(model, ModelServing.State.SERVING, digest);
+        RecordMetadata sent =
+                prompt(
+                        0,
+                        PromptSubmitted.ofText(model, ScriptedLoader.SLOW + "answer")
+                                .generationId(model + "-g")
+                                .maxTokens(100)
+                                .build());
+        await().atMost(PATIENCE)
+                .until(() -> !client.stream(sent.partition(), sent.offset()).tokens.isEmpty());
+        ModelServing.Version revoked =
+                new ModelServing.Version(
+                        digest,
+                        ModelServing.State.REVOKED,
+                        null,
+                        null,
+                        null,
+                        "/models/" + model,
+                        null,
+                        null,
+                        null,
+                        4,
+                        1,
+                        1_000,
+                        "it leaks",
+                        "anna",
+                        drain);
+        client.send(
+                Topic.MODEL_REGISTRY,
+                0,
+                model,
+                new ModelServing(model, ModelServing.State.REVOKED, null, List.of(revoked)));
+        StreamJudge.Stream stream = client.ended(sent);
+        assertThat(stream.verdict()).isEmpty();
+        isCommitted(sent);
+        fails(
+                prompt(0, PromptSubmitted.ofText(model, "x").generationId(model + "-late").build()),
+                ErrorCode.MODEL_REVOKED);
+        return stream;
+    }
+
+    @Test
+    void aRevokedModelFinishesWhatRuns() {
+        StreamJudge.Stream stream = revokedWhileRunning("draining", Drain.FINISH);
+        assertThat(stream.end).isInstanceOf(GenerationFinished.class);
+        assertThat(stream.tokens).hasSize(100);
+    }
+
+    @Test
+    void aRevokedModelStopsWhatRunsIfThatIsAskedFor() {
+        StreamJudge.Stream stream = revokedWhileRunning("stopping", Drain.STOP);
+        assertThat(stream.tokens).hasSizeBetween(1, 99);
+        assertThat(stream.end)
+                .isInstanceOfSatisfying(
+                        GenerationFailed.class,
+                        failed -> {
+                            assertThat(failed.code()).isEqualTo(ErrorCode.MODEL_REVOKED);
+                            assertThat(failed.message())
+                                    .isEqualTo("sha256-stopping was revoked by anna: it leaks");
+                        });
     }
 
     private void cancel(String id) {

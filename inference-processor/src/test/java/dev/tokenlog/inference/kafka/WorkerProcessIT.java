@@ -3,10 +3,12 @@ package dev.tokenlog.inference.kafka;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.PromptEvent.Message;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.TokenEvent;
+import dev.tokenlog.contracts.TokenEvent.GenerationFailed;
 import dev.tokenlog.contracts.TokenEvent.GenerationFinished;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.TopicAdmin;
@@ -223,6 +225,69 @@ class WorkerProcessIT {
             inTheMiddle(client, "killed-").kill();
             assertThat(awaitAnswers(client)).isEqualTo(undisturbed);
             assertThat(streams(client).values()).anyMatch(s -> s.attempt > 1);
+        }
+    }
+
+    /// An operator's `kafka-delete-records.sh`, while nobody is there who remembers.
+    @Test
+    void tokensThatWereDeletedBeforeTheEndFailTheirGenerations() throws Exception {
+        try (TestClient client = prepare("deleted-")) {
+            WorkerProcess first = start("deleted-", "first");
+            awaitWorkers(client, 1);
+            send(client);
+            await("all have begun, not all have ended")
+                    .atMost(PATIENCE)
+                    .pollInterval(Duration.ofMillis(5))
+                    .until(() -> {
+                        Map<String, StreamJudge.Stream> seen = streams(client);
+                        return seen.size() == PROMPTS
+                                && seen.values().stream().anyMatch(s -> !s.tokens.isEmpty());
+                    });
+            first.kill();
+            Set<String> unfinished = new TreeSet<>();
+            streams(client)
+                    .forEach((id, stream) -> {
+                        if (stream.end == null) {
+                            unfinished.add(id);
+                        }
+                    });
+            assertThat(unfinished).isNotEmpty();
+            client.deleteAll(Topic.TOKENS, PARTITIONS);
+            try (WorkerProcess _ = start("deleted-", "second")) {
+                await("ends of all that had not ended")
+                        .atMost(PATIENCE)
+                        .until(() ->
+                                streams(client).values().stream().filter(s -> s.end != null).count()
+                                        >= unfinished.size());
+                streams(client)
+                        .forEach((id, stream) -> {
+                            // One whose end was not committed any more may be among them.
+                            assertThat(stream.tokens).as(id).isEmpty();
+                            assertThat(stream.end)
+                                    .as(id)
+                                    .isInstanceOfSatisfying(
+                                            GenerationFailed.class,
+                                            f -> assertThat(f.code()).isEqualTo(ErrorCode.LOG_GAP));
+                        });
+                assertThat(streams(client).keySet()).containsAll(unfinished);
+                send(client, 1);
+                await("answers to new prompts")
+                        .atMost(PATIENCE)
+                        .until(() ->
+                                streams(client).entrySet().stream()
+                                                .filter(e -> e.getKey().endsWith("-round-1"))
+                                                .filter(e -> e.getValue().end != null)
+                                                .count()
+                                        == PROMPTS);
+                streams(client)
+                        .forEach((id, stream) -> {
+                            if (id.endsWith("-round-1")) {
+                                assertThat(stream.tokens)
+                                        .as(id)
+                                        .isEqualTo(undisturbed.get(id.replaceAll("-round.*", "")));
+                            }
+                        });
+            }
         }
     }
 

@@ -289,6 +289,11 @@ final class SimulatedWorker
                     case StartingPoint.AppendTime(long millis) ->
                             tokens(partition).stream().filter(a -> a.time() < millis).count();
                 };
+        int start = logs(partition).tokensStart;
+        if (from instanceof StartingPoint.Offset && position < start) {
+            reader.beginningDeleted();
+        }
+        position = Math.max(position, start);
         followers.put(partition, new Follower(position, tokens(partition).size(), reader));
     }
 

@@ -172,6 +172,7 @@ class WorkerRulesTest {
         cluster.send(0, prompt("g", 5L));
         cluster.passes(10);
         fails("g", ErrorCode.DEADLINE_PASSED);
+        assertThat(cluster.digests).as("models asked for").isEmpty();
     }
 
     @Test
@@ -202,6 +203,42 @@ class WorkerRulesTest {
         assertThat(cluster.streams(0).keySet())
                 .extracting(GenerationKey::generationId)
                 .containsExactlyInAnyOrder("g2", "g3", "g4");
+    }
+
+    /// A generation that had begun, one that had ended, and one whose prompt is younger than what
+    /// is left of the log.
+    @Test
+    void tokensThatWereDeletedBeforeTheEndFailTheirGenerationAndNoOther() {
+        cluster.send(0, prompt("ended", null));
+        cluster.run(STEPS);
+        cluster.send(0, prompt("begun", null));
+        SimulatedCluster.PartitionLogs logs = cluster.partitions.getFirst();
+        while (!(logs.tokens.getLast().event() instanceof TokensGenerated tokens
+                && tokens.generationId().equals("begun"))) {
+            cluster.steps(1);
+        }
+        cluster.kill(cluster.workers.getFirst());
+        logs.tokensStart = logs.tokens.size();
+        cluster.passes(Duration.ofMinutes(10).toMillis());
+        cluster.run(STEPS);
+        cluster.send(0, prompt("later", null));
+        cluster.run(STEPS);
+        assertThat(cluster.problems).isEmpty();
+        Map<String, TokenEvent> ends = new TreeMap<>();
+        for (Appended appended : logs.tokens.subList(logs.tokensStart, logs.tokens.size())) {
+            if (appended.event() instanceof TokenEvent.Terminal end) {
+                assertThat(ends.put(end.generationId(), end)).isNull();
+            }
+        }
+        assertThat(ends.keySet()).containsExactly("begun", "later");
+        assertThat(ends.get("begun"))
+                .isInstanceOfSatisfying(
+                        GenerationFailed.class,
+                        f -> assertThat(f.code()).isEqualTo(ErrorCode.LOG_GAP));
+        assertThat(ends.get("later")).isInstanceOf(GenerationFinished.class);
+        assertThat(cluster.deadLetters)
+                .extracting(DeadLetterTopic.Letter::reason)
+                .containsExactly(ErrorCode.LOG_GAP);
     }
 
     @Test

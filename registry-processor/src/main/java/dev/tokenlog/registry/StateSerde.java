@@ -12,8 +12,8 @@ import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serializer;
 
-/// [ModelHistory] as JSON, in the state store and its changelog.
-final class ModelHistorySerde implements Serde<ModelHistory> {
+/// A record of ours as JSON, in a state store, its changelog and internal topics.
+final class StateSerde<T> implements Serde<T> {
 
     private static final ObjectMapper MAPPER =
             JsonMapper.builder()
@@ -22,11 +22,17 @@ final class ModelHistorySerde implements Serde<ModelHistory> {
                     .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
                     .build();
 
+    private final Class<T> type;
+
+    StateSerde(Class<T> type) {
+        this.type = type;
+    }
+
     @Override
-    public Serializer<ModelHistory> serializer() {
-        return (topic, history) -> {
+    public Serializer<T> serializer() {
+        return (topic, state) -> {
             try {
-                return history == null ? null : MAPPER.writeValueAsBytes(history);
+                return state == null ? null : MAPPER.writeValueAsBytes(state);
             } catch (JsonProcessingException e) {
                 throw new SerializationException(topic + ": " + e.getMessage(), e);
             }
@@ -34,10 +40,10 @@ final class ModelHistorySerde implements Serde<ModelHistory> {
     }
 
     @Override
-    public Deserializer<ModelHistory> deserializer() {
+    public Deserializer<T> deserializer() {
         return (topic, bytes) -> {
             try {
-                return bytes == null ? null : MAPPER.readValue(bytes, ModelHistory.class);
+                return bytes == null ? null : MAPPER.readValue(bytes, type);
             } catch (IOException e) {
                 throw new SerializationException(topic + ": " + e.getMessage(), e);
             }
