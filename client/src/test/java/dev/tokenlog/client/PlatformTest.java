@@ -4,6 +4,7 @@ import static dev.tokenlog.client.ScriptedWorker.finished;
 import static dev.tokenlog.client.ScriptedWorker.started;
 import static dev.tokenlog.client.ScriptedWorker.tokens;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -12,6 +13,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.client.Timeline.Entry;
 import dev.tokenlog.client.Timeline.Subject;
 import dev.tokenlog.contracts.AccuracyEvent;
+import dev.tokenlog.client.example.Moderator;
+import dev.tokenlog.contracts.ControlEvent.CancelRequested;
 import dev.tokenlog.contracts.ConversionEvent;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
 import dev.tokenlog.contracts.ConversionRequest;
@@ -25,6 +28,7 @@ import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.RegistryCommand.PromoteRequested;
 import dev.tokenlog.contracts.Topic;
+import dev.tokenlog.contracts.Usage;
 import dev.tokenlog.contracts.UnreadableEventException;
 import dev.tokenlog.contracts.ValidationRequest;
 import dev.tokenlog.contracts.WorkerState;
@@ -208,6 +212,52 @@ class PlatformTest {
         assertThat(client.workers())
                 .extracting(entry -> entry.event().workerId())
                 .containsExactly("w2");
+    }
+
+    @Test
+    void usageIsTheLatestOfEachMinuteAndModel() {
+        long minute = 60_000;
+        platform.write(Topic.USAGE, "demo@2", usage("demo", 2 * minute, 1));
+        platform.write(Topic.USAGE, "demo@3", usage("demo", 3 * minute, 1));
+        platform.write(Topic.USAGE, "other@3", usage("other", 3 * minute, 5));
+        platform.write(Topic.USAGE, "demo@3", usage("demo", 3 * minute, 2));
+        platform.write(Topic.USAGE, "demo@1", usage("demo", minute, 9));
+
+        assertThat(client.usage(Instant.ofEpochMilli(2 * minute), null))
+                .extracting(Usage::modelId, Usage::generations)
+                .containsExactly(tuple("demo", 1L), tuple("demo", 2L), tuple("other", 5L));
+        assertThat(client.usage(Instant.EPOCH, "other")).hasSize(1);
+    }
+
+    private static Usage usage(String model, long start, long generations) {
+        return new Usage(model, start, 60_000, generations, 0, 0, null, null, null, null, 0);
+    }
+
+    /// What the example does with text that counts, text that does not, and what has ended.
+    @Test
+    void theModeratorCancelsWhatReadersSeeAndOnlyOnce() {
+        platform.writeTokens(
+                0,
+                started("bad", "h", List.of()),
+                tokens("bad", 1, 0, "so far", 1),
+                started("void", "h", List.of()),
+                tokens("void", 7, 0, "a secret", 1),
+                started("ended", "h", List.of()),
+                tokens("ended", 1, 0, "no", 1),
+                finished("ended", 1, 1),
+                tokens("bad", 1, 1, " so sec", 2),
+                tokens("bad", 1, 2, "ret", 3),
+                tokens("bad", 1, 3, " secret", 4));
+        List<String> told = new ArrayList<>();
+        try (Moderator moderator = new Moderator(client, text -> text.contains("secret"))) {
+            for (int i = 0; i < 10; i++) {
+                moderator.next(PATIENCE, found -> told.add(found.generationId() + ":" + found.text()));
+            }
+        }
+        assertThat(told).containsExactly("bad:so far so secret");
+        assertThat(events(Topic.GENERATION_CONTROLS))
+                .singleElement()
+                .isEqualTo(new CancelRequested("bad", "moderated", "anna"));
     }
 
     @Test
