@@ -39,8 +39,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 /// A worker of its own under many times the prompts that it can answer: what is lost (nothing), who
 /// is answered, how late a refusal comes, and what becomes of its memory.
 ///
-/// `Overload --model FOLDER [--recipe int4] [--seconds 300] [--times 10] [--deadline 5000] [--tokens
-/// 64] [--users 20]`
+/// `Overload --model FOLDER [--recipe int4] [--seconds 300] [--times 10] [--deadline 5000]
+/// [--tokens 64] [--users 20]`
 ///
 /// First it measures what the worker can do, with as many prompts as it runs at once; then prompts
 /// come at so many times that rate, evenly, whatever becomes of them.

@@ -54,7 +54,8 @@ final class UsageCommand implements Callable<Integer> {
                 return ExitStatus.DONE;
             }
             if (usage.isEmpty()) {
-                common.terminal().err("nothing was asked for in the last %d min".formatted(minutes));
+                common.terminal()
+                        .err("nothing was asked for in the last %d min".formatted(minutes));
                 return ExitStatus.DONE;
             }
             table(usage).print(common.terminal());

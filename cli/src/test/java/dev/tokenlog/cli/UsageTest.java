@@ -31,7 +31,7 @@ class UsageTest {
                         "render",
                         "inspect",
                         "workers",
-                "usage",
+                        "usage",
                         "usage",
                         "dead-letters",
                         "validate",

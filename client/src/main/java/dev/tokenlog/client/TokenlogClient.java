@@ -253,12 +253,9 @@ public final class TokenlogClient implements AutoCloseable {
                                 .filter(each -> each.windowStart() >= since.toEpochMilli())
                                 .filter(each -> modelId == null || modelId.equals(each.modelId()))
                                 .ifPresent(each ->
-                                        latest.put(
-                                                each.windowStart() + each.modelId(), each)));
+                                        latest.put(each.windowStart() + each.modelId(), each)));
         return latest.values().stream()
-                .sorted(
-                        Comparator.comparingLong(Usage::windowStart)
-                                .thenComparing(Usage::modelId))
+                .sorted(Comparator.comparingLong(Usage::windowStart).thenComparing(Usage::modelId))
                 .toList();
     }
 

@@ -12,8 +12,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.client.Timeline.Entry;
 import dev.tokenlog.client.Timeline.Subject;
-import dev.tokenlog.contracts.AccuracyEvent;
 import dev.tokenlog.client.example.Moderator;
+import dev.tokenlog.contracts.AccuracyEvent;
 import dev.tokenlog.contracts.ControlEvent.CancelRequested;
 import dev.tokenlog.contracts.ConversionEvent;
 import dev.tokenlog.contracts.ConversionEvent.ConversionFinished;
@@ -28,8 +28,8 @@ import dev.tokenlog.contracts.ModelServing;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.RegistryCommand.PromoteRequested;
 import dev.tokenlog.contracts.Topic;
-import dev.tokenlog.contracts.Usage;
 import dev.tokenlog.contracts.UnreadableEventException;
+import dev.tokenlog.contracts.Usage;
 import dev.tokenlog.contracts.ValidationRequest;
 import dev.tokenlog.contracts.WorkerState;
 import java.nio.charset.StandardCharsets;
@@ -251,7 +251,8 @@ class PlatformTest {
         List<String> told = new ArrayList<>();
         try (Moderator moderator = new Moderator(client, text -> text.contains("secret"))) {
             for (int i = 0; i < 10; i++) {
-                moderator.next(PATIENCE, found -> told.add(found.generationId() + ":" + found.text()));
+                moderator.next(
+                        PATIENCE, found -> told.add(found.generationId() + ":" + found.text()));
             }
         }
         assertThat(told).containsExactly("bad:so far so secret");

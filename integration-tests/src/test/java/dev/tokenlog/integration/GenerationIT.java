@@ -219,7 +219,8 @@ class GenerationIT {
         assertThat(generation.endType()).isIn("GenerationCancelled", "GenerationFinished");
         assertThat(
                         TopicDump.of(platform.bootstrap(), "tokens")
-                                .events("generation_id", id).stream()
+                                .events("generation_id", id)
+                                .stream()
                                 .map(event -> event.path("type").asText())
                                 .filter(type -> type.equals("GenerationCancelled")))
                 .hasSizeLessThanOrEqualTo(1);
@@ -234,8 +235,7 @@ class GenerationIT {
                         TokenlogClient.connect(
                                 Map.of("bootstrap.servers", platform.bootstrap()), "");
                 // Of these generations only: others run beside them.
-                Moderator moderator =
-                        new Moderator(client, text -> text.length() > 60)) {
+                Moderator moderator = new Moderator(client, text -> text.length() > 60)) {
             List<String> ids =
                     java.util.stream.IntStream.range(0, 8).mapToObj(i -> mark + i).toList();
             for (String id : ids) {

@@ -94,9 +94,7 @@ class OverloadIT {
             KafkaProducer<byte[], byte[]> producer, String id, String user, String more) {
         producer.send(
                 new ProducerRecord<>(
-                        "prompts",
-                        id.getBytes(StandardCharsets.UTF_8),
-                        prompt(id, user, more)));
+                        "prompts", id.getBytes(StandardCharsets.UTF_8), prompt(id, user, more)));
     }
 
     private static long ended(Platform platform) {
@@ -109,16 +107,19 @@ class OverloadIT {
         TopicDump dump = TopicDump.of(platform.bootstrap(), "tokens");
         Map<String, Integer> kinds = new HashMap<>();
         Map<String, int[]> users = new HashMap<>();
-        Generations.of(dump).byId().forEach((id, generation) -> {
-            String kind = generation.code() == null ? generation.endType() : generation.code();
-            kinds.merge(kind, 1, Integer::sum);
-            int[] all = users.computeIfAbsent(id.replaceAll("-.*", ""), _ -> new int[2]);
-            all[0]++;
-            all[1] += kind.equals("GenerationFinished") ? 1 : 0;
-            if (kind.equals("OVERLOADED")) {
-                assertThat(generation.tokens).as(id).isEmpty();
-            }
-        });
+        Generations.of(dump)
+                .byId()
+                .forEach((id, generation) -> {
+                    String kind =
+                            generation.code() == null ? generation.endType() : generation.code();
+                    kinds.merge(kind, 1, Integer::sum);
+                    int[] all = users.computeIfAbsent(id.replaceAll("-.*", ""), _ -> new int[2]);
+                    all[0]++;
+                    all[1] += kind.equals("GenerationFinished") ? 1 : 0;
+                    if (kind.equals("OVERLOADED")) {
+                        assertThat(generation.tokens).as(id).isEmpty();
+                    }
+                });
         System.out.printf("overload: %d prompts, %s%n", sent, kinds);
         assertThat(kinds.values().stream().mapToInt(n -> n).sum()).isEqualTo(sent + WARM);
         assertThat(kinds.keySet())

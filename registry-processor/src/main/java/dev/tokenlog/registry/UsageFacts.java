@@ -45,8 +45,8 @@ final class UsageFacts implements Processor<byte[], byte[], String, UsageFact> {
     /// Longer than a worker would still begin it.
     static final Duration GIVEN_UP = Duration.ofHours(25);
 
-    /// Of a partition that are kept: a prompt that is repeated after so many others is owed until it
-    /// is given up.
+    /// Of a partition that are kept: a prompt that is repeated after so many others is owed until
+    /// it is given up.
     static final int MOST_ENDED = 20_000;
 
     private static final Duration FORGET_INTERVAL = Duration.ofMinutes(1);
