@@ -19,6 +19,9 @@ import org.apache.kafka.streams.StreamsConfig;
 record RegistrySettings(
         Map<String, Object> kafka, String prefix, Path data, RegistryConfig config) {
 
+    /// How often records of internal topics that were processed are deleted.
+    private static final long PURGE_MILLIS = 5_000;
+
     /// The id of an application, its group, its internal topics and its transactions: under the
     /// prefix, so that one access rule covers them.
     String id(StreamsApplication application) {
@@ -55,6 +58,7 @@ record RegistrySettings(
                 StreamsConfig.COMMIT_INTERVAL_MS_CONFIG,
                 application.commitInterval(config).toMillis());
         settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
+        settings.put(StreamsConfig.REPARTITION_PURGE_INTERVAL_MS_CONFIG, PURGE_MILLIS);
         settings.put(
                 StreamsConfig.mainConsumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG),
                 Math.toIntExact(config.sessionTimeout().toMillis()));
