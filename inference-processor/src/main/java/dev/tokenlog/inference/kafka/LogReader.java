@@ -190,8 +190,14 @@ final class LogReader implements AutoCloseable {
                             offset > follower.end ? start : offset;
                     case StartingPoint.AppendTime(long millis) -> at(partition, millis, follower);
                 };
-        if (follower.from instanceof StartingPoint.Offset(long offset)
-                && (offset < start || offset > follower.end)) {
+        boolean deleted =
+                switch (follower.from) {
+                    case StartingPoint.Offset(long offset) ->
+                            offset < start || offset > follower.end;
+                    // Whether what is left is all that there was since then, nobody can say.
+                    case StartingPoint.AppendTime _ -> start > 0 && from <= start;
+                };
+        if (deleted) {
             follower.sink.beginningDeleted();
         }
         consumer.seek(partition, Math.max(start, from));

@@ -290,7 +290,11 @@ final class SimulatedWorker
                             tokens(partition).stream().filter(a -> a.time() < millis).count();
                 };
         int start = logs(partition).tokensStart;
-        if (from instanceof StartingPoint.Offset && position < start) {
+        boolean deleted =
+                from instanceof StartingPoint.Offset
+                        ? position < start
+                        : start > 0 && position <= start;
+        if (deleted) {
             reader.beginningDeleted();
         }
         position = Math.max(position, start);
