@@ -35,10 +35,9 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "compare",
         description = {
-            "Converts a model by many recipes and compares each result with the float model over"
-                    + " held-out",
-            "text: size, bits per weight, perplexity, divergence, agreement, speed. Without a"
-                    + " broker."
+            "Converts a model by many recipes and compares each with the float model.",
+            "Over held-out text: size, bits per weight, perplexity, divergence, agreement, speed."
+                    + " Without a broker."
         })
 final class CompareCommand implements Callable<Integer> {
 

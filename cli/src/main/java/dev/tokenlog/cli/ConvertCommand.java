@@ -279,7 +279,7 @@ final class ConvertCommand implements Callable<Integer> {
 
     private static dev.tokenlog.contracts.ConversionRequest.Recipe requested(
             RecipeOptions options) {
-        Recipe recipe = options.uncalibrated();
+        Recipe recipe = options.requestable();
         return new dev.tokenlog.contracts.ConversionRequest.Recipe(
                 recipe.code().label(),
                 recipe.groupSize(),

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.artifactstore.known.KnownModel;
 import dev.tokenlog.artifactstore.known.KnownModels;
-import dev.tokenlog.engine.artifact.WeightSizes;
 
 /// The models that have a short name, with what their configurations say of them.
 final class KnownModelTable {
@@ -46,7 +45,6 @@ final class KnownModelTable {
         terminal.line("");
         terminal.line(
                 "Sizes in GB of weights with their scales: groups of 32; embedding and head at 8 bit.");
-        terminal.line("'*': computed; this version does not convert to that width yet.");
     }
 
     private static ObjectNode document() {
@@ -58,17 +56,14 @@ final class KnownModelTable {
             node.put("parameters", model.parameters());
             ArrayNode sizes = node.putArray("sizes");
             for (int bits : BITS) {
-                sizes.addObject()
-                        .put("bits", bits)
-                        .put("bytes", bytes(model, bits))
-                        .put("available", WeightSizes.isBuilt(bits));
+                sizes.addObject().put("bits", bits).put("bytes", bytes(model, bits));
             }
         }
         return (ObjectNode) Json.object().set("models", models);
     }
 
     private static String head(int bits) {
-        return bits + " bit" + (WeightSizes.isBuilt(bits) ? "" : "*");
+        return bits + " bit";
     }
 
     private static long bytes(KnownModel model, int bits) {

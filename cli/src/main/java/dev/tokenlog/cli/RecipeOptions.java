@@ -132,6 +132,18 @@ final class RecipeOptions {
         }
     }
 
+    /// What a request can say: code, granularity and scales; calibration stands beside them.
+    Recipe requestable() {
+        Recipe recipe = uncalibrated();
+        Recipe usual = Recipe.of(recipe.code(), recipe.groupSize());
+        if (recipe.calibration() != null || recipe.embeddingCode() != usual.embeddingCode()) {
+            throw CommandFailure.usage(
+                    "--recipe %s: a request says neither calibration (give --calibrate) nor the code of the embedding"
+                            .formatted(canonical));
+        }
+        return recipe;
+    }
+
     Recipe uncalibrated() {
         if (canonical != null && (bits != null || code != null || groups() != null)) {
             throw CommandFailure.usage(

@@ -94,14 +94,13 @@ class ModelChoiceTest {
         assertThat(table.status()).isZero();
         assertThat(table.out())
                 .contains("tinyllama", "1,100,048,384", "meta-llama/Llama-2-7b-hf (gated")
-                .contains("1 bit*", "2 bit*", "4 bit ", "8 bit ", "not convert to that width yet");
+                .contains("1 bit ", "2 bit ", "4 bit ", "8 bit ");
 
         JsonNode json = Json.read(CommandRun.of("convert", "--list", "--json").out(), "list");
         JsonNode phi = json.path("models").path(5);
         assertThat(phi.path("name").asText()).isEqualTo("phi-3.5-mini");
         assertThat(phi.path("context_length").asInt()).isEqualTo(131072);
-        assertThat(phi.path("sizes").path(0).path("available").asBoolean()).isFalse();
-        assertThat(phi.path("sizes").path(2).path("available").asBoolean()).isTrue();
+        assertThat(phi.path("sizes").path(2).path("bits").asInt()).isEqualTo(4);
         assertThat(phi.path("sizes").path(2).path("bytes").asLong())
                 .isBetween(2_000_000_000L, 2_500_000_000L);
     }

@@ -69,11 +69,23 @@ final class Models {
 
     /// Digests that a manifest or the registry names: in the last record of a model, or in an
     /// earlier one that compaction has not taken away yet.
+    ///
+    /// @throws TokenlogException `FAILED` for a record that this version cannot read: it may name
+    ///   one as well
     Set<String> named() {
         Set<String> digests = new TreeSet<>();
         cluster.scan(
                 List.of(Topic.MODEL_MANIFESTS, Topic.MODEL_REGISTRY),
                 record -> {
+                    if (!record.tombstone() && record.event().isEmpty()) {
+                        throw new TokenlogException(
+                                TokenlogException.Kind.FAILED,
+                                "%s, partition %d, offset %d: this version cannot read the record, and so not tell which models are named"
+                                        .formatted(
+                                                record.raw().topic(),
+                                                record.partition(),
+                                                record.offset()));
+                    }
                     record.event(ModelManifest.class)
                             .ifPresent(manifest -> digests.add(manifest.modelDigest()));
                     record.event(ModelServing.class)

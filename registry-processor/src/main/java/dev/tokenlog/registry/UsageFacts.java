@@ -3,6 +3,7 @@ package dev.tokenlog.registry;
 import dev.tokenlog.contracts.EventHeaders;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.GenerationId;
+import dev.tokenlog.contracts.ModelId;
 import dev.tokenlog.contracts.PromptEvent;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.TokenEvent;
@@ -105,6 +106,10 @@ final class UsageFacts implements Processor<byte[], byte[], String, UsageFact> {
                 switch (EventJson.read(record.headers(), record.value(), PromptEvent.class)) {
                     case PromptSubmitted submitted -> submitted;
                 };
+        if (!ModelId.isValid(prompt.modelId())) {
+            // The worker refuses it. A name without limit would not fit into a record of usage.
+            return;
+        }
         String id =
                 Objects.requireNonNullElseGet(
                         prompt.generationId(),

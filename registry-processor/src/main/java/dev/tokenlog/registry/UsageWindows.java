@@ -39,7 +39,11 @@ final class UsageWindows implements Processor<String, UsageFact, String, Usage> 
     public void process(Record<String, UsageFact> record) {
         String model = record.key();
         long debt = Objects.requireNonNullElse(debts.get(model), 0L) + record.value().debt();
-        debts.put(model, debt);
+        if (debt == 0) {
+            debts.delete(model);
+        } else {
+            debts.put(model, debt);
+        }
         long start = UsageWindow.startOf(record.timestamp());
         latest = Math.max(latest, start);
         UsageWindow window = window(model, start, debt).with(record.value(), debt);

@@ -7,15 +7,18 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.UUID;
 import java.util.stream.Stream;
 
@@ -124,21 +127,54 @@ final class FolderObjects implements ObjectStore {
 
     @Override
     public List<Entry> list(String prefix) {
-        if (!Files.isDirectory(root)) {
+        Path start = root.resolve(prefix.substring(0, prefix.lastIndexOf('/') + 1));
+        if (!Files.isDirectory(start)) {
             return List.of();
         }
         List<Entry> entries = new ArrayList<>();
-        try (Stream<Path> files = Files.walk(root, 8)) {
-            for (Path file : (Iterable<Path>) files::iterator) {
-                String key = root.relativize(file).toString().replace('\\', '/');
-                if (key.startsWith(prefix) && Files.isRegularFile(file)) {
-                    BasicFileAttributes found =
-                            Files.readAttributes(file, BasicFileAttributes.class);
-                    entries.add(new Entry(key, found.size(), found.lastModifiedTime().toInstant()));
-                }
-            }
+        try {
+            // The folder itself may be a link; links within it are nobody's objects.
+            Path real = root.toRealPath();
+            Files.walkFileTree(
+                    start.toRealPath(),
+                    Set.of(),
+                    8,
+                    new SimpleFileVisitor<>() {
+                        @Override
+                        public FileVisitResult visitFile(Path file, BasicFileAttributes found) {
+                            String key = real.relativize(file).toString().replace('\\', '/');
+                            if (key.startsWith(prefix) && found.isRegularFile()) {
+                                entries.add(
+                                        new Entry(
+                                                key,
+                                                found.size(),
+                                                found.lastModifiedTime().toInstant()));
+                            }
+                            return FileVisitResult.CONTINUE;
+                        }
+
+                        @Override
+                        public FileVisitResult visitFileFailed(Path file, IOException e)
+                                throws IOException {
+                            return goOnIfGone(e);
+                        }
+
+                        @Override
+                        public FileVisitResult postVisitDirectory(Path folder, IOException e)
+                                throws IOException {
+                            return e == null ? FileVisitResult.CONTINUE : goOnIfGone(e);
+                        }
+
+                        /// Another process has deleted or renamed it since.
+                        private FileVisitResult goOnIfGone(IOException e) throws IOException {
+                            if (e instanceof NoSuchFileException) {
+                                return FileVisitResult.CONTINUE;
+                            }
+                            throw e;
+                        }
+                    });
             return entries;
-        } catch (IOException | java.io.UncheckedIOException e) {
+        } catch (IOException e) {
             throw new EngineException(
                     Reason.SOURCE_UNAVAILABLE, root + ": cannot be listed: " + e.getMessage(), e);
         }

@@ -67,11 +67,17 @@ public final class RemoteArtifacts implements AutoCloseable {
         String digest = artifact.manifest().modelDigest();
         Path manifest = artifact.folder().resolve(ArtifactFiles.MANIFEST);
         ArtifactFiles files = ArtifactFiles.of(manifest, digest);
-        for (List<String> names : List.of(files.weights(), files.small())) {
-            for (String name : names) {
-                requireGoOn.run();
-                bring(artifact.folder().resolve(name), key(digest, name));
-            }
+        List<String> names =
+                Stream.concat(files.small().stream(), files.weights().stream()).toList();
+        // Young again: nobody collects what a publication that was cut off left, while this one
+        // goes on.
+        objects.write(key(digest, names.getFirst()), artifact.folder().resolve(names.getFirst()));
+        for (String name : names) {
+            requireGoOn.run();
+            bring(artifact.folder().resolve(name), key(digest, name));
+        }
+        for (String name : names) {
+            requireThere(artifact.folder().resolve(name), key(digest, name));
         }
         for (Path statement : ProvenanceFile.files(artifact.folder())) {
             objects.write(key(digest, statement.getFileName().toString()), statement);
@@ -81,11 +87,24 @@ public final class RemoteArtifacts implements AutoCloseable {
     }
 
     private void bring(Path file, String key) {
+        if (!isThere(file, key)) {
+            objects.write(key, file);
+        }
+    }
+
+    /// A manifest must never stand beside weights that somebody deleted meanwhile.
+    private void requireThere(Path file, String key) {
+        if (!isThere(file, key)) {
+            throw new EngineException(
+                    Reason.STORAGE_FAILED,
+                    objects.address(key) + ": was brought and is not there any more; try again");
+        }
+    }
+
+    private boolean isThere(Path file, String key) {
         try {
             OptionalLong there = objects.size(key);
-            if (there.isEmpty() || there.getAsLong() != Files.size(file)) {
-                objects.write(key, file);
-            }
+            return there.isPresent() && there.getAsLong() == Files.size(file);
         } catch (IOException e) {
             throw new EngineException(
                     Reason.STORAGE_FAILED, file + ": cannot be read: " + e.getMessage(), e);
@@ -114,6 +133,7 @@ public final class RemoteArtifacts implements AutoCloseable {
         add(downloads, files.small(), there, digest, MAX_SMALL);
         there.stream()
                 .filter(entry -> ProvenanceFile.isStatement(name(entry, digest)))
+                .filter(entry -> entry.bytes() <= ProvenanceFile.MAX_BYTES)
                 .limit(ProvenanceFile.MAX_FILES)
                 .forEach(entry ->
                         downloads.add(

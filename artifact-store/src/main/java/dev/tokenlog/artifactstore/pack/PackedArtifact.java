@@ -42,6 +42,9 @@ public final class PackedArtifact {
     private static final long SMALL_LIMIT = 1L << 30;
     private static final long HEADERS = 256L << 20;
 
+    /// What codes and scales are packed into at best, by far.
+    private static final long MOST_TIMES = 100;
+
     private PackedArtifact() {}
 
     /// What packing gained.
@@ -274,6 +277,11 @@ public final class PackedArtifact {
                 throw PackIndex.refused(
                         file, "'" + each.name() + "' is no file of this artifact, or twice there");
             }
+        }
+        long packed = file.toFile().length();
+        if (weightBytes > HEADERS + MOST_TIMES * packed) {
+            throw PackIndex.refused(
+                    file, "%d bytes of weights in %d are no codes".formatted(weightBytes, packed));
         }
         if (weightBytes > names.weightBytes() + HEADERS || smallBytes > SMALL_LIMIT) {
             throw PackIndex.refused(file, "its files are larger than its manifest says");

@@ -41,6 +41,9 @@ public final class ProvenanceFile {
     private static final int NAME_DIGITS = 16;
     public static final int MAX_FILES = 64;
 
+    /// Of one statement.
+    public static final long MAX_BYTES = Envelope.MAX_BYTES;
+
     private ProvenanceFile() {}
 
     /// What the manifest does not say of a conversion.

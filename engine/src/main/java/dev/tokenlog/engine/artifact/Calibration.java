@@ -60,6 +60,15 @@ public record Calibration(Method method, int tokens, Double bits, String text) {
             throw new EngineException(
                     Reason.UNSUPPORTED, "a budget of %s bits: expected 1 to 8".formatted(bits));
         }
+        if (bits != null && new BigDecimal(shown(bits)).doubleValue() != bits) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    "a budget of %s bits: expected hundredths at most".formatted(bits));
+        }
+        if (bits != null && tokens < 2) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED, "a budget of bits needs 2 calibration tokens at least");
+        }
         if (tokens < 1 || tokens > MAX_TOKENS) {
             throw new EngineException(
                     Reason.UNSUPPORTED,

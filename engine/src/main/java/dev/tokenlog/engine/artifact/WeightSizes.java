@@ -3,8 +3,6 @@ package dev.tokenlog.engine.artifact;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.architecture.PlannedTensor.Kind;
-import dev.tokenlog.engine.tensor.NumberCode;
-import java.util.Arrays;
 
 /// How large a model's weights become, said before anything is converted: by the rules of the usual
 /// recipe, scales included.
@@ -40,10 +38,5 @@ public final class WeightSizes {
         long codes = Math.ceilDiv((long) tensor.columns() * (around ? 8 : bits), 8L);
         long scales = (long) Math.ceilDiv(tensor.columns(), GROUP) * SCALE_BYTES;
         return tensor.rows() * (codes + scales);
-    }
-
-    /// Whether this version has a number code of that width.
-    public static boolean isBuilt(int bits) {
-        return Arrays.stream(NumberCode.values()).anyMatch(code -> code.bits() == bits);
     }
 }

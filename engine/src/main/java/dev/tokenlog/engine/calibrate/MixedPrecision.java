@@ -45,6 +45,9 @@ final class MixedPrecision {
     /// Digits of a measured divergence: more would depend on the machine's exponential function.
     private static final MathContext DIGITS = new MathContext(6);
 
+    /// Nats.
+    private static final double UNUSABLE = 1e6;
+
     private final SourceModel source;
     private final int groupSize;
     private final List<int[]> documents;
@@ -181,7 +184,9 @@ final class MixedPrecision {
                                         documents,
                                         (done, of) -> !cancelled.getAsBoolean())
                                 .meanDivergence();
-                double rounded = new BigDecimal(measured).round(DIGITS).doubleValue();
+                // Logits that are no numbers any more: worse than anything that can be measured.
+                double finite = Double.isFinite(measured) ? measured : UNUSABLE;
+                double rounded = new BigDecimal(finite).round(DIGITS).doubleValue();
                 for (int i = 0; i < errors.length; i++) {
                     candidate.divergence[i] =
                             errors[0] == 0 ? 0 : rounded * (errors[i] / errors[0]);

@@ -33,6 +33,9 @@ final class Generation {
     /// Tokens of an answer that are counted before it begins.
     private static final int FIRST_TOKENS = 32;
 
+    /// In tokens, of a model that nobody knows; its prompts are refused when it is their turn.
+    private static final long UNKNOWN_CONTEXT = 1 << 20;
+
     /// About, of a prompt's record.
     private static final int BYTES_PER_TOKEN = 3;
 
@@ -133,6 +136,7 @@ final class Generation {
     /// Nobody knows any more whether it had begun, and what its readers have: it must not begin a
     /// second time.
     void beginningIsLost() {
+        prompt.beginningIsLost();
         refusal =
                 new Refusal(
                         ErrorCode.LOG_GAP,
@@ -153,7 +157,8 @@ final class Generation {
     /// The tokens that it asks for: its prompt, about, and the longest answer that it allows.
     long asked() {
         Parameters parameters = parameters();
-        return promptEstimate() + (parameters == null ? 0 : parameters.maxTokens());
+        long wanted = promptEstimate() + (parameters == null ? 0 : parameters.maxTokens());
+        return Math.min(wanted, contextLength());
     }
 
     /// What of them is not asked for any more now that it leaves: all, if it is finished, else what
@@ -200,15 +205,18 @@ final class Generation {
                 promptEstimate()
                         + log.tokenCount()
                         + Math.min(parameters.maxTokens(), FIRST_TOKENS);
-        long context =
-                worker.ports()
-                        .models()
-                        .find(prompt.parsed().modelId())
-                        .map(ModelServing::current)
-                        .map(version -> (long) version.contextLength())
-                        .filter(length -> length > 0)
-                        .orElse(Long.MAX_VALUE);
-        return Math.min(wanted, context);
+        return Math.min(wanted, contextLength());
+    }
+
+    /// In tokens: no generation is longer, whatever it allows.
+    private long contextLength() {
+        return worker.ports()
+                .models()
+                .find(prompt.parsed().modelId())
+                .map(ModelServing::current)
+                .map(version -> (long) version.contextLength())
+                .filter(length -> length > 0)
+                .orElse(UNKNOWN_CONTEXT);
     }
 
     /// It has a place.
@@ -217,6 +225,9 @@ final class Generation {
         phase = Phase.RESOLVING;
         if (prompt.parsed().refusal().isPresent()) {
             chosen(new Refused(prompt.parsed().refusal().get(), null));
+        } else if (refusal != null) {
+            // Without a digest: whoever finds this start does not run it either.
+            chosen(new Refused(refusal, null));
         } else {
             worker.gate().choose(prompt, log, this::chosen);
         }

@@ -280,6 +280,8 @@ final class Partition implements CommitLoop.Progress {
             tokensSince = OptionalLong.of(records.getFirst().appendTime());
         }
         for (TokenRecord record : records) {
+            // Before: what this record ends is committed at once, and it has been read by then.
+            tokensRead = Math.max(tokensRead, record.offset() + 1);
             observe(record);
         }
         tokensRead = Math.max(tokensRead, next);
@@ -346,6 +348,10 @@ final class Partition implements CommitLoop.Progress {
         for (Prompt prompt : uncommitted.tailMap(offset).values()) {
             OptionalLong claim = window.firstClaim(prompt.generation());
             least = Math.min(least, claim.orElse(least));
+            if (prompt.isBeginningLost()) {
+                // Until it has ended, the next owner has to notice what this one noticed.
+                least = Math.min(least, assignment.safeBeginning().orElse(0));
+            }
         }
         return window.leastNeeded(lastPromptTime, least);
     }

@@ -8,6 +8,7 @@ final class Prompt {
     private final GenerationKey key;
     private GenerationKey original;
     private boolean done;
+    private boolean beginningLost;
 
     Prompt(PromptRecord record, ParsedPrompt parsed) {
         this.record = record;
@@ -43,6 +44,15 @@ final class Prompt {
 
     void repeats(GenerationKey earlier) {
         original = earlier;
+    }
+
+    /// Whether its tokens, if it had any, were deleted.
+    boolean isBeginningLost() {
+        return beginningLost;
+    }
+
+    void beginningIsLost() {
+        beginningLost = true;
     }
 
     boolean isDone() {

@@ -4,6 +4,7 @@ import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.EventHeaders;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.GenerationId;
+import dev.tokenlog.contracts.ModelId;
 import dev.tokenlog.contracts.PromptEvent;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.TokenEvent.Parameters;
@@ -20,9 +21,6 @@ import org.apache.kafka.common.header.Headers;
 /// Reads prompts: what they ask for, under which name they are answered, or why they are refused. A
 /// pure function of the record.
 public final class PromptParser {
-
-    /// Longest model id that is repeated on the topic.
-    static final int MAX_MODEL_ID = 200;
 
     /// Keys that begin alike for so long take turns as one.
     static final int MAX_FAIRNESS_KEY = 200;
@@ -98,7 +96,7 @@ public final class PromptParser {
         return new ParsedPrompt(
                 id,
                 hash,
-                fit(prompt.modelId()) ? prompt.modelId() : null,
+                ModelId.isValid(prompt.modelId()) ? prompt.modelId() : null,
                 prompt,
                 refusal.isPresent() ? null : filledIn(prompt),
                 seed,
@@ -143,19 +141,13 @@ public final class PromptParser {
     }
 
     private static Optional<Refusal> modelId(PromptSubmitted prompt) {
-        return fit(prompt.modelId())
+        return ModelId.isValid(prompt.modelId())
                 ? Optional.empty()
                 : Optional.of(
                         new Refusal(
                                 ErrorCode.MODEL_UNKNOWN,
                                 "model_id is empty, holds control characters or has more than %d characters"
-                                        .formatted(MAX_MODEL_ID)));
-    }
-
-    private static boolean fit(String modelId) {
-        return !modelId.isBlank()
-                && modelId.length() <= MAX_MODEL_ID
-                && modelId.chars().noneMatch(Character::isISOControl);
+                                        .formatted(ModelId.MAX_LENGTH)));
     }
 
     private static Optional<Refusal> parameters(PromptSubmitted p) {

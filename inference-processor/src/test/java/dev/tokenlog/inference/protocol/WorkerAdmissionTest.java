@@ -78,6 +78,27 @@ class WorkerAdmissionTest {
         assertThat(order.indexOf("b2")).as(order::toString).isLessThan(2 * RUNNING + 2 * 3);
     }
 
+    /// The flood has no deadlines and is never refused; whoever stands beside it is answered soon.
+    @Test
+    void aFloodWithoutDeadlinesDoesNotGetOthersRefused() {
+        for (int i = 0; i < 200; i++) {
+            send("a" + i, "anna", 0, null);
+        }
+        cluster.steps(20_000);
+        int before = started().size();
+        send("b", "ben", 0, 3_000L);
+        cluster.run(STEPS);
+        assertThat(cluster.verdict()).isEmpty();
+        assertThat(before).isBetween(RUNNING + 4, 150);
+        assertThat(
+                        cluster.partitions.getFirst().tokens.stream()
+                                .map(Appended::event)
+                                .filter(event -> event.generationId().equals("b"))
+                                .toList())
+                .last()
+                .isInstanceOf(GenerationFinished.class);
+    }
+
     @Test
     void aHigherPriorityGoesFirstAndTheLowestEndsAsWell() {
         send("low", "anna", -10, null);

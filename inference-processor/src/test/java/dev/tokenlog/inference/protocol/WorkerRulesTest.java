@@ -241,6 +241,23 @@ class WorkerRulesTest {
                 .containsExactly(ErrorCode.LOG_GAP);
     }
 
+    /// All had ended when retention took the tokens: what comes while nobody owns the partition has
+    /// not begun anywhere.
+    @Test
+    void tokensThatRetentionDeletedAfterTheEndAreMissedByNobody() {
+        cluster.send(0, prompt("before", null));
+        cluster.run(STEPS);
+        SimulatedCluster.PartitionLogs logs = cluster.partitions.getFirst();
+        cluster.kill(cluster.workers.getFirst());
+        logs.tokensStart = logs.tokens.size();
+        cluster.send(0, prompt("after", null));
+        cluster.passes(Duration.ofMinutes(10).toMillis());
+        cluster.run(STEPS);
+        assertThat(cluster.problems).isEmpty();
+        assertThat(cluster.deadLetters).isEmpty();
+        assertThat(logs.tokens.getLast().event()).isInstanceOf(GenerationFinished.class);
+    }
+
     @Test
     void aPlannedHandOverLeavesNoSilentAttempt() {
         for (long seed = 1; seed <= 60; seed++) {
