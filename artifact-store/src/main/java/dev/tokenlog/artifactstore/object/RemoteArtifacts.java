@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /// Artifacts of a store by digest, under `sha256-…/`. Of an artifact the manifest comes last, so
 /// what has no manifest is not there.

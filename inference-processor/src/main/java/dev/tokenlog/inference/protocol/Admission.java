@@ -34,6 +34,7 @@ final class Admission {
     private final Map<Generation, Running> active = new LinkedHashMap<>();
     private final Map<Generation, Long> asked = new LinkedHashMap<>();
     private final DrainRate rate = new DrainRate();
+    private long waitingTokens;
     private long tokens;
     private boolean pumping;
 
@@ -55,8 +56,9 @@ final class Admission {
         if (generation.needsEngine()) {
             long wanted = generation.asked();
             asked.put(generation, wanted);
-            OptionalLong done = millisUntilDone(generation.fairnessKey(), wanted);
+            OptionalLong done = millisUntilDone(wanted);
             if (!generation.isTooLate(done)) {
+                waitingTokens += wanted;
                 waiting.add(generation, generation.fairnessKey(), wanted, generation.priority());
                 pump();
                 return;
@@ -67,8 +69,8 @@ final class Admission {
     }
 
     /// By the present rate, for one that comes now.
-    private OptionalLong millisUntilDone(String key, long wanted) {
-        OptionalLong begins = rate.millisFor(waiting.tokensBefore(key, wanted) + wanted);
+    private OptionalLong millisUntilDone(long wanted) {
+        OptionalLong begins = rate.millisFor(waitingTokens + wanted);
         return waiting.size() == 0 || begins.isEmpty()
                 ? OptionalLong.empty()
                 : OptionalLong.of(begins.getAsLong() + rate.runMillis().orElse(0));
@@ -76,14 +78,22 @@ final class Admission {
 
     /// One that waits is to be ended, and needs no turn for that.
     void endsEarly(Generation generation) {
-        if (waiting.remove(generation)) {
+        if (leavesQueue(generation)) {
             ending.add(generation);
             pump();
         }
     }
 
+    private boolean leavesQueue(Generation generation) {
+        boolean waited = waiting.remove(generation);
+        if (waited) {
+            waitingTokens -= asked.get(generation);
+        }
+        return waited;
+    }
+
     void left(Generation generation) {
-        boolean wasWaiting = waiting.remove(generation) | ending.remove(generation);
+        boolean wasWaiting = leavesQueue(generation) | ending.remove(generation);
         Running running = active.remove(generation);
         if (running != null) {
             tokens -= running.cost();
@@ -118,6 +128,7 @@ final class Admission {
         long cost = 0;
         if (!ending.remove(next)) {
             cost = next.cost();
+            waitingTokens -= asked.get(next);
             waiting.begin(next);
         }
         active.put(next, new Running(cost, clock.getAsLong()));

@@ -57,7 +57,6 @@ final class FairQueue<T> {
     private static final class Flow<T> {
         final TreeSet<Entry<T>> waiting = Entry.inOrder();
         long position;
-        long tokens;
 
         long rank() {
             return position - (long) HEAD_START * NEWCOMERS * waiting.getFirst().priority();
@@ -96,7 +95,6 @@ final class FairQueue<T> {
             flows.put(key, flow);
         }
         flow.waiting.add(entry);
-        flow.tokens += entry.tokens();
     }
 
     /// @return whether it waited; the turns of its key are what they were
@@ -107,23 +105,8 @@ final class FairQueue<T> {
         }
         Flow<T> flow = flows.get(entry.key());
         flow.waiting.remove(entry);
-        flow.tokens -= entry.tokens();
         restIfDone(entry.key(), flow);
         return true;
-    }
-
-    /// About how many tokens would begin before one that came now: what its own key has waiting,
-    /// and of each other key as many as its own asks for until then. Priorities are left out.
-    long tokensBefore(String key, long tokens) {
-        Flow<T> own = flows.get(key);
-        long mine = own == null ? 0 : own.tokens;
-        long before = mine;
-        for (Flow<T> flow : flows.values()) {
-            if (flow != own) {
-                before += Math.min(flow.tokens, mine + tokens);
-            }
-        }
-        return before;
     }
 
     /// Who has its turn now.
@@ -137,7 +120,6 @@ final class FairQueue<T> {
         Flow<T> flow = flows.get(entry.key());
         virtualTime = Math.max(virtualTime, Math.min(flow.position, flow.rank())) + entry.tokens();
         flow.waiting.remove(entry);
-        flow.tokens -= entry.tokens();
         flow.position += entry.tokens() * NEWCOMERS;
         restIfDone(entry.key(), flow);
     }

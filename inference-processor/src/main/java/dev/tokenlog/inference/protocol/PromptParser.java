@@ -80,7 +80,7 @@ public final class PromptParser {
         } catch (UnreadableEventException e) {
             String modelId =
                     EventJson.textField(record.value(), "model_id")
-                            .filter(PromptParser::fit)
+                            .filter(ModelId::isValid)
                             .orElse(null);
             Refusal refusal = new Refusal(e.code(), e.getMessage(), true);
             return new ParsedPrompt(

@@ -51,20 +51,6 @@ class FairQueueTest {
     }
 
     @Test
-    void whoComesNowStandsBehindItsOwnAndAsMuchOfEachOther() {
-        for (int i = 0; i < 100; i++) {
-            queue.add("a" + i, "a", 50, 0);
-        }
-        queue.add("b", "b", 20, 0);
-        assertThat(queue.tokensBefore("new", 30)).isEqualTo(30 + 20);
-        assertThat(queue.tokensBefore("b", 30)).isEqualTo(20 + 50);
-        assertThat(queue.tokensBefore("a", 30)).isEqualTo(100 * 50 + 20);
-        begin();
-        queue.remove("b");
-        assertThat(queue.tokensBefore("a", 30)).isEqualTo(99 * 50);
-    }
-
-    @Test
     void turnsAreCountedInTokensAndNotInPrompts() {
         for (int i = 0; i < 10; i++) {
             queue.add("large" + i, "a", 1_000, 0);

@@ -78,27 +78,6 @@ class WorkerAdmissionTest {
         assertThat(order.indexOf("b2")).as(order::toString).isLessThan(2 * RUNNING + 2 * 3);
     }
 
-    /// The flood has no deadlines and is never refused; whoever stands beside it is answered soon.
-    @Test
-    void aFloodWithoutDeadlinesDoesNotGetOthersRefused() {
-        for (int i = 0; i < 200; i++) {
-            send("a" + i, "anna", 0, null);
-        }
-        cluster.steps(20_000);
-        int before = started().size();
-        send("b", "ben", 0, 3_000L);
-        cluster.run(STEPS);
-        assertThat(cluster.verdict()).isEmpty();
-        assertThat(before).isBetween(RUNNING + 4, 150);
-        assertThat(
-                        cluster.partitions.getFirst().tokens.stream()
-                                .map(Appended::event)
-                                .filter(event -> event.generationId().equals("b"))
-                                .toList())
-                .last()
-                .isInstanceOf(GenerationFinished.class);
-    }
-
     @Test
     void aHigherPriorityGoesFirstAndTheLowestEndsAsWell() {
         send("low", "anna", -10, null);
@@ -113,7 +92,7 @@ class WorkerAdmissionTest {
     }
 
     /// Ten times what the worker can do, for a while: nothing is lost, whoever is not answered is
-    /// told so by its deadline, and most of the work goes into answers.
+    /// told so by its deadline, some at once, and most of the work goes into answers.
     @Test
     void underOverloadEveryPromptIsAnsweredOrRefusedByItsDeadline() {
         long deadline = 3_000;
@@ -147,9 +126,9 @@ class WorkerAdmissionTest {
         assertThat(refused.keySet()).containsOnly(ErrorCode.OVERLOADED, ErrorCode.DEADLINE_PASSED);
         assertThat(refused.get(ErrorCode.OVERLOADED))
                 .as("%s, %d finished", refused, finished)
-                .isGreaterThan(refused.get(ErrorCode.DEADLINE_PASSED));
+                .isGreaterThan(20);
         // One thing happens in a simulated millisecond, and an end takes a few.
         assertThat(late).allMatch(millis -> millis < 1_000);
-        assertThat(finished).isGreaterThan(30);
+        assertThat(finished).isGreaterThan(250);
     }
 }
