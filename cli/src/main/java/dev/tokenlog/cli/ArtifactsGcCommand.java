@@ -119,7 +119,7 @@ final class ArtifactsGcCommand implements Callable<Integer> {
         }
         Instant notAfter = Instant.now().minus(Duration.ofSeconds((long) (graceHours * 3600)));
         Optional<RemoteArtifacts> remote = objects.open();
-        try (AutoCloseable _ = () -> remote.ifPresent(RemoteArtifacts::close)) {
+        try (RemoteArtifacts _ = remote.orElse(null)) {
             // Listed before the log is read: what is named meanwhile is seen there.
             List<Candidate> present = present(remote);
             Set<String> named = named();
@@ -131,10 +131,6 @@ final class ArtifactsGcCommand implements Callable<Integer> {
                             .toList();
             report(present.size(), garbage.stream().filter(each -> gone(each, notAfter)).toList());
             return ExitStatus.DONE;
-        } catch (RuntimeException e) {
-            throw e;
-        } catch (Exception e) {
-            throw new IllegalStateException(e);
         }
     }
 

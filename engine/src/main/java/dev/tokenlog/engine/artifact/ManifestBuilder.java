@@ -115,9 +115,25 @@ final class ManifestBuilder {
                 recipe.groupSize(),
                 !recipe.code().hasZeroPoints(),
                 "F16",
-                GroupCode.of(recipe.code()).formula(recipe.scales()),
+                formula(recipe),
                 recipe.embeddingCode().label(),
                 GroupCode.of(recipe.embeddingCode()).formula(recipe.scales()));
+    }
+
+    /// How codes are read, and how they were found: calibrated ones are not what rounding gives.
+    private static String formula(Recipe recipe) {
+        String rounded = GroupCode.of(recipe.code()).formula(recipe.scales());
+        Calibration calibration = recipe.calibration();
+        if (calibration == null) {
+            return rounded;
+        }
+        return "codes, scales and zero points of calibration=%s%s; without it: %s"
+                .formatted(
+                        calibration.canonical(),
+                        calibration.bits() == null
+                                ? ""
+                                : ", each matrix with the code that its entry names",
+                        rounded);
     }
 
     private static Manifest.Statistics statistics(

@@ -58,6 +58,8 @@ class TextCalibratorTest {
         String one;
         try (Artifact artifact = convert(recipe(64), 1, "one", new ConversionListener() {})) {
             one = artifact.manifest().modelDigest();
+            assertThat(artifact.manifest().quantization().formula())
+                    .startsWith("codes, scales and zero points of calibration=gptq:64:");
             assertThat(artifact.manifest().recipe().canonical())
                     .isEqualTo("int4-g32-lsq,calibration=gptq:64:" + TEXT.sha256());
         }
