@@ -48,10 +48,12 @@ final class S3Objects implements ObjectStore {
     static S3Client connect(ObjectStoreSettings settings) {
         S3ClientBuilder builder =
                 S3Client.builder()
-                        .httpClientBuilder(
-                                UrlConnectionHttpClient.builder()
-                                        .connectionTimeout(CONNECT)
-                                        .socketTimeout(SILENCE))
+                        .httpClientBuilder(defaults ->
+                                new RetryableHttpClient(
+                                        UrlConnectionHttpClient.builder()
+                                                .connectionTimeout(CONNECT)
+                                                .socketTimeout(SILENCE)
+                                                .buildWithDefaults(defaults)))
                         .region(region(settings))
                         // Other stores do not know the newer checksums; every byte that comes back
                         // is compared with the artifact's own digests.
@@ -119,12 +121,9 @@ final class S3Objects implements ObjectStore {
         try {
             long size = Files.size(file);
             if (size <= PART) {
-                call(
-                        key,
-                        () ->
-                                client.putObject(
-                                        b -> b.bucket(bucket).key(prefix + key),
-                                        RequestBody.fromFile(file)));
+                // Read before the request: an error in it is then the connection's.
+                RequestBody body = RequestBody.fromBytes(Files.readAllBytes(file));
+                call(key, () -> client.putObject(b -> b.bucket(bucket).key(prefix + key), body));
             } else {
                 call(key, () -> writeParts(key, file, size));
             }

@@ -1,6 +1,7 @@
 package dev.tokenlog.artifactstore.object;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tokenlog.artifactstore.provenance.Algorithm;
@@ -207,6 +208,39 @@ class RemoteArtifactsTest {
                 Reason.PARAMETER_OUT_OF_RANGE,
                 () -> ObjectStoreSettings.of("s3://UPPER CASE").open(),
                 "s3://BUCKET");
+    }
+
+    @Test
+    void a_request_whose_connection_ends_without_an_answer_is_made_again() throws Exception {
+        Path file = Files.write(temp.resolve("file"), new byte[100_000]);
+        try (BreakingProxy proxy = new BreakingProxy(s3.endpoint());
+                ObjectStore objects =
+                        new ObjectStoreSettings(
+                                        "s3://" + S3Server.BUCKET + "/" + temp.getFileName(),
+                                        Optional.of(proxy.endpoint()),
+                                        Optional.empty())
+                                .open()) {
+            List<ThrowingCallable> requests =
+                    List.of(
+                            () -> objects.write("a", file),
+                            () -> assertThat(objects.size("a")).hasValue(100_000),
+                            () -> {
+                                try (InputStream in = objects.read("a", 50_000, 50_000)) {
+                                    assertThat(in.readAllBytes()).hasSize(50_000);
+                                }
+                            },
+                            () -> assertThat(objects.list("")).hasSize(1),
+                            () -> objects.delete("a"));
+            for (int i = 0; i < requests.size(); i++) {
+                proxy.toBreak.set(2);
+                assertThatCode(requests.get(i)).as("request %d", i).doesNotThrowAnyException();
+                assertThat(proxy.broken.get()).isEqualTo(2 * (i + 1));
+            }
+            assertRefused(
+                    Reason.STORAGE_FAILED,
+                    () -> objects.write("a", temp.resolve("nothing")),
+                    "nothing: cannot be read");
+        }
     }
 
     private void fetch(ObjectStoreSettings settings) {
