@@ -16,7 +16,7 @@ import org.apache.kafka.clients.admin.TopicDescription;
 /// much is what three copies promise.
 final class BrokerFaults {
 
-    private static final long WHOLE_MILLIS = 120_000;
+    private static final long WHOLE_MILLIS = 600_000;
     private static final long DISK_MILLIS = 5_000;
     private static final long LOOK_MILLIS = 200;
 

@@ -21,13 +21,13 @@ import java.util.concurrent.Future;
 final class ChaosRun {
 
     private static final long PARTITIONS_MILLIS = 60_000;
-    private static final long REST_MILLIS = 240_000;
+    private static final long REST_MILLIS = 600_000;
     private static final long LOOK_MILLIS = 20;
     private static final int FEWEST_IN_FLIGHT = 8;
 
     /// Between prompts beyond what is wanted: enough for halt points to be passed, too few to take
     /// the processors away from what starts again.
-    private static final long TRICKLE_NANOS = 400_000_000;
+    private static final long TRICKLE_NANOS = 600_000_000;
 
     private static final int MOST_IN_FLIGHT = 30;
     private static final int MAX_TOKENS = 360;
@@ -66,6 +66,7 @@ final class ChaosRun {
             for (Child worker : workers) {
                 worker.await(() -> WorkerPlace.hasPartitions(worker), PARTITIONS_MILLIS);
             }
+            platform.hasNativeKernels(workers.getFirst().hasSaid("compute: NATIVE"));
             log.event("%s is served", MODEL);
 
             List<Load> loads = new ArrayList<>();
@@ -111,12 +112,7 @@ final class ChaosRun {
             for (int i = 0; i < Schedule.WORKERS; i++) {
                 WorkerPlace place = new WorkerPlace(i, platform, i == 0 ? network : null, log);
                 List<Schedule.WorkerLife> lives = schedule.workers().get(i);
-                running.add(
-                        threads.submit(
-                                run(() -> {
-                                    place.run(lives);
-                                    place.startHealthy();
-                                })));
+                running.add(threads.submit(run(() -> place.run(lives))));
             }
             running.add(
                     threads.submit(
@@ -147,7 +143,27 @@ final class ChaosRun {
             for (Future<?> future : running) {
                 ended(future);
             }
+            reachTheRest(platform, load);
             rest(load);
+        }
+    }
+
+    /// What was scheduled has to happen, or the run has shown less than it says: points at which
+    /// nobody was halted get a worker of their own.
+    private void reachTheRest(Platform platform, Load load) throws Exception {
+        WorkerPlace place = new WorkerPlace(Schedule.WORKERS, platform, null, log);
+        for (String point : schedule.points()) {
+            if (!log.halts().containsKey(point)) {
+                log.event("nobody was halted at %s yet", point);
+                try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
+                    Future<?> reached = thread.submit(run(() -> place.reach(point)));
+                    while (!reached.isDone()) {
+                        feed(load, options.kills());
+                        Thread.sleep(LOOK_MILLIS);
+                    }
+                    ended(reached);
+                }
+            }
         }
     }
 
@@ -276,11 +292,7 @@ final class ChaosRun {
     /// What was scheduled has to have happened, or the run has shown less than it says.
     private void everyHaltWasHit() {
         Map<String, Integer> halts = log.halts();
-        schedule.workers().stream()
-                .flatMap(List::stream)
-                .filter(life -> life.halt() != null)
-                .map(life -> life.halt().split(":")[0])
-                .distinct()
+        schedule.points().stream()
                 .filter(point -> !halts.containsKey(point))
                 .forEach(point ->
                         log.violation(new Violation("halt", point, "was never hit in this run")));

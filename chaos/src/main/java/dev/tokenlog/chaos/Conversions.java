@@ -36,7 +36,7 @@ import java.util.TreeMap;
 /// the registry.
 final class Conversions implements AutoCloseable {
 
-    private static final Duration SILENCE = Duration.ofSeconds(90);
+    private static final Duration SILENCE = Duration.ofSeconds(240);
     private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
     /// @param id the conversion, and the model's name

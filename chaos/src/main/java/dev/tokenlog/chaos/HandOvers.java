@@ -10,7 +10,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 final class HandOvers {
 
     private static final long PARTITIONS_MILLIS = 60_000;
-    private static final long STOP_MILLIS = 15_000;
+    private static final long STOP_MILLIS = 60_000;
     private static final long CALM_MILLIS = 1_500;
     private static final int IN_FLIGHT = 12;
     private static final int MAX_TOKENS = 400;

@@ -45,6 +45,7 @@ final class Platform implements AutoCloseable {
     private final EmbeddedCluster cluster;
     private final Queue<Child> children = new ConcurrentLinkedQueue<>();
     private final AtomicInteger started = new AtomicInteger();
+    private volatile boolean hasNativeKernels;
 
     private Platform(Path root, Path folder, EmbeddedCluster cluster) {
         this.root = root;
@@ -114,8 +115,8 @@ final class Platform implements AutoCloseable {
                         "-Dtokenlog.data=" + folder.resolve("data"),
                         "-Dtokenlog.artifacts=" + artifacts(),
                         "-Dquarkus.http.port=0"));
-        if (processor == Processor.REGISTRY) {
-            // It computes nothing that would pay for the second compiler.
+        if (!needsSecondCompiler(processor, properties)) {
+            // Short lives: the second compiler would take most of a start's processor time.
             command.add("-XX:TieredStopAtLevel=1");
         }
         properties.forEach(property -> command.add("-D" + property));
@@ -123,6 +124,20 @@ final class Platform implements AutoCloseable {
         Child child = Child.start(name, command, folder.resolve("logs").resolve(name + ".log"));
         children.add(child);
         return child;
+    }
+
+    /// Whether it computes in Java: kernels of the Vector API are unusable without it.
+    private boolean needsSecondCompiler(Processor processor, Collection<String> properties) {
+        return switch (processor) {
+            case REGISTRY -> false;
+            case CONVERSION, VALIDATION -> true;
+            case INFERENCE -> !hasNativeKernels || properties.contains("tokenlog.compute=vector");
+        };
+    }
+
+    /// From now on workers are started as those that compute in C, where they choose themselves.
+    void hasNativeKernels(boolean has) {
+        hasNativeKernels = has;
     }
 
     int processesStarted() {

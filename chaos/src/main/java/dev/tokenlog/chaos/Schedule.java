@@ -4,6 +4,9 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /// What will be done to whom, in which order: made from a seed before anything starts, so that the
 /// same seed gives the same schedule. When each fault comes is told relative to what the process
@@ -97,6 +100,9 @@ record Schedule(
 
     record Kill(long delayMillis) {}
 
+    /// The kernels that a worker chooses for itself.
+    static final String AUTOMATIC = "auto";
+
     /// The one of them whose network can be cut is the first.
     static final int WORKERS = 3;
 
@@ -172,7 +178,7 @@ record Schedule(
                     random,
                     starting ? End.KILLED_STARTING : End.KILLED,
                     null,
-                    starting ? 200 + random.nextInt(2_500) : random.nextInt(5_000),
+                    starting ? 200 + random.nextInt(2_500) : random.nextInt(4_000),
                     0);
         }
         Halt halt = halts.removeLast();
@@ -198,7 +204,7 @@ record Schedule(
                 halt,
                 delay,
                 pause,
-                random.nextInt(5) == 0 ? "vector" : "auto",
+                random.nextInt(5) == 0 ? "vector" : AUTOMATIC,
                 1 + random.nextInt(2),
                 random.nextInt(6) == 0 ? -3_600 : 0);
     }
@@ -243,6 +249,15 @@ record Schedule(
             kills.add(new Kill(most / 4 + random.nextInt(most)));
         }
         return List.copyOf(kills);
+    }
+
+    /// The points at which somebody is to be halted.
+    Set<String> points() {
+        return workers.stream()
+                .flatMap(List::stream)
+                .filter(life -> life.halt() != null)
+                .map(life -> life.halt().split(":")[0])
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
     /// How many processes die.

@@ -133,6 +133,10 @@ public final class EmbeddedKafka implements AutoCloseable {
         command.add("-Xms32m");
         command.add("-XX:+UseSerialGC");
         command.add("-XX:+ExitOnOutOfMemoryError");
+        if (options.member().isPresent()) {
+            // Members are killed and started all the time: the second compiler would not pay.
+            command.add("-XX:TieredStopAtLevel=1");
+        }
         command.add("-Djava.awt.headless=true");
         command.add("-Dorg.slf4j.simpleLogger.showDateTime=true");
         command.add("-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS");
