@@ -12,6 +12,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -273,13 +274,14 @@ public final class Converter {
     ///
     /// @param small configuration, tokenizer and template files, sorted by name
     /// @param all those of the source and the weight files, sorted by name
-    /// @param tokenizer the `tokenizer.json` among the small files that was made of other files of
-    ///   the source; null where it has one of its own, or no tokenizer
+    /// @param made those among the small files that are other than in the source: a
+    ///   `tokenizer.json` that was made of other files, a `config.json` that does not speak of the
+    ///   source's codes any more
     record SourceFiles(
             Path folder,
             List<Manifest.FileEntry> small,
             List<Manifest.FileEntry> all,
-            byte[] tokenizer) {
+            Map<String, byte[]> made) {
 
         static SourceFiles digest(SourceModel source, ExecutorService pool) {
             List<Manifest.FileEntry> small = new ArrayList<>();
@@ -307,28 +309,29 @@ public final class Converter {
                 throw new IllegalStateException("reading the source failed", e.getCause());
             }
             all.sort(Comparator.comparing(Manifest.FileEntry::path));
-            byte[] tokenizer = translatedTokenizer(source.folder());
-            if (tokenizer != null) {
-                small.add(
-                        new Manifest.FileEntry(
-                                ModelFiles.TOKENIZER, tokenizer.length, Digests.of(tokenizer)));
-                small.sort(Comparator.comparing(Manifest.FileEntry::path));
-            }
-            return new SourceFiles(
-                    source.folder(), List.copyOf(small), List.copyOf(all), tokenizer);
+            Map<String, byte[]> made = new HashMap<>();
+            translatedTokenizer(source.folder())
+                    .ifPresent(tokenizer -> made.put(ModelFiles.TOKENIZER, tokenizer));
+            source.configurationInFloat().ifPresent(text -> made.put(ModelFiles.CONFIG, text));
+            small.removeIf(entry -> made.containsKey(entry.path()));
+            made.forEach((name, bytes) ->
+                    small.add(new Manifest.FileEntry(name, bytes.length, Digests.of(bytes))));
+            small.sort(Comparator.comparing(Manifest.FileEntry::path));
+            return new SourceFiles(source.folder(), List.copyOf(small), List.copyOf(all), made);
         }
 
         /// So that a digest stands for ids, whatever becomes of the translation later. What cannot
         /// be translated stays as it is: whoever opens it is told why.
-        private static byte[] translatedTokenizer(Path folder) {
+        private static Optional<byte[]> translatedTokenizer(Path folder) {
             if (ModelFiles.find(folder, ModelFiles.TOKENIZER).isPresent()
                     || !TokenizerSource.isIn(folder)) {
-                return null;
+                return Optional.empty();
             }
             try {
-                return TokenizerSource.read(folder).json().getBytes(StandardCharsets.UTF_8);
+                return Optional.of(
+                        TokenizerSource.read(folder).json().getBytes(StandardCharsets.UTF_8));
             } catch (EngineException untranslatable) {
-                return null;
+                return Optional.empty();
             }
         }
 
@@ -336,8 +339,8 @@ public final class Converter {
             for (Manifest.FileEntry entry : small) {
                 Path from = folder.resolve(entry.path());
                 Path to = target.resolve(entry.path());
-                if (tokenizer != null && entry.path().equals(ModelFiles.TOKENIZER)) {
-                    ArtifactStore.writeDurably(to, tokenizer);
+                if (made.containsKey(entry.path())) {
+                    ArtifactStore.writeDurably(to, made.get(entry.path()));
                     continue;
                 }
                 ArtifactStore.createFolder(to.getParent());

@@ -61,9 +61,12 @@ record FolderWeights(SafetensorsFolder folder, Map<String, String> storedNames)
 
     @Override
     public Optional<SourceTensor> tensor(String name) {
-        return Optional.ofNullable(storedNames.get(name))
-                .flatMap(folder::tensor)
-                .map(tensor -> new FloatTensor(name, tensor));
+        return raw(name).map(tensor -> new FloatTensor(name, tensor));
+    }
+
+    /// A tensor as it lies in its file.
+    Optional<Tensor> raw(String name) {
+        return Optional.ofNullable(storedNames.get(name)).flatMap(folder::tensor);
     }
 
     @Override

@@ -65,7 +65,7 @@ record LooseArray(
     boolean isInteger() {
         return switch (type) {
             case I64, I32, I16, I8, U8 -> true;
-            case F64, F32, F16, BF16, BOOL -> false;
+            case F64, F32, F16, BF16, F8_E4M3, BOOL -> false;
         };
     }
 
@@ -82,7 +82,7 @@ record LooseArray(
             case I16 -> numbers.get(I16, index * 2);
             case I8 -> numbers.get(ValueLayout.JAVA_BYTE, index);
             case U8 -> Byte.toUnsignedInt(numbers.get(ValueLayout.JAVA_BYTE, index));
-            case F64, F32, F16, BF16, BOOL ->
+            case F64, F32, F16, BF16, F8_E4M3, BOOL ->
                     throw new IllegalArgumentException(type + " is no integer");
         };
     }
@@ -91,7 +91,7 @@ record LooseArray(
         return switch (type) {
             case F32 -> Float.intBitsToFloat(numbers.get(I32, index * 4));
             case F16 -> Float.float16ToFloat(numbers.get(I16, index * 2));
-            case F64, BF16, I64, I32, I16, I8, U8, BOOL ->
+            case F64, BF16, F8_E4M3, I64, I32, I16, I8, U8, BOOL ->
                     throw new IllegalArgumentException(type + " is no float of 32 or 16 bits");
         };
     }

@@ -1,11 +1,13 @@
 package dev.tokenlog.engine.artifact;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlans;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.format.FileVersions;
+import dev.tokenlog.engine.format.StrictJson;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -91,8 +93,14 @@ public final class SourceModel implements Model {
         Arena arena = Arena.ofShared();
         boolean opened = false;
         try {
-            ModelPlan plan = ModelPlans.read(absolute.resolve(ModelFiles.CONFIG));
-            SourceWeights weights = FolderWeights.open(absolute, arena);
+            Path file = absolute.resolve(ModelFiles.CONFIG);
+            JsonNode config = StrictJson.object(file);
+            Optional<QuantizationConfig> codes = QuantizationConfig.of(config, file);
+            ModelPlan plan = ModelPlans.of(QuantizationConfig.without(config), file.toString());
+            FolderWeights folder = FolderWeights.open(absolute, arena);
+            SourceWeights weights =
+                    codes.map(stated -> (SourceWeights) QuantizedFolder.of(folder, stated))
+                            .orElse(folder);
             SourceModel model =
                     new SourceModel(absolute, absolute, plan, weights, arena, arena::close);
             opened = true;
@@ -183,7 +191,8 @@ public final class SourceModel implements Model {
         if (!one.shape().equals(other.shape()) || !weights.isReadable(one)) {
             return false;
         }
-        if (one.type().equals(other.type())) {
+        // Codes alone say nothing: their scales lie elsewhere.
+        if (!weights.hasCodes() && one.type().equals(other.type())) {
             return one.stored().mismatch(other.stored()) < 0;
         }
         float[] a = new float[one.columns()];
@@ -311,6 +320,24 @@ public final class SourceModel implements Model {
     @Override
     public Path folder() {
         return folder;
+    }
+
+    /// The recipe by which the codes of a source that somebody else has quantized are kept; empty
+    /// where there are none that one of ours holds.
+    public Optional<Recipe> recipe() {
+        return weights.recipe();
+    }
+
+    /// The text of `config.json` without what it says of the source's codes: an artifact has its
+    /// own. Empty where it says nothing of them.
+    Optional<byte[]> configurationInFloat() {
+        if (!(weights instanceof QuantizedFolder)) {
+            return Optional.empty();
+        }
+        Path file = folder.resolve(ModelFiles.CONFIG);
+        return Optional.of(
+                ConfigText.without(
+                        StrictJson.bytes(file), QuantizationConfig.FIELD, file.toString()));
     }
 
     /// Whether the source has codes of its own, so that a conversion may take some of them over.

@@ -31,4 +31,10 @@ interface SourceWeights {
 
     /// Whether conversions are told, tensor by tensor, that codes were taken over.
     boolean hasCodes();
+
+    /// The recipe by which the source's own codes are kept; empty where no code of ours holds them,
+    /// or where it has none.
+    default Optional<Recipe> recipe() {
+        return Optional.empty();
+    }
 }

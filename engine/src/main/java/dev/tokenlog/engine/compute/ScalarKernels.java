@@ -552,7 +552,7 @@ public final class ScalarKernels implements Kernels {
             case F32 -> weights.data().get(FLOAT, 4 * index);
             case F16 -> Float.float16ToFloat(weights.data().get(SHORT, 2 * index));
             case BF16 -> Float.intBitsToFloat(weights.data().get(SHORT, 2 * index) << 16);
-            case F64, I64, I32, I16, I8, U8, BOOL ->
+            case F64, F8_E4M3, I64, I32, I16, I8, U8, BOOL ->
                     throw new IllegalArgumentException(
                             weights.name() + ": no float matrix of " + weights.type());
         };

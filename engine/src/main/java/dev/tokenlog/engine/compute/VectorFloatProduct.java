@@ -214,7 +214,7 @@ final class VectorFloatProduct {
             case F32 -> MemorySegment.copy(data, ScalarKernels.FLOAT, 4 * start, out, to, columns);
             case F16 -> widenHalves(data, 2 * start, columns, out, to, into.halves);
             case BF16 -> widenBrainFloats(weights, row, out, to);
-            case F64, I64, I32, I16, I8, U8, BOOL ->
+            case F64, F8_E4M3, I64, I32, I16, I8, U8, BOOL ->
                     throw new IllegalArgumentException(
                             weights.name() + ": no float matrix of " + weights.type());
         }

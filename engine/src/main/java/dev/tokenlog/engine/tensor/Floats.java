@@ -44,7 +44,7 @@ public final class Floats {
                     into[i] = Float.intBitsToFloat(data.get(F16, (from + i) * 2) << 16);
                 }
             }
-            case F64, I64, I32, I16, I8, U8, BOOL ->
+            case F64, F8_E4M3, I64, I32, I16, I8, U8, BOOL ->
                     throw new IllegalArgumentException(type + " is no float of 32 or 16 bits");
         }
     }

@@ -126,7 +126,7 @@ public record NpyHeader(DataType type, boolean fortranOrder, List<Long> shape, i
             case I8 -> "|i1";
             case U8 -> "|u1";
             case BOOL -> "|b1";
-            case BF16 -> throw new IllegalArgumentException("numpy has no BF16");
+            case BF16, F8_E4M3 -> throw new IllegalArgumentException("numpy has no " + type);
         };
     }
 
