@@ -143,7 +143,10 @@ class Contender:
         os.killpg(self.process.pid, signal.SIGCONT)
 
     def close(self):
-        self.resume()
+        try:
+            self.resume()
+        except ProcessLookupError:
+            pass  # it has ended by itself
         self.process.kill()
         self.process.wait()
         self.log.close()
@@ -160,8 +163,8 @@ def quiet_answer(contender, question, tries):
     return best
 
 
-def measure(options, model, bits, questions, versions):
-    """Rates by question and contender, a list of (rate, others) each."""
+def measure(options, model, bits, questions, versions, keep):
+    """Rates by question and contender, a list of (rate, others) each; `keep` is called with them after every turn."""
     contenders, missing = [], {}
     logs = options.cache / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -176,19 +179,30 @@ def measure(options, model, bits, questions, versions):
                 contender.ask(f"decode 8 {min(8, options.decode)}")
                 contender.pause()
                 versions[peer] = {key: value for key, value in contender.ready.items() if key != "load_seconds"}
-            except Missing as reason:
+            except (Missing, BrokenPipeError) as reason:
                 missing[peer] = str(reason)
                 say(f"{PEERS[peer]} takes no part: {reason}")
                 if contenders and contenders[-1].peer == peer:
                     contenders.pop().close()
         figures = {question: {each.peer: [] for each in contenders} for question in questions}
         for round_number in range(options.rounds):
+            if round_number and time.monotonic() > options.until:
+                say(f"{model}, {bits} bit: {round_number} of {options.rounds} rounds, the time is over")
+                break
             say(f"{model}, {bits} bit: round {round_number + 1} of {options.rounds}")
             for question in questions:
-                for contender in contenders:
+                for contender in list(contenders):
                     contender.resume()
-                    figures[question][contender.peer].append(quiet_answer(contender, question, 1 if options.once else TRIES))
-                    contender.pause()
+                    try:
+                        answer = quiet_answer(contender, question, 1 if options.once else TRIES)
+                        figures[question][contender.peer].append(answer)
+                        contender.pause()
+                    except (Missing, BrokenPipeError) as reason:
+                        missing[contender.peer] = f"{question}: {reason}"
+                        say(f"{PEERS[contender.peer]} is left out from here on: {missing[contender.peer]}")
+                        contenders.remove(contender)
+                        contender.close()
+                    keep(figures, missing)
     finally:
         for contender in contenders:
             contender.close()
@@ -264,17 +278,18 @@ def label(question):
 
 
 def markdown(result):
-    peers = [peer for peer in PEERS if peer in result["versions"]]
+    peers = [peer for peer in PEERS if any(row["figures"].get(peer) for row in result["rows"])]
     lines = ["| Model | Measure | " + " | ".join(PEERS[peer] for peer in peers) + " |",
              "|---|---|" + "---|" * len(peers)]
     for row in result["rows"]:
         cells = [cell(peer, row["figures"], row["figures"].get("tokenlog")) for peer in peers]
         lines.append(f"| {row['title']} | {row['measure']} | " + " | ".join(cells) + " |")
-    lines += ["", f"Tokens per second: median (least–most) of {result['rounds']} rounds in turns; behind a peer's figure how "
+    lines += ["", f"Tokens per second: median (least–most) of {' or '.join(map(str, result['rounds']))} rounds in turns; behind a peer's figure how "
               "many times as fast Tokenlog is, the median of the rounds' ratios. "
               f"{result['machine']}, {result['threads']} threads, {result['date']}."]
     for peer in peers:
-        lines.append(f"{PEERS[peer]}: {describe(result['versions'][peer])}.")
+        if peer in result["versions"]:  # not where its conversion alone was measured
+            lines.append(f"{PEERS[peer]}: {describe(result['versions'][peer])}.")
     for text in result["absent"]:
         lines.append(f"{text}.")
     disturbed = result["disturbed"]
@@ -310,10 +325,12 @@ def parse():
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--quick", action="store_true", help="2 rounds, 4 bit, the first prompt alone")
     parser.add_argument("--once", action="store_true", help="take no disturbed turn again: on a machine that is never quiet")
+    parser.add_argument("--minutes", type=float, default=float("inf"),
+                        help="no round begins later than this, but for the first of a model")
     parser.add_argument("--no-conversion", action="store_true")
     parser.add_argument("--table", type=Path, nargs="+", metavar="FILE",
                         help="measure nothing: one table of what runs on one machine left with --json")
-    parser.add_argument("--json", type=Path, help="where the figures go as JSON")
+    parser.add_argument("--json", type=Path, help="where the figures go as JSON, after every turn")
     parser.add_argument("--markdown", type=Path, help="where the table goes besides standard output")
     options = parser.parse_args()
     if options.table:
@@ -322,6 +339,7 @@ def parse():
     unknown = [peer for peer in options.peers if peer not in PEERS]
     if unknown or options.decode > 64 or options.rounds < 1:
         parser.error(f"unknown: {unknown}" if unknown else "--decode is at most 64, --rounds at least 1")
+    options.until = time.monotonic() + 60 * options.minutes
     options.prompts = [int(text) for text in options.prompts.split(",")]
     options.bits = [int(text) for text in options.bits.split(",") if text]
     there = [model for model in MODEL_TITLES if (options.cache / "models" / model).is_dir()]
@@ -336,13 +354,14 @@ def parse():
 def joined(results):
     """One result of several that were measured one after the other."""
     first, last = results[0], results[-1]
-    for key in ("machine", "threads", "rounds"):
+    for key in ("machine", "threads"):
         if any(each[key] != first[key] for each in results):
             sys.exit(f"compare: runs differ in {key}: {sorted({str(each[key]) for each in results})}")
     return {
         **first,
         "date": first["date"] if first["date"] == last["date"] else f"{first['date']} to {last['date']}",
         "versions": {peer: version for each in results for peer, version in each["versions"].items()},
+        "rounds": sorted({count for each in results for count in each["rounds"]}),
         "absent": [text for each in results for text in each["absent"]],
         "disturbed": [sum(each["disturbed"][i] for each in results) for i in (0, 1)],
         "rows": [row for each in results for row in each["rows"]],
@@ -354,37 +373,70 @@ def main():
     write(joined([json.loads(path.read_text()) for path in options.table]) if options.table else compare(options), options)
 
 
+class Comparison:
+    """What has been measured so far. It is kept after every turn, so that nothing of an interrupted run is lost."""
+
+    def __init__(self, options):
+        self.options = options
+        self.began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+        self.versions = {}
+        self.done = []     # groups of rows that are complete
+        self.current = []  # of the model that is measured
+        self.absent = {}   # (model, bits): {peer: why}
+
+    def keep(self, title, measures, answers):
+        """`answers`: for each measure, by peer, a list of (rate, share of the others)."""
+        self.current = [(title, measure, values) for measure, values in zip(measures, answers)]
+        if self.options.json:
+            part = self.options.json.with_name(self.options.json.name + ".part")
+            part.write_text(json.dumps(self.result(), indent=1) + "\n")
+            os.replace(part, self.options.json)
+
+    def finish_model(self):
+        self.done += self.current
+        self.current = []
+
+    def result(self):
+        rows = self.done + self.current
+        shares = [share for _, _, values in rows for answers in values.values() for _, share in answers]
+        return {
+            "machine": machine(),
+            "threads": self.options.threads,
+            "date": self.began,
+            "rounds": sorted({len(answers) for _, _, values in rows for answers in values.values() if answers}),
+            "decoded_tokens": self.options.decode,
+            "versions": self.versions,
+            "absent": [f"{PEERS[peer]} took no part in {model} at {bits} bit: {why}"
+                       for (model, bits), reasons in self.absent.items() for peer, why in reasons.items()],
+            "disturbed": [sum(share > QUIET for share in shares), len(shares)],
+            "rows": [{"title": title, "measure": measure,
+                      "figures": {peer: summary(answers) for peer, answers in values.items()}}
+                     for title, measure, values in rows],
+        }
+
+
 def compare(options):
     questions = [f"prompt {tokens}" for tokens in options.prompts]
     questions += [f"decode 1 {options.decode}", f"decode 8 {options.decode}"]
-    rows, versions, absent, shares = [], {}, [], []
+    comparison = Comparison(options)
     for model in options.models:
         for bits in options.bits:
-            figures, missing = measure(options, model, bits, questions, versions)
-            absent += [f"{PEERS[peer]} took no part in {model} at {bits} bit: {why}" for peer, why in missing.items()]
-            for question in questions:
-                rows.append({"title": f"{MODEL_TITLES[model]}, {bits} bit", "measure": label(question),
-                             "figures": {peer: summary(values) for peer, values in figures[question].items()}})
-                shares += [share for values in figures[question].values() for _, share in values]
+            title = f"{MODEL_TITLES[model]}, {bits} bit"
+
+            def keep(figures, missing):
+                comparison.absent[model, bits] = missing
+                comparison.keep(title, [label(question) for question in questions],
+                                [figures[question] for question in questions])
+
+            keep(*measure(options, model, bits, questions, comparison.versions, keep))
+            comparison.finish_model()
     # SmolLM2's folder may be in float32: only a source in bfloat16 is the same for both.
     if CONVERTED in options.models and not options.no_conversion:
         say(f"{CONVERTED}: conversion")
         rates = convert(options, CONVERTED)
-        rows.append({"title": MODEL_TITLES[CONVERTED], "measure": "bfloat16 to 4 bit, MB/s",
-                     "figures": {peer: summary([(rate / 1e6, share) for rate, share in values])
-                                 for peer, values in rates.items()}})
-        shares += [share for values in rates.values() for _, share in values]
-    return {
-        "machine": machine(),
-        "threads": options.threads,
-        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "rounds": options.rounds,
-        "decoded_tokens": options.decode,
-        "versions": versions,
-        "absent": absent,
-        "disturbed": [sum(share > QUIET for share in shares), len(shares)],
-        "rows": rows,
-    }
+        comparison.keep(MODEL_TITLES[CONVERTED], ["bfloat16 to 4 bit, MB/s"],
+                        [{peer: [(rate / 1e6, share) for rate, share in values] for peer, values in rates.items()}])
+    return comparison.result()
 
 
 def write(result, options):
@@ -392,7 +444,7 @@ def write(result, options):
     print(text)
     if options.markdown:
         options.markdown.write_text(text + "\n")
-    if options.json:
+    if options.json and options.table:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -8,7 +8,7 @@
 // queries, and each number loaded meets several queries. Positions of a page that a query does not see may hold anything:
 // their scores are thrown away, their values not read.
 
-enum { PAGE = TOKENLOG_PAGE, QUERIES = 4 };
+enum { QUERIES = 4 };
 
 // Queries that are worked on together: where each reads and writes.
 typedef struct {
@@ -23,22 +23,6 @@ INLINE Query query(const Attention *a, int32_t index) {
   const int64_t start = token * a->stride + (int64_t)(index % a->heads) * a->head_size;
   const int32_t before = a->window && position >= a->window ? position - a->window + 1 : 0;
   return (Query){a->queries + start, a->scores + index * a->score_stride, a->out + start, before, position};
-}
-
-// The first `count` keys or values of a page as floats (rounded up to whole registers, which a page always has): the page
-// itself, or `wide` after widening.
-INLINE const float *widened(const Attention *a, const uint8_t *page, int32_t count) {
-  if (a->type == TOKENLOG_KV32) return (const float *)page;
-  for (int32_t i = 0; i < count; i += LANES) store(a->wide + i, load_halves(page + 2 * (size_t)i));
-  return a->wide;
-}
-
-// The page after the one that is worked on, which lies somewhere else.
-INLINE void prefetch_page(const Attention *a, int32_t page, int32_t last, int64_t offset) {
-  if (page == last) return;
-  const uint8_t *p = a->pages[page + 1] + offset;
-  const size_t bytes = (size_t)PAGE * a->head_size * (a->type == TOKENLOG_KV32 ? 4 : 2);
-  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
 }
 
 // Scores of some queries for SCORE_PARTS registers of positions, from position `at` on.
@@ -199,7 +183,7 @@ static void attend(const Attention *a) {
   for (int32_t page = first_page; page <= last_page; page++) {
     const int32_t start = page * PAGE, end = start + PAGE < last + 1 ? start + PAGE : last + 1;
     prefetch_page(a, page, last_page, a->keys);
-    const float *keys = widened(a, a->pages[page] + a->keys, PAGE * a->head_size);
+    const float *keys = keys_of(a, a->pages[page]);
     for (int32_t i = 0, count; i < queries; i += count) {
       count = take(a, i, some);
       for (int32_t at = start; at < end; at += SCORE_PARTS * LANES) score(a, some, count, keys + (at - start), at);
@@ -214,7 +198,7 @@ static void attend(const Attention *a) {
   for (int32_t page = first_page; page <= last_page; page++) {
     const int32_t start = page * PAGE, end = start + PAGE < last + 1 ? start + PAGE : last + 1;
     prefetch_page(a, page, last_page, a->values);
-    const float *values = widened(a, a->pages[page] + a->values, (end - start) * a->head_size);
+    const float *values = values_of(a, a->pages[page], end - start);
     for (int32_t i = 0, count; i < queries; i += count) {
       count = take(a, i, some);
       add_page(some, count, values, a->head_size, start, end);

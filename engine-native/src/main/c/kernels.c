@@ -41,6 +41,31 @@ INLINE void prefetch(const uint8_t *p, const int bytes) {
 
 #include "functions.h"
 
+// A block of 32 numbers to integers: s = amax / Q, q = roundTiesToEven(x * (Q / amax)); below 2^-116 all are 0. Not a number
+// counts as the largest magnitude (so the scale becomes one, too) and has code 0.
+//
+// @return s
+INLINE float round_block(const float *x, int32_t largest, int32_t *rounded) {
+  uint32_t patterns[TOKENLOG_BLOCK], maximum_bits = 0;
+  memcpy(patterns, x, sizeof patterns);
+  for (int i = 0; i < TOKENLOG_BLOCK; i++) {
+    const uint32_t magnitude = patterns[i] & 0x7fffffff;
+    maximum_bits = magnitude > maximum_bits ? magnitude : maximum_bits;
+  }
+  float maximum;
+  memcpy(&maximum, &maximum_bits, 4);
+  const int tiny = maximum < 0x1p-116f;
+  const float limit = largest, inverse = tiny ? 0 : limit / maximum;
+  for (int i = 0; i < TOKENLOG_BLOCK; i++) {
+    const float product = x[i] * inverse;
+    rounded[i] = (int32_t)__builtin_rintf(product == product ? product : 0);
+  }
+  return tiny ? 0 : maximum / limit;
+}
+
+#include "elementwise.h"
+#include "kv_cache.h"
+
 #include "attention.h"
 
 // What a kernel for ROWS rows and a fixed number of tokens works on.
@@ -254,26 +279,10 @@ static void multiply(int32_t code, const Product *p) {
   }
 }
 
-// s = amax / Q, q = roundTiesToEven(x * (Q / amax)); below 2^-116 all are 0. Not a number counts as the largest magnitude
-// (so the scale becomes one, too) and has code 0.
 INLINE void quantize_block(const float *x, int32_t largest, int32_t lane, int16_t *codes, float *scale, uint8_t *panel) {
-  uint32_t patterns[TOKENLOG_BLOCK], maximum_bits = 0;
-  memcpy(patterns, x, sizeof patterns);
-  for (int i = 0; i < TOKENLOG_BLOCK; i++) {
-    const uint32_t magnitude = patterns[i] & 0x7fffffff;
-    maximum_bits = magnitude > maximum_bits ? magnitude : maximum_bits;
-  }
-  float maximum;
-  memcpy(&maximum, &maximum_bits, 4);
-  const int tiny = maximum < 0x1p-116f;
-  const float limit = largest, inverse = tiny ? 0 : limit / maximum;
   int32_t rounded[TOKENLOG_BLOCK], sum = 0;
-  for (int i = 0; i < TOKENLOG_BLOCK; i++) {
-    const float product = x[i] * inverse;
-    rounded[i] = (int32_t)__builtin_rintf(product == product ? product : 0);
-    sum += rounded[i];
-  }
-  const float s = tiny ? 0 : maximum / limit;
+  const float s = round_block(x, largest, rounded);
+  for (int i = 0; i < TOKENLOG_BLOCK; i++) sum += rounded[i];
   int16_t words[TOKENLOG_BLOCK];
   for (int i = 0; i < TOKENLOG_BLOCK; i++) words[i] = rounded[i];
   if (codes) memcpy(codes, words, sizeof words);

@@ -95,7 +95,7 @@ typedef struct {
 
 // Attention of `heads` query heads of one key-value head, for `tokens` positions that follow each other.
 typedef struct {
-  int32_t type;                // TOKENLOG_KV16 or TOKENLOG_KV32
+  int32_t type;                // TOKENLOG_KV8, TOKENLOG_KV16 or TOKENLOG_KV32
   const uint8_t *const *pages; // of TOKENLOG_PAGE positions
   int64_t keys, values;        // bytes from the beginning of a page
   int32_t head_size, heads;
@@ -110,12 +110,25 @@ typedef struct {
   float *wide;                 // room: [head_size][TOKENLOG_PAGE]
 } Attention;
 
+// Keys and values of one position, on their way into a page.
+typedef struct {
+  int32_t type, heads, head_size, slot;
+  uint8_t *keys, *values;   // of the first head in the page, the other heads behind
+  const float *key, *value; // [head][head_size]
+} Stored;
+
 // KERNEL(name, parameters): one row per kernel.
 #define KERNEL_LIST(KERNEL) \
   KERNEL(read_all, (const uint8_t *memory, int64_t bytes, int64_t *sum)) \
   KERNEL(multiply, (int32_t code, const Product *)) \
   KERNEL(attend, (const Attention *)) \
-  KERNEL(quantize, (const float *x, int32_t columns, int32_t largest, int32_t lane, int16_t *codes, float *scales, uint8_t *panel))
+  KERNEL(quantize, (const float *x, int32_t columns, int32_t largest, int32_t lane, int16_t *codes, float *scales, uint8_t *panel)) \
+  KERNEL(rms_norm, (const float *x, const float *weight, int32_t n, float epsilon, float *out)) \
+  KERNEL(gate, (int32_t activation, float *gate, const float *up, int32_t n)) \
+  KERNEL(add, (float *x, const float *y, int32_t n)) \
+  KERNEL(all_finite, (const float *x, int32_t n, int32_t *result)) \
+  KERNEL(rotate, (float *x, int32_t heads, int32_t head_size, int32_t pairs, const float *cos, const float *sin)) \
+  KERNEL(store_position, (const Stored *, int32_t *result))
 
 #define MEMBER(NAME, PARAMETERS) void(*NAME) PARAMETERS;
 typedef struct {

@@ -357,6 +357,52 @@ void tokenlog_attend(int32_t tier, int32_t type, const int64_t *pages, int64_t k
   tiers[tier].kernels->attend(&a);
 }
 
+void tokenlog_rms_norm(int32_t tier, const float *x, int64_t x_offset, const float *weight, int32_t columns, float epsilon,
+                       float *out, int64_t out_offset) {
+  tiers[tier].kernels->rms_norm(x + x_offset, weight, columns, epsilon, out + out_offset);
+}
+
+void tokenlog_gate(int32_t tier, int32_t activation, float *gate, const float *up, int64_t offset, int32_t count) {
+  tiers[tier].kernels->gate(activation, gate + offset, up + offset, count);
+}
+
+void tokenlog_add(int32_t tier, float *x, int64_t x_offset, const float *y, int64_t y_offset, int32_t count) {
+  tiers[tier].kernels->add(x + x_offset, y + y_offset, count);
+}
+
+int32_t tokenlog_all_finite(int32_t tier, const float *x, int64_t offset, int32_t count) {
+  int32_t result;
+  tiers[tier].kernels->all_finite(x + offset, count, &result);
+  return result;
+}
+
+void tokenlog_rotate(int32_t tier, float *x, int64_t offset, int32_t heads, int32_t head_size, int32_t pairs,
+                     const float *cos, const float *sin, int64_t table_offset) {
+  tiers[tier].kernels->rotate(x + offset, heads, head_size, pairs, cos + table_offset, sin + table_offset);
+}
+
+int32_t tokenlog_store(int32_t tier, int32_t type, uint8_t *page, int64_t keys, int64_t values, int32_t heads,
+                       int32_t head_size, int32_t slot, const float *key, int64_t key_offset, const float *value,
+                       int64_t value_offset) {
+  const Stored stored = {
+      .type = type,
+      .heads = heads,
+      .head_size = head_size,
+      .slot = slot,
+      .keys = page + keys,
+      .values = page + values,
+      .key = key + key_offset,
+      .value = value + value_offset,
+  };
+  int32_t result;
+  tiers[tier].kernels->store_position(&stored, &result);
+  return result;
+}
+
+void tokenlog_prefetch(const uint8_t *memory, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(memory + i);
+}
+
 int64_t tokenlog_read(int32_t tier, const uint8_t *memory, int64_t bytes) {
   int64_t sum;
   tiers[tier].kernels->read_all(memory, bytes, &sum);

@@ -16,6 +16,10 @@ typedef __m256 floats;
 static inline ints load(const void *p) { return _mm256_loadu_si256(p); }
 static inline floats zero(void) { return _mm256_setzero_ps(); }
 static inline floats load_halves(const uint8_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+// Rounded to nearest even.
+static inline void store_halves(uint8_t *p, floats v) {
+  _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
 static inline floats load_floats(const float *p) { return _mm256_loadu_ps(p); }
 static inline floats all(float x) { return _mm256_set1_ps(x); }
 static inline floats fma_floats(floats a, floats b, floats c) { return _mm256_fmadd_ps(a, b, c); }

@@ -16,6 +16,10 @@ typedef __m512 floats;
 static inline ints load(const void *p) { return _mm512_loadu_si512(p); }
 static inline floats zero(void) { return _mm512_setzero_ps(); }
 static inline floats load_halves(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+// Rounded to nearest even.
+static inline void store_halves(uint8_t *p, floats v) {
+  _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
 static inline floats load_floats(const float *p) { return _mm512_loadu_ps(p); }
 static inline floats all(float x) { return _mm512_set1_ps(x); }
 static inline floats fma_floats(floats a, floats b, floats c) { return _mm512_fmadd_ps(a, b, c); }

@@ -26,6 +26,8 @@ typedef struct {
 static inline ints load(const uint8_t *p) { return (ints){vld1q_u8(p), vld1q_u8(p + 16)}; }
 static inline floats zero(void) { return vdupq_n_f32(0); }
 static inline floats load_halves(const uint8_t *p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))); }
+// Rounded to nearest even.
+static inline void store_halves(uint8_t *p, floats v) { vst1_u8(p, vreinterpret_u8_f16(vcvt_f16_f32(v))); }
 static inline floats load_floats(const float *p) { return vld1q_f32(p); }
 static inline floats all(float x) { return vdupq_n_f32(x); }
 static inline floats fma_floats(floats a, floats b, floats c) { return vfmaq_f32(c, a, b); }

@@ -7,12 +7,15 @@
 #include <stdint.h>
 
 // Raised whenever anything in this file changes its meaning. The Java side refuses every other number.
-#define TOKENLOG_ABI 6
+#define TOKENLOG_ABI 7
 
 enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16, TOKENLOG_PAGE = 32, TOKENLOG_PANEL = 4 };
 
 // How keys and values are kept.
-enum { TOKENLOG_KV16 = 0, TOKENLOG_KV32 = 1 };
+enum { TOKENLOG_KV16 = 0, TOKENLOG_KV32 = 1, TOKENLOG_KV8 = 2 };
+
+// What a gate is activated by.
+enum { TOKENLOG_SILU = 0, TOKENLOG_GELU_TANH = 1 };
 
 #define TOKENLOG_API __attribute__((visibility("default")))
 
@@ -61,7 +64,8 @@ TOKENLOG_API void tokenlog_multiply(int32_t tier, int32_t code, const uint8_t *p
 
 // Attention of `heads` query heads that share a key-value head, for `tokens` positions from first_position on. Page i of the
 // KV cache, at address pages[i], holds positions 32 i and following: at byte `keys` of it their keys [head_size][32], at byte
-// `values` their values [32][head_size]. Head h of token t begins at offset + t * stride + h * head_size in `queries` and in
+// `values` their values [32][head_size], with TOKENLOG_KV8 each followed by the scales of blocks of 32 channels, [block][32] and
+// [32][block]. Head h of token t begins at offset + t * stride + h * head_size in `queries` and in
 // `out`. Scores are scaled, then capped if soft_cap is not 0; a token sees `window` positions, itself included, or all if it
 // is 0. Room: score_stride * heads * tokens floats in `scores`, where score_stride is a multiple of 32 beyond the last
 // position; 32 * head_size floats in `wide`.
@@ -69,6 +73,34 @@ TOKENLOG_API void tokenlog_attend(int32_t tier, int32_t type, const int64_t *pag
                                   int32_t head_size, int32_t heads, float scale, float soft_cap, int32_t window,
                                   int32_t first_position, int32_t tokens, const float *queries, float *out, int64_t offset,
                                   int64_t stride, float *scores, int64_t score_stride, float *wide);
+
+// What lies between products, for one token. Arrays are worked on from their offsets on.
+
+// RMSNorm of `columns` numbers, which may stay where they are.
+TOKENLOG_API void tokenlog_rms_norm(int32_t tier, const float *x, int64_t x_offset, const float *weight, int32_t columns,
+                                    float epsilon, float *out, int64_t out_offset);
+
+// gate = activation(gate) * up, both from `offset` on.
+TOKENLOG_API void tokenlog_gate(int32_t tier, int32_t activation, float *gate, const float *up, int64_t offset, int32_t count);
+
+// x = x + y.
+TOKENLOG_API void tokenlog_add(int32_t tier, float *x, int64_t x_offset, const float *y, int64_t y_offset, int32_t count);
+
+// 1 if there is neither a NaN nor an infinity, else 0.
+TOKENLOG_API int32_t tokenlog_all_finite(int32_t tier, const float *x, int64_t offset, int32_t count);
+
+// Rotates the first 2 * pairs elements of each head by the angles whose cosines and sines begin at table_offset.
+TOKENLOG_API void tokenlog_rotate(int32_t tier, float *x, int64_t offset, int32_t heads, int32_t head_size, int32_t pairs,
+                                  const float *cos, const float *sin, int64_t table_offset);
+
+// Stores the keys and values of all heads of one layer in `slot` (0 to 31) of a page, where those of the first head begin at
+// bytes `keys` and `values` and the other heads follow. 1 if all numbers are finite as stored, else 0.
+TOKENLOG_API int32_t tokenlog_store(int32_t tier, int32_t type, uint8_t *page, int64_t keys, int64_t values, int32_t heads,
+                                    int32_t head_size, int32_t slot, const float *key, int64_t key_offset,
+                                    const float *value, int64_t value_offset);
+
+// Asks for memory that is read soon, and does not wait for it.
+TOKENLOG_API void tokenlog_prefetch(const uint8_t *memory, int64_t bytes);
 
 // Reads memory as fast as it can be read; `bytes` is a multiple of 64. The result depends on every byte.
 TOKENLOG_API int64_t tokenlog_read(int32_t tier, const uint8_t *memory, int64_t bytes);

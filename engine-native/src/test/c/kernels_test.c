@@ -196,9 +196,27 @@ static float by_halves(float *partials) {
   return partials[0];
 }
 
-// A number of a page of the KV cache.
-static float kept(int type, int64_t page, int64_t offset, int element) {
+static int element_bytes(int type) { return type == TOKENLOG_KV8 ? 1 : type == TOKENLOG_KV16 ? 2 : 4; }
+
+// Bytes of the keys, or the values, of a head in a page.
+static int64_t head_bytes(int type, int head_size) {
+  return 32L * head_size * element_bytes(type) + (type == TOKENLOG_KV8 ? 128L * ((head_size + 31) / 32) : 0);
+}
+
+// Which scale of 8 bits belongs to a channel at a position, keys or values.
+static int scale_index(int values, int head_size, int slot, int channel) {
+  return values ? slot * ((head_size + 31) / 32) + channel / 32 : channel / 32 * 32 + slot;
+}
+
+// A number of a page of the KV cache: a key or a value.
+static float kept(int type, int values, int64_t page, int64_t offset, int head_size, int slot, int channel) {
   const uint8_t *p = (const uint8_t *)page + offset;
+  const int element = values ? slot * head_size + channel : channel * 32 + slot;
+  if (type == TOKENLOG_KV8) {
+    float scale;
+    memcpy(&scale, p + 32 * head_size + 4 * scale_index(values, head_size, slot, channel), 4);
+    return (int8_t)p[element] * scale;
+  }
   if (type == TOKENLOG_KV32) {
     float x;
     memcpy(&x, p + 4 * element, 4);
@@ -211,7 +229,7 @@ static float kept(int type, int64_t page, int64_t offset, int element) {
 
 static void attention(int tier, int type, int head_size, int heads, int tokens, int window, float cap) {
   const int positions = tokens + below(150), first = positions - tokens, pages = (positions + 31) / 32;
-  const int64_t head_bytes = 32L * head_size * (type == TOKENLOG_KV32 ? 4 : 2), keys = 0, values = head_bytes;
+  const int64_t keys = 0, values = head_bytes(type, head_size);
   const int64_t stride = heads * head_size + below(3), offset = below(5), score_stride = 32 * pages;
   const size_t numbers = offset + (tokens - 1) * stride + heads * head_size;
   float *q = memory(4 * numbers), *out = memory(4 * numbers), *scores = memory(4 * score_stride * heads * tokens);
@@ -220,8 +238,8 @@ static void attention(int tier, int type, int head_size, int heads, int tokens, 
   for (size_t i = 0; i < numbers; i++) q[i] = number() * 1e-3f, out[i] = -7777;
   for (int p = 0; p < pages; p++) {
     // Up to the last byte of the values: what no token sees may be anything.
-    uint8_t *bytes = memory(values + head_bytes);
-    for (int i = 0; i < values + head_bytes; i++) bytes[i] = random_bits();
+    uint8_t *bytes = memory(2 * values);
+    for (int i = 0; i < 2 * values; i++) bytes[i] = random_bits();
     page[p] = (int64_t)bytes;
     for (int slot = 0; slot < 32 && 32 * p + slot < positions; slot++)
       for (int c = 0; c < head_size; c++) {
@@ -231,6 +249,9 @@ static void attention(int tier, int type, int head_size, int heads, int tokens, 
         if (type == TOKENLOG_KV32) {
           memcpy(bytes + keys + 4 * key, &wide_k, 4);
           memcpy(bytes + values + 4 * value, &wide_v, 4);
+        } else if (type == TOKENLOG_KV8) {
+          memcpy(bytes + keys + 32 * head_size + 4 * scale_index(0, head_size, slot, c), &wide_k, 4);
+          memcpy(bytes + values + 32 * head_size + 4 * scale_index(1, head_size, slot, c), &wide_v, 4);
         } else {
           memcpy(bytes + keys + 2 * key, &k, 2);
           memcpy(bytes + values + 2 * value, &v, 2);
@@ -249,7 +270,7 @@ static void attention(int tier, int type, int head_size, int heads, int tokens, 
       for (int i = begin; i <= last; i++) {
         float partials[16] = {0};
         for (int c = 0; c < head_size; c++)
-          partials[c % 16] = fmaf(x[c], kept(type, page[i / 32], keys, c * 32 + i % 32), partials[c % 16]);
+          partials[c % 16] = fmaf(x[c], kept(type, 0, page[i / 32], keys, head_size, i % 32, c), partials[c % 16]);
         e[i] = by_halves(partials) * 0.125f;
         if (cap != 0) e[i] = cap * hyperbolic_tangent(e[i] / cap);
         largest = fmaxf(largest, e[i]);
@@ -263,11 +284,139 @@ static void attention(int tier, int type, int head_size, int heads, int tokens, 
         float *y = expected + offset + t * stride + h * head_size + c;
         *y = 0;
         for (int i = begin; i <= last; i++)
-          *y = fmaf(e[i] / sum, kept(type, page[i / 32], values, i % 32 * head_size + c), *y);
+          *y = fmaf(e[i] / sum, kept(type, 1, page[i / 32], values, head_size, i % 32, c), *y);
       }
     }
   for (size_t i = 0; i < numbers; i++)
     if (bits_of(out[i]) != bits_of(expected[i])) fail("attention", tier, head_size, heads, positions, (int)i);
+  give_back_all();
+}
+
+// The F16 nearest to a number, of two equally near ones the even one: read off a list of all that are not negative.
+static uint16_t nearest_half(float x) {
+  const double size = fabs((double)x);
+  uint16_t best = 0;
+  if (isnan(x)) return 0x7e00;
+  double distance = size, least = INFINITY;
+  for (int h = 0; h <= 0x7c00; h++) {
+    // Infinity takes the place of the next number there would be.
+    const double value = h >> 10 ? ldexp(1024 + (h & 1023), (h >> 10) - 25) : ldexp(h, -24);
+    distance = fabs(value - size);
+    if (distance < least || (distance == least && h % 2 == 0)) least = distance, best = h;
+    if (distance > least) break;
+  }
+  return best | (signbit(x) ? 0x8000 : 0);
+}
+
+static float cached(int kind) {
+  switch (kind) {
+    case 0: return INFINITY;
+    case 1: return NAN;
+    case 2: return (below(2) ? -1 : 1) * (65504 + 16 * (below(3) - 1));
+    case 3: return ldexpf(below(4096), -26) * (below(2) ? -1 : 1);
+    default: return number() * 1e-4f;
+  }
+}
+
+static void store_one(int tier, int type, int heads, int head_size) {
+  const int slot = below(32);
+  const int64_t bytes = head_bytes(type, head_size), before = 64 * below(2);
+  uint8_t *page = memory(before + 2 * heads * bytes), *expected = memory(before + 2 * heads * bytes);
+  float *x[] = {memory(4 * heads * head_size), memory(4 * heads * head_size)};
+  for (int i = 0; i < before + 2 * heads * bytes; i++) page[i] = expected[i] = random_bits();
+  const int strange = below(3) ? 4 : 0;
+  for (int v = 0; v < 2; v++)
+    for (int i = 0; i < heads * head_size; i++) x[v][i] = cached(strange + (below(8) ? 4 : below(4)));
+  int finite = 1;
+  for (int v = 0; v < 2; v++)
+    for (int i = 0; i < heads * head_size; i++) {
+      const int head = i / head_size, c = i % head_size, from = c / 32 * 32, to = from + 32 < head_size ? from + 32 : head_size;
+      uint8_t *p = expected + before + (v * heads + head) * bytes;
+      const int element = v ? slot * head_size + c : c * 32 + slot;
+      if (type == TOKENLOG_KV32) {
+        memcpy(p + 4 * element, x[v] + i, 4);
+        finite &= isfinite(x[v][i]) != 0;
+      } else if (type == TOKENLOG_KV16) {
+        const uint16_t half = nearest_half(x[v][i]);
+        memcpy(p + 2 * element, &half, 2);
+        finite &= (half & 0x7c00) != 0x7c00;
+      } else {
+        float maximum = 0;
+        for (int k = from; k < to; k++) {
+          const float magnitude = fabsf(x[v][head * head_size + k]);
+          if (magnitude > maximum || isnan(magnitude)) maximum = magnitude;
+        }
+        const float scale = maximum < 0x1p-116f ? 0 : maximum / 127, product = scale != 0 ? x[v][i] * (127 / maximum) : 0;
+        p[element] = isnan(product) ? 0 : (int)nearbyintf(product);
+        memcpy(p + 32 * head_size + 4 * scale_index(v, head_size, slot, c), &scale, 4);
+        finite &= isfinite(scale) != 0;
+      }
+    }
+  const int found = tokenlog_store(tier, type, page, before, before + heads * bytes, heads, head_size, slot, x[0], 0, x[1], 0);
+  if (found != finite) fail("finite as stored", tier, type, heads, head_size, found);
+  // The bits of what is not a number are nobody's business: such a sequence has failed.
+  if (finite && memcmp(page, expected, before + 2 * heads * bytes)) fail("stored", tier, type, heads, head_size, slot);
+  give_back_all();
+}
+
+static void same(const char *what, int tier, const float *expected, const float *found, int count) {
+  for (int i = 0; i < count; i++)
+    if (bits_of(expected[i]) != bits_of(found[i]) && !(isnan(expected[i]) && isnan(found[i]))) fail(what, tier, count, i, 0, 0);
+}
+
+static float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
+
+// What lies between products, on rows of `n` numbers.
+static void between(int tier, int n) {
+  float *x = memory(4 * n), *y = memory(4 * n), *out = memory(4 * n), *expected = memory(4 * n);
+  for (int i = 0; i < n; i++) x[i] = number() * 1e-3f, y[i] = number() * 1e-3f;
+  float partials[16] = {0};
+  for (int i = 0; i < n; i++) partials[i % 16] = fmaf(x[i], x[i], partials[i % 16]);
+  const float r = 1 / sqrtf(by_halves(partials) / n + 1e-5f);
+  for (int i = 0; i < n; i++) expected[i] = x[i] * r * y[i];
+  tokenlog_rms_norm(tier, x, 0, y, n, 1e-5f, out, 0);
+  same("norm", tier, expected, out, n);
+  memcpy(out, x, 4 * n);
+  tokenlog_rms_norm(tier, out, 0, y, n, 1e-5f, out, 0);
+  same("norm in place", tier, expected, out, n);
+
+  for (int i = 0; i < n; i++) expected[i] = x[i] * sigmoid(x[i]) * y[i];
+  memcpy(out, x, 4 * n);
+  tokenlog_gate(tier, TOKENLOG_SILU, out, y, 0, n);
+  same("silu gate", tier, expected, out, n);
+  for (int i = 0; i < n; i++) expected[i] = x[i] * sigmoid(0x1.988454p+0f * fmaf(0.044715f, x[i] * x[i] * x[i], x[i])) * y[i];
+  memcpy(out, x, 4 * n);
+  tokenlog_gate(tier, TOKENLOG_GELU_TANH, out, y, 0, n);
+  same("gelu gate", tier, expected, out, n);
+
+  for (int i = 0; i < n; i++) expected[i] = x[i] + y[i];
+  memcpy(out, x, 4 * n);
+  tokenlog_add(tier, out, 0, y, 0, n);
+  same("sum", tier, expected, out, n);
+
+  if (!tokenlog_all_finite(tier, x, 0, n)) fail("finite", tier, n, 0, 0, 0);
+  for (int i = 0; i < 3; i++) {
+    const int at = below(n);
+    const float was = x[at];
+    x[at] = i == 0 ? NAN : i == 1 ? INFINITY : -INFINITY;
+    if (tokenlog_all_finite(tier, x, 0, n)) fail("not finite", tier, n, at, i, 0);
+    x[at] = was;
+  }
+
+  const int pairs = 1 + below(n), head = 2 * pairs + below(3), heads = 1 + below(3);
+  float *rotated = memory(4 * heads * head), *turned = memory(4 * heads * head);
+  float *cosines = memory(4 * pairs), *sines = memory(4 * pairs);
+  for (int i = 0; i < pairs; i++) cosines[i] = number() * 1e-6f, sines[i] = number() * 1e-6f;
+  for (int i = 0; i < heads * head; i++) rotated[i] = turned[i] = number();
+  for (int h = 0; h < heads; h++)
+    for (int i = 0; i < pairs; i++) {
+      float *a = turned + h * head + i, *b = a + pairs;
+      const float first = *a, second = *b;
+      *a = fmaf(first, cosines[i], -(second * sines[i]));
+      *b = fmaf(second, cosines[i], first * sines[i]);
+    }
+  tokenlog_rotate(tier, rotated, 0, heads, head, pairs, cosines, sines, 0);
+  same("rotation", tier, turned, rotated, heads * head);
   give_back_all();
 }
 
@@ -317,9 +466,13 @@ int main(int count, char **argument) {
     for (size_t h = 0; h < sizeof head_sizes / sizeof *head_sizes; h++)
       for (int heads = 1; heads < 9; heads++) {
         const int window = below(2) ? 0 : 1 + below(70), tokens = 1 + below(4);
-        attention(tier, below(2), head_sizes[h], heads, tokens, window, below(3) ? 0 : 0.5f + below(50));
+        attention(tier, below(3), head_sizes[h], heads, tokens, window, below(3) ? 0 : 0.5f + below(50));
         cases++;
       }
+    for (size_t h = 0; h < sizeof head_sizes / sizeof *head_sizes; h++)
+      for (int i = 0; i < 9; i++, cases++) store_one(tier, i % 3, 1 + below(4), head_sizes[h] + below(3));
+    for (int n = 1; n < 70; n++, cases++) between(tier, n);
+    between(tier, 2048);
     read_everything(tier);
     printf("%s: all equal\n", tokenlog_tier_name(tier));
   }

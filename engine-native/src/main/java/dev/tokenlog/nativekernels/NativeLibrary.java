@@ -43,10 +43,17 @@ record NativeLibrary(
         MethodHandle quantize,
         MethodHandle multiply,
         MethodHandle attend,
+        MethodHandle rmsNorm,
+        MethodHandle gate,
+        MethodHandle add,
+        MethodHandle allFinite,
+        MethodHandle rotate,
+        MethodHandle store,
+        MethodHandle prefetch,
         MethodHandle read) {
 
     /// `TOKENLOG_ABI` of the header that this class was written for.
-    static final int ABI = 6;
+    static final int ABI = 7;
 
     /// @param usable whether this processor and operating system have its instructions
     record Tier(int number, String name, boolean usable) {}
@@ -177,6 +184,70 @@ record NativeLibrary(
                                 ADDRESS,
                                 JAVA_LONG,
                                 ADDRESS),
+                        kernel(
+                                symbols,
+                                "tokenlog_rms_norm",
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_LONG,
+                                ADDRESS,
+                                JAVA_INT,
+                                JAVA_FLOAT,
+                                ADDRESS,
+                                JAVA_LONG),
+                        kernel(
+                                symbols,
+                                "tokenlog_gate",
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                ADDRESS,
+                                JAVA_LONG,
+                                JAVA_INT),
+                        kernel(
+                                symbols,
+                                "tokenlog_add",
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_LONG,
+                                ADDRESS,
+                                JAVA_LONG,
+                                JAVA_INT),
+                        question(
+                                symbols,
+                                "tokenlog_all_finite",
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_LONG,
+                                JAVA_INT),
+                        kernel(
+                                symbols,
+                                "tokenlog_rotate",
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_LONG,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                ADDRESS,
+                                JAVA_LONG),
+                        question(
+                                symbols,
+                                "tokenlog_store",
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_LONG,
+                                JAVA_LONG,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_LONG,
+                                ADDRESS,
+                                JAVA_LONG),
+                        kernel(symbols, "tokenlog_prefetch", ADDRESS, JAVA_LONG),
                         function(
                                 symbols,
                                 "tokenlog_read",
@@ -235,6 +306,13 @@ record NativeLibrary(
             SymbolLookup symbols, String name, MemoryLayout... parameters) {
         return LINKER.downcallHandle(
                 symbols.findOrThrow(name), FunctionDescriptor.ofVoid(parameters), ON_ARRAYS);
+    }
+
+    /// A kernel that answers 1 or 0.
+    private static MethodHandle question(
+            SymbolLookup symbols, String name, MemoryLayout... parameters) {
+        return LINKER.downcallHandle(
+                symbols.findOrThrow(name), FunctionDescriptor.of(JAVA_INT, parameters), ON_ARRAYS);
     }
 
     private static int callInt(MethodHandle function) {

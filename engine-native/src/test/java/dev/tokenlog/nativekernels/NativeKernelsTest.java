@@ -41,6 +41,7 @@ class NativeKernelsTest {
         try {
             KernelCases cases = new KernelCases(usable.kernels(), seed, GuardedMemory::allocate);
             cases.products();
+            cases.betweenProducts();
             cases.attention();
         } catch (AssertionError difference) {
             throw new AssertionError(

@@ -312,7 +312,7 @@ public final class CpuExecutor implements Executor {
         if (hasHeardEnough()) {
             return;
         }
-        multiply(projectQueryKeyValue, layer.queryKeyValue(), tokens);
+        multiply(projectQueryKeyValue, layer.queryKeyValue(), layer.attentionOutput(), tokens);
         forEachToken(rotateAndStore);
         share(
                 attend,
@@ -329,7 +329,7 @@ public final class CpuExecutor implements Executor {
         if (hasHeardEnough()) {
             return;
         }
-        multiply(projectAttended, layer.attentionOutput(), tokens);
+        multiply(projectAttended, layer.attentionOutput(), layer.feedForward().input(), tokens);
     }
 
     /// `x = x + D · (activation(G · norm(x)) · (U · norm(x)))`.
@@ -345,6 +345,16 @@ public final class CpuExecutor implements Executor {
         forEachToken(addFeedForward);
     }
 
+    /// Of experts, which one is next depends on the tokens.
+    private Projection afterFeedForward() {
+        int next = layer.index() + 1;
+        return layer.feedForward() != network
+                ? null
+                : next < weights.layers().size()
+                        ? weights.layers().get(next).queryKeyValue()
+                        : weights.head();
+    }
+
     private void run(Dense dense, Activations input, int count) {
         network = dense;
         networkInput = input;
@@ -353,7 +363,7 @@ public final class CpuExecutor implements Executor {
         if (hasHeardEnough()) {
             return;
         }
-        multiply(projectGateUp, dense.gateUp(), count);
+        multiply(projectGateUp, dense.gateUp(), dense.down(), count);
         forEach(activate, count);
         hear(
                 dense.down(),
@@ -363,7 +373,7 @@ public final class CpuExecutor implements Executor {
         if (hasHeardEnough()) {
             return;
         }
-        multiply(projectDown, dense.down(), count);
+        multiply(projectDown, dense.down(), afterFeedForward(), count);
     }
 
     /// `Σ wᵢ · expertᵢ(norm(x))` over the experts that a token has chosen, in ascending order. All
@@ -372,7 +382,7 @@ public final class CpuExecutor implements Executor {
         Mixture plan = layer.plan().feedForward().mixture();
         ExpertRouting routing = buffers.routing();
         routing.begin(tokens, plan.experts(), plan.chosen());
-        multiply(projectRouter, experts.router(), tokens);
+        multiply(projectRouter, experts.router(), null, tokens);
         forEachToken(chooseExperts);
         routing.group();
         for (expert = 0; expert < plan.experts(); expert++) {
@@ -402,12 +412,14 @@ public final class CpuExecutor implements Executor {
         forEach(normBeforeHead, rows);
         int vocabulary = plan.vocabularySize();
         weights.headTarget().set(batch.logits(), firstRow * vocabulary, vocabulary);
-        multiply(projectHead, weights.head(), rows);
+        multiply(projectHead, weights.head(), weights.layers().getFirst().queryKeyValue(), rows);
         share(finishLogits, rows, (long) rows * vocabulary);
         firstRow += rows;
     }
 
-    private void multiply(WorkerTeam.Task task, Projection projection, int count) {
+    /// @param next what is multiplied next, or null if it depends
+    private void multiply(WorkerTeam.Task task, Projection projection, Projection next, int count) {
+        team.announce(next);
         share(task, projection.parts(), projection.elements() * count);
     }
 

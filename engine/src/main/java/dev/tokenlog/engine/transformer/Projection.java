@@ -11,7 +11,7 @@ import java.util.List;
 
 /// Weight matrices that are multiplied by the same activations, cut into ranges of rows for the
 /// worker threads.
-final class Projection {
+final class Projection implements WorkerTeam.Upcoming {
 
     /// Rows of one part are a multiple of this, so that threads do not write to one cache line.
     private static final int ROW_UNIT = 32;
@@ -99,8 +99,15 @@ final class Projection {
         return linears[0].matrix().name();
     }
 
-    int parts() {
+    @Override
+    public int parts() {
         return partStarts.length;
+    }
+
+    @Override
+    public boolean prefetch(int part, int piece) {
+        PreparedMatrix matrix = prepared[partLinears[part]];
+        return matrix != null && matrix.prefetch(partStarts[part], piece);
     }
 
     /// Elements of all matrices: multiply-adds per token.

@@ -1,5 +1,6 @@
 package dev.tokenlog.engine.transformer;
 
+import dev.tokenlog.engine.compute.PreparedMatrix;
 import dev.tokenlog.engine.compute.Workspace;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -22,7 +23,21 @@ final class WorkerTeam implements AutoCloseable {
         void run(int part, Workspace workspace);
     }
 
+    /// What the team will run soon, in parts as a task has them. Called by several threads.
+    interface Upcoming {
+
+        int parts();
+
+        /// Asks for memory that a part reads, a piece at a time, without waiting for it.
+        ///
+        /// @return whether there was such a piece
+        boolean prefetch(int part, int piece);
+    }
+
     static final int MAX_PARTS = 0xfffe;
+
+    /// Pieces that a thread asks for ahead: a quarter of a core's second level of cache.
+    private static final int PREFETCHED_PIECES = (256 << 10) / PreparedMatrix.PREFETCHED_BYTES;
 
     /// Longer than what a step does between two tasks, far shorter than a person notices.
     private static final long SPIN_NANOS = 200_000;
@@ -43,6 +58,7 @@ final class WorkerTeam implements AutoCloseable {
     private final Thread[] workers;
     private Task task;
     private long number;
+    private volatile Upcoming upcoming;
     private volatile boolean closed;
 
     /// @param workspaces one per thread; the first is the calling thread's
@@ -62,6 +78,14 @@ final class WorkerTeam implements AutoCloseable {
 
     int threads() {
         return workers.length + 1;
+    }
+
+    /// Says what comes after the task that is run next, so that threads that have nothing to do can
+    /// bring it nearer: at the end of that task, and while the calling thread works alone.
+    ///
+    /// @param next null: unknown
+    void announce(Upcoming next) {
+        upcoming = next;
     }
 
     /// Runs all parts on the calling thread.
@@ -139,13 +163,23 @@ final class WorkerTeam implements AutoCloseable {
 
     private void awaitOthers() {
         int spins = 0;
+        int piece = 0;
         while (unfinished.get() > 0) {
-            if (++spins < SPINS_BEFORE_YIELD) {
+            if (prefetch(upcoming, 0, piece)) {
+                piece++;
+            } else if (++spins < SPINS_BEFORE_YIELD) {
                 Thread.onSpinWait();
             } else {
                 Thread.yield();
             }
         }
+    }
+
+    /// Of the range that this thread will begin with.
+    private boolean prefetch(Upcoming next, int own, int piece) {
+        return next != null
+                && piece < PREFETCHED_PIECES
+                && next.prefetch(next.parts() * own / threads(), piece);
     }
 
     private void rethrow() {
@@ -159,9 +193,17 @@ final class WorkerTeam implements AutoCloseable {
 
     private void work(int own, Workspace workspace) {
         long idleSince = System.nanoTime();
+        Upcoming next = null;
+        int piece = 0;
         while (!closed) {
+            if (next != upcoming) {
+                next = upcoming;
+                piece = 0;
+            }
             if (runAll(own, workspace)) {
                 idleSince = System.nanoTime();
+            } else if (prefetch(next, own, piece)) {
+                piece++;
             } else if (System.nanoTime() - idleSince < SPIN_NANOS) {
                 Thread.onSpinWait();
             } else {

@@ -80,19 +80,26 @@ public final class KernelCases {
     /// Everything that kernels do.
     public void all() {
         products();
+        betweenProducts();
         for (int columns : COLUMNS) {
-            norm(columns);
-            elementwise(columns);
             for (int tokens : TOKENS) {
                 floatProduct(columns, tokens);
             }
         }
-        for (int headSize : HEAD_SIZES) {
-            rotate(headSize);
-        }
         attention();
         embeddings();
         functions();
+    }
+
+    /// Norms, gates, sums and rotations.
+    public void betweenProducts() {
+        for (int columns : COLUMNS) {
+            norm(columns);
+            elementwise(columns);
+        }
+        for (int headSize : HEAD_SIZES) {
+            rotate(headSize);
+        }
     }
 
     /// What is stored and what is read of it.
