@@ -252,23 +252,25 @@ void tokenlog_pack(int32_t code, int32_t rows, int32_t columns, int32_t group_si
 #undef PACKER
   const size_t row_bytes = stored_row_bytes(code, columns);
   const Form *form = codes_of_weights[code].form;
-  const size_t lane_bytes = form->lane_bytes, block = form->block_bytes, group = group_bytes(form), tile_size = tile_bytes(code, columns, group_size);
-  const int32_t blocks = blocks_of(columns);
+  const size_t lane_bytes = form->lane_bytes, block = form->block_bytes, size = tile_bytes(code, columns, group_size);
   const size_t groups = (size_t)columns / group_size + (columns % group_size != 0);
+  const int32_t blocks = blocks_of(columns), blocks_of_group = group_size < columns ? group_size / TOKENLOG_BLOCK : blocks;
   for (int32_t tile = from_tile; tile < to_tile; tile++) {
-    uint8_t *to = packed + tile * tile_size;
-    uint8_t *to_scales = to + blocks * block;
-    memset(to_scales, 0, tile_size - blocks * block);
+    memset(packed + tile * size, 0, size);
     for (int32_t lane = 0; lane < TOKENLOG_TILE; lane++) {
       const int64_t row = (int64_t)tile * TOKENLOG_TILE + lane;
       const int exists = row < rows;
-      for (int32_t b = 0; b < blocks; b++)
-        packers[code](exists ? codes + row * row_bytes : 0, exists ? row_bytes : 0, b, to + b * block + lane * lane_bytes);
-      for (size_t g = 0; exists && g < groups; g++)
-        memcpy(to_scales + g * group + 2 * lane, scales + 2 * (row * groups + g), 2);
-      for (size_t g = 0; exists && form->zeros && g < groups; g++) {
-        const uint16_t zero = half_of(codes_of_weights[code].centre - zeros[row * groups + g]);
-        memcpy(to_scales + g * group + 2 * (TOKENLOG_TILE + lane), &zero, 2);
+      uint8_t *to = packed + tile * size;
+      for (size_t g = 0; g < groups; g++) {
+        if (exists) memcpy(to + 2 * lane, scales + 2 * (row * groups + g), 2);
+        if (exists && form->zeros) {
+          const uint16_t zero = half_of(codes_of_weights[code].centre - zeros[row * groups + g]);
+          memcpy(to + 2 * (TOKENLOG_TILE + lane), &zero, 2);
+        }
+        to += group_bytes(form);
+        const int32_t first = (int32_t)g * blocks_of_group, left = blocks - first;
+        for (int32_t b = first; b < first + (left < blocks_of_group ? left : blocks_of_group); b++, to += block)
+          packers[code](exists ? codes + row * row_bytes : 0, exists ? row_bytes : 0, b, to + lane * lane_bytes);
       }
     }
   }

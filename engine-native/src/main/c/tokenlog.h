@@ -33,8 +33,9 @@ TOKENLOG_API const char *tokenlog_code_name(int32_t code);
 TOKENLOG_API int32_t tokenlog_code_activations(int32_t code);
 
 // Bytes of a packed matrix, which begins at an address that is a multiple of 64.
-//   packed = tiles of 16 rows; tile = weights of all blocks of 32 columns, then scales of all groups as F16 [group][row], or
-//   scales and zero points [group][2][row], filled up to a multiple of 64 bytes. Missing rows have scales of 0.
+//   packed = tiles of 16 rows; tile = groups, filled up to a multiple of 64 bytes; group = its scales as F16 [row], zero points
+//   [row] if the code has them, then the weights of its blocks of 32 columns: a product reads it all in the order in which it
+//   lies. Missing rows have scales of 0.
 TOKENLOG_API int64_t tokenlog_packed_bytes(int32_t code, int32_t rows, int32_t columns, int32_t group_size);
 
 // Packs tiles from_tile to to_tile. Codes, scales and zero points (not read where the code has none) are those of the whole matrix, row-major, as artifacts store them
