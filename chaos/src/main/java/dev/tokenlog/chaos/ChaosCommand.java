@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
@@ -38,6 +39,9 @@ final class ChaosCommand implements Callable<Integer> {
     @Option(names = "--judge", paramLabel = "PROGRAM")
     private Path judge;
 
+    @Option(names = "--worker", paramLabel = "KEY=VALUE")
+    private List<String> worker = List.of();
+
     @Option(names = "--plan")
     private boolean plan;
 
@@ -46,13 +50,14 @@ final class ChaosCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        if (kills < 5 || generations < 1 || handOvers < 0) {
+        boolean enough = kills == 0 ? handOvers > 0 : kills >= 5;
+        if (!enough || generations < 1 || handOvers < 0) {
             System.err.println(
-                    "tokenlog: --kills must be at least 5, --generations at least 1, --hand-overs at least 0");
+                    "tokenlog: --kills must be at least 5, or 0 to measure hand-overs alone, --generations at least 1, --hand-overs at least 0");
             return USAGE;
         }
         long chosen = seed == null ? new Random().nextInt(Integer.MAX_VALUE) : seed;
-        Schedule schedule = Schedule.of(chosen, kills);
+        Schedule schedule = kills == 0 ? Schedule.none(chosen) : Schedule.of(chosen, kills);
         if (plan) {
             SchedulePrinter.print(schedule, System.out);
             return 0;
@@ -71,7 +76,8 @@ final class ChaosCommand implements Callable<Integer> {
                         handOvers,
                         folder.toAbsolutePath(),
                         root(),
-                        judge == null ? null : judge.toAbsolutePath());
+                        judge == null ? null : judge.toAbsolutePath(),
+                        List.copyOf(worker));
         Report report = new ChaosRun(options, schedule, new RunLog(System.err)).run();
         System.out.print(json ? report.json() + "\n" : report.text());
         if (!report.violations().isEmpty()) {

@@ -1,6 +1,7 @@
 package dev.tokenlog.chaos;
 
 import java.nio.file.Path;
+import java.util.List;
 
 /// @param generations at least; more are asked for if that many are over before the last kill
 /// @param handOvers planned leaves of a worker that are measured, and kills, before the chaos
@@ -9,5 +10,13 @@ import java.nio.file.Path;
 /// @param root of the installation
 /// @param judge a program that is given the dump of the token topic and ends with 0 if all is well;
 ///   null without
+/// @param worker properties of the workers whose hand-overs are measured, `KEY=VALUE`
 record ChaosOptions(
-        int kills, long seed, int generations, int handOvers, Path folder, Path root, Path judge) {}
+        int kills,
+        long seed,
+        int generations,
+        int handOvers,
+        Path folder,
+        Path root,
+        Path judge,
+        List<String> worker) {}

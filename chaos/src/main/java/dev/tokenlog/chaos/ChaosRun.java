@@ -1,6 +1,7 @@
 package dev.tokenlog.chaos;
 
 import dev.tokenlog.chaos.CommitHistory.Commit;
+import dev.tokenlog.chaos.HandOvers.Pauses;
 import dev.tokenlog.chaos.Platform.Processor;
 import dev.tokenlog.chaos.Schedule.ConversionKill;
 import dev.tokenlog.chaos.Schedule.Kill;
@@ -60,7 +61,7 @@ final class ChaosRun {
             conversions.start();
             List<Child> workers = new ArrayList<>();
             for (int i = 0; i < Schedule.WORKERS; i++) {
-                workers.add(platform.start(Processor.INFERENCE, List.of()));
+                workers.add(warmWorker(platform));
             }
             Path model = conversions.convert(MODEL, RECIPE);
             for (Child worker : workers) {
@@ -70,14 +71,16 @@ final class ChaosRun {
             log.event("%s is served", MODEL);
 
             List<Load> loads = new ArrayList<>();
-            Quantiles planned = measure(platform, workers, loads, "planned", false);
-            Quantiles killed = measure(platform, workers, loads, "killed", true);
+            Pauses planned = measure(platform, workers, loads, "planned", false);
+            Pauses killed = measure(platform, workers, loads, "killed", true);
             Load load = new Load(platform.bootstrap(), MODEL, "chaos", options.seed());
             loads.add(load);
             for (Child worker : workers) {
                 worker.stop(PARTITIONS_MILLIS);
             }
-            attack(platform, conversions, load, registry, validation);
+            if (options.kills() > 0) {
+                attack(platform, conversions, load, registry, validation);
+            }
             load.readAgain(READ_AGAIN);
             conversions.awaitServed();
             platform.stopProcessors();
@@ -85,15 +88,23 @@ final class ChaosRun {
         }
     }
 
-    private Quantiles measure(
+    private Pauses measure(
             Platform platform, List<Child> workers, List<Load> loads, String name, boolean kill)
             throws InterruptedException {
         if (options.handOvers() == 0) {
-            return Quantiles.of(List.of());
+            return Pauses.NONE;
         }
         Load load = new Load(platform.bootstrap(), MODEL, name, options.seed());
         loads.add(load);
-        return new HandOvers(platform, log).measure(workers, load, options.handOvers(), kill);
+        return new HandOvers(log)
+                .measure(workers, () -> warmWorker(platform), load, options.handOvers(), kill);
+    }
+
+    /// One that has its model before it joins, as an operator would have it.
+    private Child warmWorker(Platform platform) {
+        List<String> properties = new ArrayList<>(options.worker());
+        properties.add("tokenlog.inference.models.pinned=" + MODEL);
+        return platform.start(Processor.INFERENCE, properties);
     }
 
     // ---- The attack
@@ -239,8 +250,8 @@ final class ChaosRun {
             Conversions conversions,
             List<Load> loads,
             Path model,
-            Quantiles planned,
-            Quantiles killed)
+            Pauses planned,
+            Pauses killed)
             throws IOException, InterruptedException {
         double seconds = log.seconds();
         log.event("judging");
@@ -261,7 +272,7 @@ final class ChaosRun {
         judge.violations().forEach(log::violation);
         conversions.judge();
         everyHaltWasHit();
-        String other = otherJudge(tokens);
+        String other = new OtherJudge(options, log).judge(platform.bootstrap(), tokens);
         loads.forEach(Load::close);
         Collection<RawGeneration> generations = judge.generations();
         return new Report(
@@ -296,23 +307,5 @@ final class ChaosRun {
                 .filter(point -> !halts.containsKey(point))
                 .forEach(point ->
                         log.violation(new Violation("halt", point, "was never hit in this run")));
-    }
-
-    /// A program that shares nothing with this one.
-    private String otherJudge(RawLog tokens) throws IOException, InterruptedException {
-        Path dump = options.folder().resolve("tokens.jsonl");
-        tokens.writeTo(dump, "tokens");
-        if (options.judge() == null) {
-            return "none given";
-        }
-        Process process =
-                new ProcessBuilder(options.judge().toString(), dump.toString())
-                        .redirectErrorStream(true)
-                        .start();
-        String said = new String(process.getInputStream().readAllBytes()).strip();
-        if (process.waitFor() != 0) {
-            log.violation(new Violation("judge", options.judge().getFileName().toString(), said));
-        }
-        return said.lines().reduce((_, last) -> last).orElse("said nothing");
     }
 }

@@ -1,9 +1,11 @@
 package dev.tokenlog.chaos;
 
-import dev.tokenlog.chaos.Platform.Processor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 
 /// How long a stream pauses when its generation goes from one worker to the next, as its reader
 /// sees it: from the last tokens of the one to the first of the other.
@@ -12,29 +14,43 @@ final class HandOvers {
     private static final long PARTITIONS_MILLIS = 60_000;
     private static final long STOP_MILLIS = 60_000;
     private static final long CALM_MILLIS = 1_500;
+    private static final long SESSION_MILLIS = 8_000;
     private static final int IN_FLIGHT = 12;
     private static final int MAX_TOKENS = 400;
     private static final long FEED_MILLIS = 20;
 
-    private final Platform platform;
     private final RunLog log;
 
-    HandOvers(Platform platform, RunLog log) {
-        this.platform = platform;
+    HandOvers(RunLog log) {
         this.log = log;
     }
 
-    /// One worker after the other leaves, and another comes in its place.
+    /// Pauses by what caused them.
+    ///
+    /// @param gone a worker went
+    /// @param came one came in its place, and got partitions from others
+    record Pauses(Quantiles gone, Quantiles came) {
+
+        static final Pauses NONE = new Pauses(Quantiles.of(List.of()), Quantiles.of(List.of()));
+    }
+
+    /// One worker after the other goes, and another comes in its place.
     ///
     /// @param workers that have partitions; replaced by those that came
+    /// @param start another one
     /// @param kill by kill -9 in place of SIGTERM
-    Quantiles measure(List<Child> workers, Load load, int count, boolean kill)
+    Pauses measure(List<Child> workers, Supplier<Child> start, Load load, int count, boolean kill)
             throws InterruptedException {
+        TreeMap<Long, Boolean> causes = new TreeMap<>();
+        for (Child worker : workers) {
+            worker.await(() -> worker.hasSaid("model loaded"), PARTITIONS_MILLIS);
+        }
         AtomicBoolean feeding = new AtomicBoolean(true);
         Thread feeder = Thread.ofVirtual().start(() -> feed(load, feeding));
         for (int i = 0; i < count; i++) {
             Thread.sleep(CALM_MILLIS);
             Child leaving = workers.removeFirst();
+            causes.put(System.nanoTime(), false);
             if (kill) {
                 leaving.kill();
                 log.killed("worker");
@@ -44,7 +60,10 @@ final class HandOvers {
             } else {
                 log.violation(new Violation("end", leaving.name(), "did not end by SIGTERM"));
             }
-            Child coming = platform.start(Processor.INFERENCE, List.of());
+            // Whoever waits for a session to run out does so for this long.
+            Thread.sleep(kill ? SESSION_MILLIS : CALM_MILLIS);
+            causes.put(System.nanoTime(), true);
+            Child coming = start.get();
             workers.add(coming);
             coming.await(() -> WorkerPlace.hasPartitions(coming), PARTITIONS_MILLIS);
         }
@@ -53,12 +72,15 @@ final class HandOvers {
         while (load.inFlight() > 0) {
             Thread.sleep(FEED_MILLIS);
         }
-        List<Long> pauses = new ArrayList<>();
-        load.readings()
-                .values()
-                .forEach(reading ->
-                        reading.gaps().forEach(gap -> pauses.add(gap.nanos() / 1_000_000)));
-        return Quantiles.of(pauses);
+        List<Long> gone = new ArrayList<>();
+        List<Long> came = new ArrayList<>();
+        for (Reading reading : load.readings().values()) {
+            for (Reading.Gap gap : reading.gaps()) {
+                Map.Entry<Long, Boolean> cause = causes.floorEntry(gap.at() - gap.nanos() / 2);
+                (cause != null && cause.getValue() ? came : gone).add(gap.nanos() / 1_000_000);
+            }
+        }
+        return new Pauses(Quantiles.of(gone), Quantiles.of(came));
     }
 
     private static void feed(Load load, AtomicBoolean feeding) {

@@ -108,15 +108,17 @@ final class Platform implements AutoCloseable {
                         "-XX:+UseSerialGC",
                         "-Xshare:auto",
                         "-XX:-CreateCoredumpOnCrash",
-                        "--add-modules=jdk.incubator.vector",
                         "--enable-native-access=ALL-UNNAMED",
                         "--sun-misc-unsafe-memory-access=allow",
                         "-Dkafka.bootstrap.servers=" + brokers,
                         "-Dtokenlog.data=" + folder.resolve("data"),
                         "-Dtokenlog.artifacts=" + artifacts(),
                         "-Dquarkus.http.port=0"));
-        if (!needsSecondCompiler(processor, properties)) {
-            // Short lives: the second compiler would take most of a start's processor time.
+        if (computesInJava(processor, properties)) {
+            command.add("--add-modules=jdk.incubator.vector");
+        } else {
+            // Short lives: the second compiler would take most of a start's processor time. Without
+            // it the Vector API is slower than plain loops by far, so it is left out as well.
             command.add("-XX:TieredStopAtLevel=1");
         }
         properties.forEach(property -> command.add("-D" + property));
@@ -126,16 +128,17 @@ final class Platform implements AutoCloseable {
         return child;
     }
 
-    /// Whether it computes in Java: kernels of the Vector API are unusable without it.
-    private boolean needsSecondCompiler(Processor processor, Collection<String> properties) {
+    private boolean computesInJava(Processor processor, Collection<String> properties) {
         return switch (processor) {
             case REGISTRY -> false;
             case CONVERSION, VALIDATION -> true;
-            case INFERENCE -> !hasNativeKernels || properties.contains("tokenlog.compute=vector");
+            case INFERENCE ->
+                    !(hasNativeKernels
+                            && properties.contains("tokenlog.compute=" + Schedule.AUTOMATIC));
         };
     }
 
-    /// From now on workers are started as those that compute in C, where they choose themselves.
+    /// From now on workers that choose their kernels multiply in C, and do the rest in plain Java.
     void hasNativeKernels(boolean has) {
         hasNativeKernels = has;
     }

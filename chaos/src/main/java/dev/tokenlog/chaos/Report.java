@@ -3,6 +3,7 @@ package dev.tokenlog.chaos;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -26,13 +27,19 @@ record Report(
         int commits,
         int readers,
         int conversions,
-        Quantiles planned,
-        Quantiles unplanned,
+        HandOvers.Pauses planned,
+        HandOvers.Pauses unplanned,
         String judge,
         List<Violation> violations) {
 
     int killed() {
         return kills.values().stream().mapToInt(Integer::intValue).sum();
+    }
+
+    private Quantiles joined() {
+        List<Long> all = new ArrayList<>(planned.came().sorted());
+        all.addAll(unplanned.came().sorted());
+        return Quantiles.of(all);
     }
 
     String json() {
@@ -46,8 +53,9 @@ record Report(
         node.put("resumptions", resumed).put("most_attempts", mostAttempts);
         node.put("poisoned", poisoned).put("void_events", voidEvents).put("commits", commits);
         node.put("readers", readers).put("conversions", conversions);
-        quantiles(node.putObject("hand_over_planned_ms"), planned);
-        quantiles(node.putObject("hand_over_killed_ms"), unplanned);
+        quantiles(node.putObject("hand_over_left_ms"), planned.gone());
+        quantiles(node.putObject("hand_over_joined_ms"), joined());
+        quantiles(node.putObject("hand_over_killed_ms"), unplanned.gone());
         node.put("judge", judge);
         ArrayNode found = node.putArray("violations");
         violations.forEach(violation ->
@@ -78,8 +86,9 @@ record Report(
                 "log",
                 "%d void events, %d commits, %d readers, %d conversions, %d processes"
                         .formatted(voidEvents, commits, readers, conversions, processes));
-        line(text, "hand-over", "planned " + quantiles(planned));
-        line(text, "", "killed " + quantiles(unplanned));
+        line(text, "hand-over", "a worker left: " + quantiles(planned.gone()));
+        line(text, "", "one joined: " + quantiles(joined()));
+        line(text, "", "one was killed: " + quantiles(unplanned.gone()));
         line(text, "other judge", judge);
         violations.forEach(violation -> line(text, "VIOLATION", violation.toString()));
         text.append(

@@ -125,6 +125,11 @@ record Schedule(
     private static final List<String> CODES = List.of("int8", "int4");
     private static final List<Integer> GROUP_SIZES = List.of(32, 64, 128);
 
+    /// Nobody dies.
+    static Schedule none(long seed) {
+        return new Schedule(seed, List.of(), List.of(), List.of(), List.of(), List.of());
+    }
+
     /// @param kills how many processes die; pauses and rolling restarts come on top
     static Schedule of(long seed, int kills) {
         Random random = new Random(seed);

@@ -58,7 +58,8 @@ final class WorkerPlace {
 
     /// One that nobody touches.
     private Child startHealthy() {
-        return platform.start(Processor.INFERENCE, List.of());
+        return platform.start(
+                Processor.INFERENCE, List.of("tokenlog.compute=" + Schedule.AUTOMATIC));
     }
 
     private Child start(WorkerLife life) {

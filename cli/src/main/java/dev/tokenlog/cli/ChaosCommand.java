@@ -27,7 +27,7 @@ final class ChaosCommand implements Callable<Integer> {
             names = "--kills",
             paramLabel = "N",
             defaultValue = "20",
-            description = "Processes that die (default: 20).")
+            description = "Processes that die (default: 20); 0: only hand-overs are measured.")
     private int kills;
 
     @Option(
@@ -69,6 +69,14 @@ final class ChaosCommand implements Callable<Integer> {
                             + " 'kcat -J' prints them, and ends with 0 if all is well.")
     private Path judge;
 
+    @Option(
+            names = "--worker",
+            paramLabel = "KEY=VALUE",
+            description =
+                    "A property of the workers whose hand-overs are measured, for instance another"
+                            + " group protocol; may be repeated.")
+    private List<String> worker = List.of();
+
     @Option(names = "--plan", description = "Print the schedule and do nothing.")
     private boolean plan;
 
@@ -91,6 +99,7 @@ final class ChaosCommand implements Callable<Integer> {
                         "--hand-overs=" + handOvers));
         add(command, "--seed=", seed);
         add(command, "--data=", data == null ? null : data.toAbsolutePath());
+        worker.forEach(property -> command.add("--worker=" + property));
         add(command, "--judge=", judge == null ? null : judge.toAbsolutePath());
         if (plan) {
             command.add("--plan");

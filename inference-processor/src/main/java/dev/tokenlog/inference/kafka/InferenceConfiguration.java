@@ -43,6 +43,12 @@ public interface InferenceConfiguration {
     @WithDefault("5s")
     Duration handOverTimeout();
 
+    /// How long a worker prepares at most before it joins the group: it reads the registry, loads
+    /// the pinned models and computes a few tokens on each, so that streams that come to it go on
+    /// at once. 0: it joins cold.
+    @WithDefault("20s")
+    Duration warmUp();
+
     /// For tests of what a death costs: `POINT:NTH:ACTION`, for instance `in-claim:3:kill`. When a
     /// generation passes that point for the n-th time, this process is killed (`kill`), stopped
     /// until somebody continues it (`stop`), or dies in native code (`crash`).

@@ -53,6 +53,7 @@ public class InferenceWorker {
     private static final Duration TOPICS_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration READ_TIMEOUT = Duration.ofSeconds(30);
     private static final long READ_CHECK_MILLIS = 10;
+    private static final Duration END_TIMEOUT = Duration.ofSeconds(4);
 
     private final InferenceConfiguration configuration;
     private final Map<String, Object> kafka;
@@ -117,13 +118,14 @@ public class InferenceWorker {
                         ModelMemory.budget(configuration.models().memoryBytes()),
                         registry::isServed,
                         event -> protocol.execute(() -> announcer.tell(event)));
+        KafkaTokenTopic tokens =
+                new KafkaTokenTopic(Topic.TOKENS.name(prefix), sender, log, protocol);
         worker =
                 new Worker(
                         settings(),
                         new WorkerPorts(
                                 protocol,
-                                new KafkaTokenTopic(
-                                        Topic.TOKENS.name(prefix), sender, log, protocol),
+                                tokens,
                                 prompts,
                                 new KafkaDeadLetterTopic(prefix, sender),
                                 registry,
@@ -160,6 +162,11 @@ public class InferenceWorker {
                 loader.compute(),
                 loader.threads(),
                 inference.models().budgetBytes() >> 20);
+        if (configuration.warmUp().isPositive()) {
+            // The channel subscribes when this bean is there.
+            new WarmUp(protocol, inference, prompts, tokens)
+                    .run(configuration.warmUp(), this::isReady, this::pinModels);
+        }
     }
 
     private void modelsChanged() {
@@ -168,7 +175,7 @@ public class InferenceWorker {
     }
 
     /// What the registry serves now under the names that are pinned.
-    private void pinModels() {
+    private Set<ModelPool.Pin> pinModels() {
         Set<ModelPool.Pin> pins = new LinkedHashSet<>();
         for (String name : configuration.models().pinned().orElse(Set.of())) {
             registry.find(name)
@@ -184,6 +191,7 @@ public class InferenceWorker {
                             () -> LOG.debugf("model_id=%s is pinned, but not served", name));
         }
         inference.models().pin(pins);
+        return pins;
     }
 
     /// A prompt that is young enough to be taken up again must still be there, and so must its
@@ -316,16 +324,15 @@ public class InferenceWorker {
     void end(@Observes @Priority(1) ShutdownEvent event) {
         stopping = true;
         try {
-            List<Integer> partitions = protocol.ask(worker::partitions).get(1, TimeUnit.SECONDS);
+            List<Integer> partitions =
+                    protocol.ask(worker::partitions)
+                            .get(END_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
             Map<Integer, Commit> last = revoked(partitions);
-            CompletableFuture<?>[] committed =
-                    last.entrySet().stream()
-                            .map(e -> commit(e.getKey(), e.getValue()))
-                            .toArray(CompletableFuture[]::new);
+            CompletableFuture<Void> left = leave(last);
             CompletableFuture<Void> gone = new CompletableFuture<>();
             protocol.execute(() -> announcer.end(_ -> gone.complete(null)));
-            CompletableFuture.allOf(committed).get(2, TimeUnit.SECONDS);
-            gone.get(2, TimeUnit.SECONDS);
+            left.get(END_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+            gone.get(END_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException | ExecutionException e) {
             LOG.warnf("not everything was handed over at the end: %s", e.toString());
         } catch (InterruptedException e) {
@@ -333,10 +340,15 @@ public class InferenceWorker {
         }
     }
 
-    private CompletableFuture<Void> commit(int partition, Commit commit) {
-        CompletableFuture<Void> done = new CompletableFuture<>();
-        prompts.commit(partition, commit, _ -> done.complete(null));
-        return done;
+    /// So that the others have the partitions now, and not when the channel has closed.
+    private CompletableFuture<Void> leave(Map<Integer, Commit> last) {
+        PromptCommits channel = commits.getNow(null);
+        if (channel == null) {
+            return CompletableFuture.completedFuture(null);
+        }
+        CompletableFuture<Void> left = new CompletableFuture<>();
+        channel.leave(Topic.PROMPTS.name(prefix), last, () -> left.complete(null));
+        return left;
     }
 
     @PreDestroy

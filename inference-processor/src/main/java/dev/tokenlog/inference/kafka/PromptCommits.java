@@ -7,7 +7,10 @@ import io.smallrye.reactive.messaging.kafka.KafkaConnectorIncomingConfiguration;
 import io.smallrye.reactive.messaging.kafka.KafkaConsumer;
 import io.smallrye.reactive.messaging.kafka.commit.KafkaCommitHandler;
 import io.vertx.mutiny.core.Vertx;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -42,6 +45,7 @@ final class PromptCommits implements KafkaCommitHandler {
     }
 
     private static final Logger LOG = Logger.getLogger(PromptCommits.class);
+    private static final Duration LEAVE_TIMEOUT = Duration.ofSeconds(2);
 
     private final KafkaConsumer<?, ?> consumer;
 
@@ -113,6 +117,57 @@ final class PromptCommits implements KafkaCommitHandler {
         } catch (KafkaException e) {
             LOG.infof("commit of %s refused: %s", partition, e.toString());
             done.accept(false);
+        }
+    }
+
+    /// Commits what may be committed at last and leaves the group, all at once: others wait for the
+    /// partitions, and the connector takes several polls to close. It goes on polling until then,
+    /// and that needs something to poll from.
+    ///
+    /// @param last by partition
+    /// @param done told on the polling thread
+    void leave(String topic, Map<Integer, Commit> last, Runnable done) {
+        consumer.runOnPollingThread(
+                        kafka -> {
+                            try {
+                                leaveNow(kafka, topic, last);
+                            } catch (KafkaException e) {
+                                // The next owner reads a little more of the log.
+                                LOG.infof("left with difficulty: %s", e.toString());
+                            }
+                            done.run();
+                        })
+                .subscribe()
+                .with(
+                        _ -> {},
+                        failure -> {
+                            LOG.debugf("not left early: %s", failure);
+                            done.run();
+                        });
+    }
+
+    private static void leaveNow(
+            org.apache.kafka.clients.consumer.Consumer<?, ?> kafka,
+            String topic,
+            Map<Integer, Commit> last) {
+        Set<TopicPartition> assigned = Set.copyOf(kafka.assignment());
+        Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+        last.forEach((partition, commit) -> {
+            TopicPartition place = new TopicPartition(topic, partition);
+            if (assigned.contains(place)) {
+                offsets.put(place, offset(commit));
+            }
+        });
+        try {
+            if (!offsets.isEmpty()) {
+                kafka.commitSync(offsets, LEAVE_TIMEOUT);
+            }
+        } finally {
+            kafka.unsubscribe();
+            LOG.infof("left the group with its last commits: %s", offsets.keySet());
+            Set<TopicPartition> idle = Set.of(new TopicPartition(topic, 0));
+            kafka.assign(idle);
+            kafka.pause(idle);
         }
     }
 

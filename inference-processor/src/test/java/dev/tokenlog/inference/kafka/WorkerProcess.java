@@ -35,6 +35,7 @@ final class WorkerProcess implements AutoCloseable {
                                             "-Dtokenlog.topic-prefix=" + prefix,
                                             "-Dtokenlog.data=" + data,
                                             "-Dtokenlog.inference.threads=1",
+                                            "-Dtokenlog.inference.models.pinned=demo",
                                             "-jar",
                                             RUNNER.toString()))
                             .redirectErrorStream(true)

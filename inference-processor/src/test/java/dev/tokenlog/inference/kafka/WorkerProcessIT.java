@@ -295,7 +295,11 @@ class WorkerProcessIT {
     void aWorkerThatIsToldToEndHandsOverWithinSeconds() throws Exception {
         try (TestClient client = prepare("ended-");
                 WorkerProcess _ = start("ended-", "first")) {
-            assertThat(inTheMiddle(client, "ended-").end()).isLessThan(Duration.ofSeconds(10));
+            WorkerProcess leaving = inTheMiddle(client, "ended-");
+            assertThat(leaving.end()).isLessThan(Duration.ofSeconds(10));
+            assertThat(leaving.log())
+                    .as("others have its partitions before its channel closes")
+                    .containsSubsequence("left the group with its last commits", " stopped in ");
             assertThat(awaitAnswers(client)).isEqualTo(undisturbed);
             assertThat(streams(client).values()).anyMatch(s -> s.attempt > 1);
             awaitWorkers(client, 1);
@@ -322,7 +326,9 @@ class WorkerProcessIT {
                 });
                 assertThat(all.values()).anyMatch(s -> s.attempt > 1);
                 assertThat(first.log()).contains("revoked").doesNotContain("not handed over");
-                assertThat(second.log()).contains("assigned");
+                assertThat(second.log())
+                        .as("has its model before streams wait for it")
+                        .containsSubsequence("model loaded", "warm after", " assigned [");
             }
         }
     }
