@@ -42,6 +42,7 @@
   CODE(uint8, "uint8", 1, 0, uint8, 128)           \
   CODE(ternary, "ternary", 5, 0, int2, 0)          \
   CODE(qins4, "qins4", 2, 0, int8, 0)              \
+  CODE(fp4, "fp4", 2, 0, int8, 0)                  \
   CODE(qins8_log, "qins8-log", 1, 0, int16, 0)     \
   CODE(qins9_log, "qins9-log", 1, 1, int16, 0)     \
   CODE(qins8_inv, "qins8-inv", 1, 0, int16, 0)     \

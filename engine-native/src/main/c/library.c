@@ -191,11 +191,19 @@ static void pack_uint8(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t 
   pack_int8(shifted, sizeof shifted, 0, to);
 }
 
-static void pack_qins4(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+static void pack_table_of_16(const int8_t *table, const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
   uint8_t copy[16], operands[TOKENLOG_BLOCK];
   const uint8_t *from = part(row, row_bytes, 16 * (size_t)b, 16, copy);
-  for (int i = 0; i < TOKENLOG_BLOCK; i++) operands[i] = (uint8_t)operands_of_qins4[from[i / 2] >> i % 2 * 4 & 15];
+  for (int i = 0; i < TOKENLOG_BLOCK; i++) operands[i] = (uint8_t)table[from[i / 2] >> i % 2 * 4 & 15];
   pack_int8(operands, sizeof operands, 0, to);
+}
+
+static void pack_qins4(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  pack_table_of_16(operands_of_qins4, row, row_bytes, b, to);
+}
+
+static void pack_fp4(const uint8_t *row, size_t row_bytes, int32_t b, uint8_t *to) {
+  pack_table_of_16(operands_of_fp4, row, row_bytes, b, to);
 }
 
 // 16 pairs, each 64 bytes after the one before.

@@ -56,4 +56,8 @@ static const int8_t operands_of_qins4[16] = {
     127, -110, 99, -85, 77, -66, 59, -50, 44, -36, 31, -23, 19, -12, 8, -2
 };
 
+static const int8_t operands_of_fp4[16] = {
+    0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12
+};
+
 #endif

@@ -186,6 +186,7 @@ DEFINE(uint2, BITS(2) - zero)
 static const uint8_t powers_of_3[] = {1, 3, 9, 27, 81};
 DEFINE(ternary, row[column / 5] / powers_of_3[column % 5] % 3 - 1)
 DEFINE(qins4, operands_of_qins4[BITS(4)])
+DEFINE(fp4, operands_of_fp4[BITS(4)])
 DEFINE(qins8_log, SIGNED(magnitudes_of_qins8_log))
 DEFINE(qins8_inv, SIGNED(magnitudes_of_qins8_inv))
 DEFINE(qins8_proj, SIGNED(magnitudes_of_qins8_proj))

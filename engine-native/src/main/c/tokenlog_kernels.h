@@ -31,6 +31,7 @@
 //   "uint8", "uint4", "uint2"  as many per byte, q_w = bits - z, with a zero point z for each scale
 //   "ternary"  five weights per byte, q_w = byte / 3^i % 3 - 1 for i = 0 (the first column) to 4
 //   "qins4"  two weights per byte, q_w = t[bits], t = 127 -110 99 -85 77 -66 59 -50 44 -36 31 -23 19 -12 8 -2
+//   "fp4"    two weights per byte, q_w = twice what the bits mean in E2M1, t = 0 1 2 3 4 6 8 12, negative from bits = 8 on
 //   tables of 16 bits: one byte per weight, c = byte % 128, negative where the byte is 128 or more, |q_w| = round(32767 * f)
 //     "qins8-log"   f = exp(-ln 64 * c / 127)
 //     "qins8-inv"   f = 1 / c, 0 for c = 0

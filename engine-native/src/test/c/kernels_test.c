@@ -47,6 +47,10 @@ static int weight(const char *code, const uint8_t *row, int column, int columns,
     const int table[] = {127, -110, 99, -85, 77, -66, 59, -50, 44, -36, 31, -23, 19, -12, 8, -2};
     return table[row[column / 2] >> column % 2 * 4 & 15];
   }
+  if (!strcmp(code, "fp4")) {
+    const int bits = row[column / 2] >> column % 2 * 4 & 15, exponent = bits >> 1 & 3, mantissa = bits & 1;
+    return (bits & 8 ? -1 : 1) * (exponent ? (2 + mantissa) << (exponent - 1) : mantissa);
+  }
   if (!strcmp(code, "int1")) return (row[column / 8] >> column % 8 & 1) * 2 - 1;
   const int magnitude = row[column] % 128, sign = row[column] < 128 ? 1 : -1;
   if (!strcmp(code, "qins8-log")) return sign * fraction(exp(-log(64) * magnitude / 127));
@@ -64,7 +68,7 @@ static int weight(const char *code, const uint8_t *row, int column, int columns,
 static size_t stored_row(const char *code, int columns) {
   if (!strcmp(code, "qins9-log")) return columns + (columns + 7) / 8;
   if (!strcmp(code, "ternary")) return (columns + 4) / 5;
-  if (!strcmp(code, "int4") || !strcmp(code, "uint4") || !strcmp(code, "qins4")) return (columns + 1) / 2;
+  if (!strcmp(code, "int4") || !strcmp(code, "uint4") || !strcmp(code, "qins4") || !strcmp(code, "fp4")) return (columns + 1) / 2;
   if (!strcmp(code, "int2") || !strcmp(code, "uint2")) return (columns + 3) / 4;
   return strcmp(code, "int1") ? columns : (columns + 7) / 8;
 }

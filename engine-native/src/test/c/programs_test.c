@@ -62,7 +62,7 @@ static int one_of(const char *code, const char *codes) {
 
 static int per_byte(const char *code) {
   if (one_of(code, "int8 uint8 qins8-log qins9-log qins8-inv qins8-proj ")) return 1;
-  if (one_of(code, "int4 uint4 qins4 ")) return 2;
+  if (one_of(code, "int4 uint4 qins4 fp4 ")) return 2;
   if (one_of(code, "int2 uint2 ")) return 4;
   return !strcmp(code, "ternary") ? 5 : !strcmp(code, "int1") ? 8 : 0;
 }
@@ -119,6 +119,10 @@ static int weight(const Weights *w, int row, int column) {
     const int table[] = {127, -110, 99, -85, 77, -66, 59, -50, 44, -36, 31, -23, 19, -12, 8, -2};
     return table[codes[column / 2] >> column % 2 * 4 & 15];
   }
+  if (!strcmp(code, "fp4")) {
+    const int bits = codes[column / 2] >> column % 2 * 4 & 15, exponent = bits >> 1 & 3, mantissa = bits & 1;
+    return (bits & 8 ? -1 : 1) * (exponent ? (2 + mantissa) << (exponent - 1) : mantissa);
+  }
   if (!strcmp(code, "int4")) return (column % 2 ? codes[column / 2] >> 4 : codes[column / 2] & 15) - 8;
   if (!strcmp(code, "int1")) return codes[column / 8] >> column % 8 & 1 ? 1 : -1;
   if (!strcmp(code, "int8")) return (int8_t)codes[column];
@@ -134,7 +138,7 @@ static int weight(const Weights *w, int row, int column) {
 }
 
 static float product(const Weights *w, int row, const float *x) {
-  const float largest = per_byte(w->code) == 1 || !strcmp(w->code, "qins4") ? 2047 : 127;
+  const float largest = per_byte(w->code) == 1 || one_of(w->code, "qins4 fp4 ") ? 2047 : 127;
   float acc = 0;
   for (int from = 0; from < w->columns; from += 32) {
     const int to = from + 32 < w->columns ? from + 32 : w->columns;

@@ -30,7 +30,8 @@ final class RecipeOptions {
             paramLabel = "NAME",
             description =
                     "The number code: int8, int4, int2, asymmetric uint8, uint4, uint2, ternary,"
-                            + " int1, qins8-log, qins9-log, qins8-inv, qins8-proj, qins4.")
+                            + " int1, qins8-log, qins9-log, qins8-inv, qins8-proj, qins4,"
+                            + " fp4.")
     private String code;
 
     @Option(

@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// Writes an artifact as an NPZ archive and a manifest, `<name>_quantized_q4.npz` and
 /// `<name>_manifest_q4.json`, with configuration, tokenizer and template files beside them. Numpy
@@ -188,7 +189,12 @@ public final class NpzExport {
     /// A value is `(q - zero) * scale` with integers here; what is no such product has no place.
     private static void requireIntegers(String tensor, NumberCode code) {
         GroupCode group = GroupCode.of(code);
-        if (group.unit() != 1 || group.operand(0, 0) != 0 || group.operand(1, 0) != 1) {
+        // Every code: a table may begin as integers do.
+        boolean integers =
+                group.unit() == 1
+                        && IntStream.rangeClosed(group.smallest(), group.largest())
+                                .allMatch(q -> group.operand(q, 0) == q);
+        if (!integers) {
             throw new EngineException(
                     Reason.UNSUPPORTED,
                     "tensor '%s': NPZ archives hold integers with a zero point, not %s"

@@ -5,8 +5,8 @@ import dev.tokenlog.engine.tensor.NumberCode;
 /// How activations are rounded before they meet quantized weights: to integers up to a largest
 /// magnitude, a scale for every block of 32 columns.
 ///
-/// `qins4` has operands of 8 bits, and so belongs to these; operands of 16 bits are added up in 32,
-/// `32 · 32,767 · 2047 < 2³¹`.
+/// `qins4` and `fp4` have operands of 8 and of 5 bits, and so belong to these; operands of 16 bits
+/// are added up in 32, `32 · 32,767 · 2047 < 2³¹`.
 ///
 /// Activations should not be coarser than the weights that they meet. Beside 4-bit weights 8 bits
 /// add little. Beside 8-bit weights, 8-bit activations are what most of the loss comes from: so
@@ -26,7 +26,7 @@ public enum ActivationCode {
     public static ActivationCode beside(NumberCode weights) {
         return switch (weights) {
             case INT4, INT2, UINT4, UINT2, INT1, TERNARY -> BITS_8;
-            case INT8, UINT8, QINS8_LOG, QINS9_LOG, QINS8_INV, QINS8_PROJ, QINS4 -> BITS_12;
+            case INT8, UINT8, QINS8_LOG, QINS9_LOG, QINS8_INV, QINS8_PROJ, QINS4, FP4 -> BITS_12;
         };
     }
 

@@ -515,7 +515,7 @@ public final class ScalarKernels implements Kernels {
                 int five = bits(weights, start, 8, column / 5);
                 yield five / POWERS_OF_3[column % 5] % 3 - 1;
             }
-            case QINS8_LOG, QINS8_INV, QINS8_PROJ, QINS4 ->
+            case QINS8_LOG, QINS8_INV, QINS8_PROJ, QINS4, FP4 ->
                     GroupCode.of(code).operand(bits(weights, start, code.bits(), column), 0);
             case QINS9_LOG -> {
                 int sign = bits(weights, start + weights.columns(), 1, column);

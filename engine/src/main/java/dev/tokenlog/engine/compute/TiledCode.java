@@ -177,7 +177,7 @@ enum TiledCode {
     static TiledCode of(NumberCode code) {
         return switch (code) {
             case INT4 -> INT4;
-            case INT8, QINS4 -> INT8;
+            case INT8, QINS4, FP4 -> INT8;
             case INT2, TERNARY -> INT2;
             case INT1 -> INT1;
             case UINT8 -> UINT8;

@@ -79,6 +79,7 @@ public sealed interface GroupCode
             case QINS8_INV -> QinsInverseCode.CODE;
             case QINS8_PROJ -> QinsProjectiveCode.CODE;
             case QINS4 -> Qins4Code.CODE;
+            case FP4 -> Fp4Code.CODE;
         };
     }
 }

@@ -5,7 +5,7 @@ import java.util.List;
 /// A code whose operands stand in a table: any law, as long as it is known before. Codes are the
 /// places in the table, nearest operands are found by bisection.
 sealed interface TableCode extends GroupCode
-        permits QinsLogCode, QinsInverseCode, QinsProjectiveCode, Qins4Code {
+        permits QinsLogCode, QinsInverseCode, QinsProjectiveCode, Qins4Code, Fp4Code {
 
     CodeTable table();
 

@@ -18,7 +18,8 @@ public enum NumberCode {
     QINS9_LOG("qins9-log", 9),
     QINS8_INV("qins8-inv", 8),
     QINS8_PROJ("qins8-proj", 8),
-    QINS4("qins4", 4);
+    QINS4("qins4", 4),
+    FP4("fp4", 4);
 
     private static final int TERNARY_PER_BYTE = 5;
 

@@ -72,7 +72,16 @@ class CodeConversionTest {
     /// request.
     @ParameterizedTest
     @EnumSource(
-            names = {"INT1", "QINS8_LOG", "QINS9_LOG", "QINS8_INV", "QINS8_PROJ", "QINS4", "UINT4"})
+            names = {
+                "INT1",
+                "QINS8_LOG",
+                "QINS9_LOG",
+                "QINS8_INV",
+                "QINS8_PROJ",
+                "QINS4",
+                "FP4",
+                "UINT4"
+            })
     void whatCannotBeExportedIsRefusedByName(NumberCode code) throws Exception {
         try (SourceModel source = SourceModel.open(TestFiles.golden("llama"));
                 Artifact artifact =

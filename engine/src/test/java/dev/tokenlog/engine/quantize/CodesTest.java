@@ -87,7 +87,8 @@ class CodesTest {
         "QINS9_LOG, 113",
         "QINS8_INV, 100",
         "QINS8_PROJ, 100",
-        "QINS4, 50"
+        "QINS4, 50",
+        "FP4, 50"
     })
     void aRowOf100WeightsTakesThatManyBytes(NumberCode code, int bytes) {
         assertThat(code.bytesPerRow(100)).isEqualTo(bytes);
@@ -195,7 +196,8 @@ class CodesTest {
     @ParameterizedTest
     @CsvSource({
         "INT8, 0.00536", "QINS8_LOG, 0.00937", "QINS9_LOG, 0.00518", "QINS8_INV, 0.1565",
-        "QINS8_PROJ, 0.00493", "QINS4, 0.0807", "INT4, 0.0861", "INT2, 0.3625"
+        "QINS8_PROJ, 0.00493", "QINS4, 0.0807", "FP4, 0.1012", "INT4, 0.0861",
+        "INT2, 0.3625"
     })
     void errorsOfGaussianWeights(NumberCode code, double expected) {
         assertThat(relativeError(code, gaussian(320_000, 5)))
@@ -225,6 +227,19 @@ class CodesTest {
                     double z = (1 + 0.75 * c / 127) / 1.75;
                     return (1 - z) / (0.75 * z);
                 });
+    }
+
+    /// Twice what the bits of E2M1 stand for: `(−1)^s · 2^(e − 1) · (1 + m/2)`, or `(−1)^s · m/2`
+    /// where `e` is 0.
+    @Test
+    void fourBitFloatsAreTheirBits() {
+        for (int bits = 0; bits < 16; bits++) {
+            int exponent = bits >> 1 & 3;
+            double mantissa = (bits & 1) / 2.0;
+            double magnitude = exponent == 0 ? mantissa : Math.scalb(1 + mantissa, exponent - 1);
+            assertThat(GroupCode.of(NumberCode.FP4).operand(bits, 0))
+                    .isEqualTo((int) (2 * (bits < 8 ? magnitude : -magnitude)));
+        }
     }
 
     private static void table(NumberCode code, int count, IntToDoubleFunction formula) {

@@ -97,14 +97,15 @@ final class ProcessHalt implements HaltPoints {
         }
         boolean mac = System.getProperty("os.name").startsWith("Mac");
         int signal = action == Action.KILL ? 9 : mac ? 17 : 19;
-        MethodHandle kill =
+        // To the calling thread, not by kill() to any of the process: that one stops before it
+        // goes on, where a signal to another would let it run for some microseconds more.
+        MethodHandle raise =
                 linker.downcallHandle(
-                        linker.defaultLookup().findOrThrow("kill"),
-                        FunctionDescriptor.of(
-                                ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
-        int status = (int) kill.invokeExact((int) ProcessHandle.current().pid(), signal);
+                        linker.defaultLookup().findOrThrow("raise"),
+                        FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+        int status = (int) raise.invokeExact(signal);
         if (status != 0) {
-            throw new IllegalStateException("kill returned " + status);
+            throw new IllegalStateException("raise returned " + status);
         }
     }
 }
