@@ -7,6 +7,8 @@ import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.calibrate.CalibrationFile;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Iterator;
 import java.util.Optional;
 import java.util.Set;
 import picocli.CommandLine.Option;
@@ -28,11 +30,16 @@ final class RecipeOptions {
     @Option(
             names = "--code",
             paramLabel = "NAME",
-            description =
-                    "The number code: int8, int4, int2, asymmetric uint8, uint4, uint2, ternary,"
-                            + " int1, qins8-log, qins9-log, qins8-inv, qins8-proj, qins4,"
-                            + " fp4.")
+            completionCandidates = Codes.class,
+            description = "The number code: ${COMPLETION-CANDIDATES} (u... are asymmetric).")
     private String code;
+
+    static final class Codes implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return Arrays.stream(NumberCode.values()).map(NumberCode::label).iterator();
+        }
+    }
 
     @Option(
             names = "--granularity",

@@ -119,8 +119,7 @@ final class CodedTensor implements SourceTensor {
     @Override
     public boolean holds(NumberCode numberCode, int groupSize) {
         GroupCode code = GroupCode.of(numberCode);
-        boolean integers = code.unit() == 1 && code.operand(0, 0) == 0 && code.operand(1, 0) == 1;
-        if (!integers || !fits(groupSize)) {
+        if (!code.isInteger() || !fits(groupSize)) {
             return false;
         }
         Facts facts = facts();

@@ -267,7 +267,7 @@ final class LooseTensor implements SourceTensor {
 
     private boolean isExact(NumberCode numberCode) {
         GroupCode code = GroupCode.of(numberCode);
-        if (code.unit() != 1 || code.operand(0, 0) != 0 || code.operand(1, 0) != 1) {
+        if (!code.isInteger()) {
             return false; // not an integer
         }
         MemorySegment s = scales.numbers().get();

@@ -19,7 +19,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
-import java.util.stream.IntStream;
 
 /// Writes an artifact as an NPZ archive and a manifest, `<name>_quantized_q4.npz` and
 /// `<name>_manifest_q4.json`, with configuration, tokenizer and template files beside them. Numpy
@@ -188,13 +187,7 @@ public final class NpzExport {
 
     /// A value is `(q - zero) * scale` with integers here; what is no such product has no place.
     private static void requireIntegers(String tensor, NumberCode code) {
-        GroupCode group = GroupCode.of(code);
-        // Every code: a table may begin as integers do.
-        boolean integers =
-                group.unit() == 1
-                        && IntStream.rangeClosed(group.smallest(), group.largest())
-                                .allMatch(q -> group.operand(q, 0) == q);
-        if (!integers) {
+        if (!GroupCode.of(code).isInteger()) {
             throw new EngineException(
                     Reason.UNSUPPORTED,
                     "tensor '%s': NPZ archives hold integers with a zero point, not %s"

@@ -2,6 +2,7 @@ package dev.tokenlog.engine.quantize;
 
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// A number code whose groups of columns share an F16 scale, and a zero point where the code has
 /// one: finds scale, zero point and codes of one group, and says what a code is worth.
@@ -42,6 +43,13 @@ public sealed interface GroupCode
     /// 32,767 otherwise.
     default int operand(int code, int zero) {
         return code - zero;
+    }
+
+    /// Whether every weight is `(q − z) · s`, which is all that formats of integers can say. Of a
+    /// table each entry counts: it may begin as the integers do.
+    default boolean isInteger() {
+        return unit() == 1
+                && IntStream.rangeClosed(smallest(), largest()).allMatch(q -> operand(q, 0) == q);
     }
 
     /// What an operand counts in: 1, or 2⁻¹⁵ for tables of fractions.
