@@ -25,7 +25,10 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -41,7 +44,7 @@ import picocli.CommandLine.Parameters;
         })
 final class CompareCommand implements Callable<Integer> {
 
-    /// Codes by granularity by calibration; `*` stands for the calibration of this run.
+    /// Codes by granularity by calibration; `*` stands for a calibration by the text of this run.
     private static final List<String> ALL =
             List.of(
                     "int8-row",
@@ -58,7 +61,12 @@ final class CompareCommand implements Callable<Integer> {
                     "int4-g64*",
                     "int4-g32",
                     "int4-g32-lsq",
+                    "int4-g32*awq",
                     "int4-g32*",
+                    "int4-g32*awq-gptq",
+                    "int4-g32,rotation=hadamard",
+                    "int4-g32,rotation=hadamard*",
+                    "int4-g32,rotation=hadamard-heads*",
                     "uint4-g32",
                     "uint4-g32*",
                     "qins4-g32",
@@ -66,7 +74,10 @@ final class CompareCommand implements Callable<Integer> {
                     "int2-g32",
                     "int2-g32*",
                     "uint2-g32",
+                    "uint2-g32*awq",
                     "uint2-g32*",
+                    "uint2-g32*awq-gptq",
+                    "uint2-g32,rotation=hadamard*",
                     "ternary-g32",
                     "ternary-g32*",
                     "int1-g32",
@@ -76,6 +87,9 @@ final class CompareCommand implements Callable<Integer> {
                     "int4-g32*5");
 
     private static final int LONGEST = 512;
+
+    private static final Pattern WITH_BYTES =
+            Pattern.compile("(?<path>.+)=(?<bytes>[1-9][0-9]{0,14})");
 
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
@@ -90,18 +104,20 @@ final class CompareCommand implements Callable<Integer> {
             paramLabel = "TEXT",
             description =
                     "A recipe as 'quantize --recipe' takes it; one that ends with '*' is calibrated"
-                            + " by gptq with the calibration text, within a budget of bits if one"
-                            + " follows. May be given several times (default: every code, granularity"
-                            + " and calibration).")
+                            + " with the calibration text, by the method that follows (gptq, awq,"
+                            + " awq-gptq; default: gptq), within a budget of bits if one follows."
+                            + " May be given several times (default: every code, granularity and"
+                            + " calibration).")
     private List<String> recipes = ALL;
 
     @Option(
             names = "--against",
-            paramLabel = "MODEL",
+            paramLabel = "MODEL[=BYTES]",
             description =
                     "An artifact or a GGUF file of the same model, compared as it is; a GGUF file"
-                            + " with its weights decoded. May be given several times.")
-    private List<Path> others = List.of();
+                            + " with its weights decoded. BYTES is what the weights take where the"
+                            + " file does not show it. May be given several times.")
+    private List<String> others = List.of();
 
     @Option(
             names = "--text",
@@ -137,6 +153,14 @@ final class CompareCommand implements Callable<Integer> {
             description = "Keeps the artifacts there (default: a temporary folder).")
     private Path store;
 
+    @Option(
+            names = "--resume",
+            paramLabel = "FILE",
+            description =
+                    "Keeps finished lines there, and takes those that are there already as they"
+                            + " are.")
+    private Path resume;
+
     @Option(names = "--svg", paramLabel = "FILE", description = "Draws a plot of the table.")
     private Path svg;
 
@@ -155,28 +179,43 @@ final class CompareCommand implements Callable<Integer> {
             List<int[]> documents = documents(source.folder());
             Converter converter = new Converter().with(TextCalibrator.reading(calibration));
             int total = wanted.size() + others.size();
+            CompareRows finished = new CompareRows(resume);
             for (ComparedRecipe each : wanted) {
                 progress.show(rows.size(), total, each.shown());
+                String key = key(source, each.recipe().canonical());
+                Optional<CompareRow> known = finished.find(key);
+                if (known.isPresent()) {
+                    rows.add(known.get());
+                    continue;
+                }
                 try (Artifact artifact =
                         converter.convert(
                                 source,
                                 each.recipe(),
                                 new ArtifactStore(kept),
                                 new ConversionListener() {})) {
-                    rows.add(row(each.shown(), artifact, source, baseline, documents));
+                    CompareRow row =
+                            row(
+                                    each.plain(),
+                                    each.method(),
+                                    artifact,
+                                    CompareRow.size(artifact, source),
+                                    baseline,
+                                    documents);
+                    finished.keep(key, row);
+                    rows.add(row);
                 }
             }
-            for (Path other : others) {
-                progress.show(rows.size(), total, other.toString());
-                try (Model opened = ModelFolders.open(other.toString())) {
-                    rows.add(
-                            row(
-                                    other.getFileName().toString(),
-                                    opened,
-                                    source,
-                                    baseline,
-                                    documents));
+            for (String other : others) {
+                progress.show(rows.size(), total, other);
+                String key = key(source, other);
+                Optional<CompareRow> known = finished.find(key);
+                CompareRow row =
+                        known.isPresent() ? known.get() : other(other, source, baseline, documents);
+                if (known.isEmpty()) {
+                    finished.keep(key, row);
                 }
+                rows.add(row);
             }
             progress.show(total, total, "done");
         } finally {
@@ -208,10 +247,30 @@ final class CompareCommand implements Callable<Integer> {
         }
     }
 
+    private String key(SourceModel source, String candidate) {
+        return "%s %s %s %d".formatted(source.path(), candidate, text, tokens);
+    }
+
+    private CompareRow other(
+            String other, SourceModel source, CpuExecutor baseline, List<int[]> documents) {
+        Matcher matcher = WITH_BYTES.matcher(other);
+        boolean sized = matcher.matches();
+        Path path = Path.of(sized ? matcher.group("path") : other);
+        try (Model opened = ModelFolders.open(path.toString())) {
+            CompareRow.Size size =
+                    sized
+                            ? CompareRow.size(Long.parseLong(matcher.group("bytes")), source)
+                            : CompareRow.size(opened, source);
+            String name = path.getFileName().toString().replaceFirst("(\\.decoded)?\\.gguf$", "");
+            return row(name, null, opened, size, baseline, documents);
+        }
+    }
+
     private CompareRow row(
-            String name,
+            String plain,
+            String method,
             Model candidate,
-            SourceModel source,
+            CompareRow.Size size,
             CpuExecutor baseline,
             List<int[]> documents) {
         try (CpuExecutor executor = CpuExecutor.open(candidate, CpuOptions.automatic())) {
@@ -222,7 +281,7 @@ final class CompareCommand implements Callable<Integer> {
                 rates.decode(1, 32);
                 speed = rates.decode(1, 64).tokensPerSecond();
             }
-            return new CompareRow(name, CompareRow.bytes(candidate, source), report, speed);
+            return new CompareRow(plain, method, size, CompareRow.Figures.of(report), speed);
         }
     }
 
@@ -247,7 +306,7 @@ final class CompareCommand implements Callable<Integer> {
                         "top-1",
                         "tokens/s");
         for (CompareRow row : rows) {
-            ComparisonReport report = row.report();
+            CompareRow.Figures report = row.report();
             table.row(
                     row.name(),
                     "%,d".formatted(row.size().bytes()),

@@ -284,7 +284,8 @@ final class ConvertCommand implements Callable<Integer> {
                 recipe.code().label(),
                 recipe.groupSize(),
                 recipe.scales().label(),
-                options.requestedCalibration());
+                options.requestedCalibration(),
+                recipe.rotation() == null ? null : recipe.rotation().canonical());
     }
 
     /// To the conversion's end, over interruptions that turn out not to be meant.

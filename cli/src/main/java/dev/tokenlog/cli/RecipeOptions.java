@@ -4,6 +4,7 @@ import dev.tokenlog.contracts.ConversionRequest;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.artifact.Calibration;
 import dev.tokenlog.engine.artifact.Recipe;
+import dev.tokenlog.engine.artifact.Rotation;
 import dev.tokenlog.engine.calibrate.CalibrationFile;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.nio.file.Path;
@@ -84,6 +85,16 @@ final class RecipeOptions {
             description = "Tokens of it that are read at most (default: 16384).")
     private Integer calibrationTokens;
 
+    @Option(
+            names = "--rotate",
+            paramLabel = "WHAT",
+            description =
+                    "Rotates the model at random before it is quantized, folded into the weights:"
+                            + " hadamard (residual stream and values; a tied model gets a head of"
+                            + " its own) or hadamard-heads (values only), with a seed like"
+                            + " hadamard:7 (default: none).")
+    private String rotate;
+
     /// The text to calibrate by, if one is asked for.
     Optional<CalibrationFile> calibrationFile() {
         if (method() == null) {
@@ -153,17 +164,21 @@ final class RecipeOptions {
     }
 
     Recipe uncalibrated() {
-        if (canonical != null && (bits != null || code != null || groups() != null)) {
+        boolean parts = bits != null || code != null || groups() != null || rotate != null;
+        if (canonical != null && parts) {
             throw CommandFailure.usage(
-                    "--recipe says everything: leave out --bits, --code and --granularity");
+                    "--recipe says everything: leave out --bits, --code, --granularity and"
+                            + " --rotate");
         }
         if (bits != null && code != null) {
             throw CommandFailure.usage("--bits and --code both name a number code: give one");
         }
         try {
-            return canonical != null
-                    ? Recipe.parse(canonical)
-                    : Recipe.of(Recipe.codeOf(code()), groups() == null ? 32 : groups());
+            if (canonical != null) {
+                return Recipe.parse(canonical);
+            }
+            return Recipe.of(Recipe.codeOf(code()), groups() == null ? 32 : groups())
+                    .rotated(rotate == null ? null : Rotation.parse(rotate));
         } catch (EngineException e) {
             // What was typed is wrong, not the model.
             throw new CommandFailure(ExitStatus.USAGE, e.getMessage(), e);

@@ -16,26 +16,42 @@ class CompareCommandTest {
     @Test
     void recipes_stand_side_by_side() throws IOException {
         Path svg = temp.resolve("plot.svg");
-        CommandRun run =
-                CommandRun.of(
-                        "compare",
-                        CommandRun.demoModel(),
-                        "--json",
-                        "--tokens",
-                        "300",
-                        "--calibration-tokens",
-                        "64",
-                        "--recipe",
-                        "int8",
-                        "--recipe",
-                        "int4",
-                        "--recipe",
-                        "int4-g32*",
-                        "--svg",
-                        svg.toString());
+        Path kept = temp.resolve("rows.jsonl");
+        String[] command = {
+            "compare",
+            CommandRun.demoModel(),
+            "--json",
+            "--tokens",
+            "300",
+            "--calibration-tokens",
+            "64",
+            "--recipe",
+            "int8",
+            "--recipe",
+            "int4",
+            "--recipe",
+            "int4-g32*",
+            "--recipe",
+            "int4-g32,rotation=hadamard*awq",
+            "--against",
+            CommandRun.demoModel() + "=5000000",
+            "--resume",
+            kept.toString(),
+            "--svg",
+            svg.toString()
+        };
+        CommandRun run = CommandRun.of(command);
         assertThat(run.status()).as(run.err()).isEqualTo(ExitStatus.DONE);
         JsonNode rows = Json.read(run.out(), "answer").path("rows");
-        assertThat(rows).hasSize(3);
+        assertThat(rows).hasSize(5);
+        JsonNode rotated = rows.get(3);
+        assertThat(rotated.path("name").textValue()).isEqualTo("int4-g32,rotation=hadamard awq");
+        // A head of its own.
+        assertThat(rotated.path("bytes").longValue())
+                .isGreaterThan(rows.get(2).path("bytes").longValue());
+        JsonNode itself = rows.get(4);
+        assertThat(itself.path("mean_kl_divergence").doubleValue()).isZero();
+        assertThat(itself.path("bytes").longValue()).isEqualTo(5_000_000);
         JsonNode eight = rows.get(0);
         JsonNode four = rows.get(1);
         assertThat(eight.path("name").textValue()).isEqualTo("int8-g32-lsq");
@@ -44,7 +60,13 @@ class CompareCommandTest {
         assertThat(eight.path("mean_kl_divergence").doubleValue())
                 .isLessThan(four.path("mean_kl_divergence").doubleValue());
         assertThat(four.path("bytes")).isEqualTo(rows.get(2).path("bytes"));
-        assertThat(Files.readString(svg)).contains("int4-g32 gptq</title>").endsWith("</svg>\n");
+        String plot = Files.readString(svg);
+        assertThat(plot).contains("int4-g32 gptq</title>").endsWith("</svg>\n");
+        assertThat(Files.readAllLines(kept)).hasSize(5);
+        CommandRun again = CommandRun.of(command);
+        assertThat(Json.read(again.out(), "answer").path("rows")).isEqualTo(rows);
+        assertThat(Files.readString(svg)).isEqualTo(plot);
+        assertThat(Files.readAllLines(kept)).hasSize(5);
     }
 
     @Test

@@ -44,12 +44,23 @@ public sealed interface ConversionRequest extends Event {
     /// @param scales how scales are found: `absmax` (by the element of largest magnitude) or `lsq`
     ///   (least squared error); null: what is usual for the code
     /// @param calibration how a text helps to find codes; missing: none does
+    /// @param rotation of the model before it is quantized: `hadamard` or `hadamard-heads`, with a
+    ///   seed after a colon or without; missing: none
     record Recipe(
-            @Required String code, Integer groupSize, String scales, Calibration calibration) {
+            @Required String code,
+            Integer groupSize,
+            String scales,
+            Calibration calibration,
+            String rotation) {
 
-        /// A recipe without a text.
+        /// A recipe without a text and a rotation.
         public Recipe(String code, Integer groupSize, String scales) {
-            this(code, groupSize, scales, null);
+            this(code, groupSize, scales, null, null);
+        }
+
+        /// A recipe without a rotation.
+        public Recipe(String code, Integer groupSize, String scales, Calibration calibration) {
+            this(code, groupSize, scales, calibration, null);
         }
     }
 

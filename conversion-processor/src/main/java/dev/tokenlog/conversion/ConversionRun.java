@@ -30,6 +30,7 @@ import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
 import dev.tokenlog.engine.artifact.Manifest;
 import dev.tokenlog.engine.artifact.Recipe;
+import dev.tokenlog.engine.artifact.Rotation;
 import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.calibrate.CalibrationFile;
 import dev.tokenlog.engine.calibrate.TextCalibrator;
@@ -180,7 +181,8 @@ final class ConversionRun implements ConversionListener {
                         ? Integer.valueOf(32)
                         : asked.groupSize(),
                 asked == null || asked.scales() == null ? usualScales(code) : asked.scales(),
-                asked == null ? null : filled(asked.calibration()));
+                asked == null ? null : filled(asked.calibration()),
+                asked == null ? null : asked.rotation());
     }
 
     private static ConversionRequest.Calibration filled(ConversionRequest.Calibration asked) {
@@ -277,10 +279,14 @@ final class ConversionRun implements ConversionListener {
         Recipe usual = Recipe.of(Recipe.codeOf(filled.code()), filled.groupSize());
         Recipe plain =
                 new Recipe(
-                        usual.code(),
-                        usual.groupSize(),
-                        usual.embeddingCode(),
-                        Recipe.scalesOf(filled.scales()));
+                                usual.code(),
+                                usual.groupSize(),
+                                usual.embeddingCode(),
+                                Recipe.scalesOf(filled.scales()))
+                        .rotated(
+                                filled.rotation() == null
+                                        ? null
+                                        : Rotation.parse(filled.rotation()));
         return text.map(file ->
                         plain.calibrated(
                                 new Calibration(

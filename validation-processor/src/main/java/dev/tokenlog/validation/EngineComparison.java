@@ -3,6 +3,8 @@ package dev.tokenlog.validation;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.artifact.Artifact;
+import dev.tokenlog.engine.artifact.Recipe;
+import dev.tokenlog.engine.artifact.RotatedModel;
 import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.compute.Numerics;
@@ -35,12 +37,31 @@ record EngineComparison(Optional<Path> heldOut, long tokens, int longest, CpuOpt
         try (Artifact quantized = Artifact.open(artifact, true)) {
             requireDigest(quantized, modelDigest);
             try (SourceModel source = SourceModel.open(baseline)) {
-                requireSameModel(quantized, source);
-                List<TensorError> tensors = TensorError.of(quantized, source, stop);
+                List<TensorError> tensors = errors(quantized, source, stop);
                 ComparisonReport report = compare(quantized, source, stop);
                 return new Measurement(report, tensors, nameOfText());
             }
         }
+    }
+
+    /// Of a rotated model: against the source's tensors, rotated. None where columns were scaled by
+    /// a text, which is not here.
+    private static List<TensorError> errors(
+            Artifact quantized, SourceModel source, BooleanSupplier stop) {
+        Recipe recipe = Recipe.parse(quantized.manifest().recipe().canonical());
+        if (recipe.rotation() == null) {
+            return errors(quantized, source, recipe, stop);
+        }
+        try (SourceModel rotated = RotatedModel.of(source, recipe.rotation())) {
+            return errors(quantized, rotated, recipe, stop);
+        }
+    }
+
+    private static List<TensorError> errors(
+            Artifact quantized, SourceModel source, Recipe recipe, BooleanSupplier stop) {
+        requireSameModel(quantized, source);
+        boolean scaled = recipe.calibration() != null && recipe.calibration().method().scales();
+        return scaled ? List.of() : TensorError.of(quantized, source, stop);
     }
 
     private ComparisonReport compare(Artifact quantized, SourceModel source, BooleanSupplier stop) {

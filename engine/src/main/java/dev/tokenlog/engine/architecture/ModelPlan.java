@@ -79,6 +79,30 @@ public record ModelPlan(
                 0);
     }
 
+    /// The same with a head of its own, in place of the embedding.
+    public ModelPlan untied(String head) {
+        return tiedEmbeddings
+                ? new ModelPlan(
+                        family,
+                        vocabularySize,
+                        hiddenSize,
+                        contextLength,
+                        embeddingScale,
+                        layers,
+                        rotary,
+                        finalNormEpsilon,
+                        false,
+                        embeddingTensor,
+                        finalNormTensor,
+                        head,
+                        otherRotaries,
+                        unitOffsetNorms,
+                        residualMultiplier,
+                        logitMultiplier,
+                        logitSoftCap)
+                : this;
+    }
+
     /// One decoder layer: norm, attention, norm of its output, residual; norm, gated feed-forward,
     /// norm of its output, residual. A norm whose name is null is not there.
     ///

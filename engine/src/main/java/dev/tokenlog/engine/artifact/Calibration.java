@@ -27,17 +27,36 @@ public record Calibration(Method method, int tokens, Double bits, String text) {
 
     private static final Pattern CANONICAL =
             Pattern.compile(
-                    "(?<method>[a-z]{1,16}):(?<tokens>[1-9][0-9]{0,8})"
+                    "(?<method>[a-z-]{1,16}):(?<tokens>[1-9][0-9]{0,8})"
                             + "(:(?<bits>[1-9](\\.[0-9]{1,2})?))?:(?<text>[0-9a-f]{64})");
 
     public enum Method {
         /// Second-order error compensation with act-order, then scales and codes by turns.
-        GPTQ("gptq");
+        GPTQ("gptq", false, true),
+        /// Activation-aware scaling: columns with large inputs are made larger before they are
+        /// rounded, and their inputs smaller.
+        AWQ("awq", true, false),
+        /// The first of the model that the second has scaled.
+        AWQ_GPTQ("awq-gptq", true, true);
 
         private final String label;
+        private final boolean scales;
+        private final boolean compensates;
 
-        Method(String label) {
+        Method(String label, boolean scales, boolean compensates) {
             this.label = label;
+            this.scales = scales;
+            this.compensates = compensates;
+        }
+
+        /// Whether columns are scaled.
+        public boolean scales() {
+            return scales;
+        }
+
+        /// Whether codes make up for each other's errors.
+        public boolean compensates() {
+            return compensates;
         }
 
         /// The name that recipes and events use.

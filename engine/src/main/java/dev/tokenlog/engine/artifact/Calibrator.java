@@ -12,6 +12,10 @@ import java.util.function.Function;
 /// the package `calibrate`. Asked for tensor after tensor in the order of the plan.
 public interface Calibrator extends AutoCloseable {
 
+    /// What is quantized: the model that was given, or the same with changes folded into its
+    /// weights that take each other back.
+    SourceModel source();
+
     /// Whether this one finds the codes of a tensor; those of the others are found without text.
     boolean isFor(PlannedTensor tensor);
 

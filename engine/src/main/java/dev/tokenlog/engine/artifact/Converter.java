@@ -103,7 +103,10 @@ public final class Converter {
             SourceFiles files = SourceFiles.digest(source, pool);
             listener.sourceFound(found(source, files));
             try (WorkFolder work = store.work(workKey(recipe, files))) {
-                Manifest manifest = write(source, recipe, origin, files, work, pool, listener);
+                Manifest manifest =
+                        recipe.rotation() == null
+                                ? write(source, source, recipe, origin, files, work, pool, listener)
+                                : writeRotated(source, recipe, origin, files, work, pool, listener);
                 Path folder = store.publish(work, manifest.modelDigest());
                 store.share(manifest.modelDigest()).forEach(listener::fileShared);
                 return Artifact.open(folder, false);
@@ -143,7 +146,7 @@ public final class Converter {
         return Digests.ofText(text.toString()).substring(0, 32);
     }
 
-    private Manifest write(
+    private Manifest writeRotated(
             SourceModel source,
             Recipe recipe,
             Origin origin,
@@ -151,13 +154,38 @@ public final class Converter {
             WorkFolder work,
             ExecutorService pool,
             ConversionListener listener) {
+        try (SourceModel rotated = RotatedModel.of(source, recipe.rotation())) {
+            boolean untied = source.plan().tiedEmbeddings() && !rotated.plan().tiedEmbeddings();
+            SourceFiles other =
+                    untied
+                            ? files.with(
+                                    ModelFiles.CONFIG,
+                                    UntiedConfiguration.of(source.folder(), rotated.plan()))
+                            : files;
+            return write(source, rotated, recipe, origin, other, work, pool, listener);
+        }
+    }
+
+    /// @param source as it was found
+    /// @param rotated what is quantized
+    private Manifest write(
+            SourceModel source,
+            SourceModel rotated,
+            Recipe recipe,
+            Origin origin,
+            SourceFiles files,
+            WorkFolder work,
+            ExecutorService pool,
+            ConversionListener listener) {
         List<Manifest.Weight> weights;
-        try (Calibrator calibrator = calibrator(source, recipe, listener)) {
-            weights = weights(source, recipe, work, pool, calibrator, listener);
+        try (Calibrator calibrator = calibrator(rotated, recipe, listener)) {
+            SourceModel quantized = calibrator == null ? rotated : calibrator.source();
+            weights = weights(quantized, recipe, work, pool, calibrator, listener);
         }
         source.refuseChanges();
         files.copyTo(work.artifact());
-        Manifest manifest = ManifestBuilder.build(source, recipe, origin, files, weights);
+        Manifest manifest =
+                ManifestBuilder.build(source, rotated.plan(), recipe, origin, files, weights);
         ArtifactStore.writeDurably(
                 work.artifact().resolve(ModelFiles.MANIFEST), ManifestFile.write(manifest));
         return manifest;
@@ -276,7 +304,7 @@ public final class Converter {
     /// @param all those of the source and the weight files, sorted by name
     /// @param made those among the small files that are other than in the source: a
     ///   `tokenizer.json` that was made of other files, a `config.json` that does not speak of the
-    ///   source's codes any more
+    ///   source's codes any more, or says that the head is not the embedding
     record SourceFiles(
             Path folder,
             List<Manifest.FileEntry> small,
@@ -318,6 +346,17 @@ public final class Converter {
                     small.add(new Manifest.FileEntry(name, bytes.length, Digests.of(bytes))));
             small.sort(Comparator.comparing(Manifest.FileEntry::path));
             return new SourceFiles(source.folder(), List.copyOf(small), List.copyOf(all), made);
+        }
+
+        /// The same with a small file in place of the source's, or beside them.
+        SourceFiles with(String name, byte[] content) {
+            List<Manifest.FileEntry> others = new ArrayList<>(small);
+            others.removeIf(entry -> entry.path().equals(name));
+            others.add(new Manifest.FileEntry(name, content.length, Digests.of(content)));
+            others.sort(Comparator.comparing(Manifest.FileEntry::path));
+            Map<String, byte[]> more = new HashMap<>(made);
+            more.put(name, content);
+            return new SourceFiles(folder, List.copyOf(others), all, Map.copyOf(more));
         }
 
         /// So that a digest stands for ids, whatever becomes of the translation later. What cannot

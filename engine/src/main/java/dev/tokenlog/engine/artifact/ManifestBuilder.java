@@ -14,18 +14,20 @@ final class ManifestBuilder {
 
     private ManifestBuilder() {}
 
+    /// @param plan of what was quantized
     static Manifest build(
             SourceModel source,
+            ModelPlan plan,
             Recipe recipe,
             Converter.Origin origin,
             Converter.SourceFiles files,
             List<Manifest.Weight> weights) {
         String weightsDigest = Digests.weights(weights);
-        String planSha256 = Digests.plan(source.plan());
+        String planSha256 = Digests.plan(plan);
         return new Manifest(
                 ManifestFile.FORMAT_VERSION,
-                model(origin.name(), source.plan()),
-                architecture(source.plan()),
+                model(origin.name(), plan),
+                architecture(plan),
                 quantization(recipe),
                 weights,
                 source.skippedTensors(),
@@ -43,7 +45,7 @@ final class ManifestBuilder {
                         recipe.embeddingCode().label(),
                         recipe.scales().label(),
                         Converter.ENCODER_VERSION),
-                statistics(source, weights),
+                statistics(source, plan, weights),
                 weightsDigest,
                 planSha256,
                 Digests.model(weightsDigest, planSha256, files.small()),
@@ -123,6 +125,13 @@ final class ManifestBuilder {
     /// How codes are read, and how they were found: calibrated ones are not what rounding gives.
     private static String formula(Recipe recipe) {
         String rounded = GroupCode.of(recipe.code()).formula(recipe.scales());
+        return recipe.rotation() == null
+                ? found(recipe, rounded)
+                : "%s; of the model after rotation=%s"
+                        .formatted(found(recipe, rounded), recipe.rotation().canonical());
+    }
+
+    private static String found(Recipe recipe, String rounded) {
         Calibration calibration = recipe.calibration();
         if (calibration == null) {
             return rounded;
@@ -137,8 +146,8 @@ final class ManifestBuilder {
     }
 
     private static Manifest.Statistics statistics(
-            SourceModel source, List<Manifest.Weight> weights) {
-        long parameters = source.plannedTensors().stream().mapToLong(PlannedTensor::elements).sum();
+            SourceModel source, ModelPlan plan, List<Manifest.Weight> weights) {
+        long parameters = PlannedTensor.of(plan).stream().mapToLong(PlannedTensor::elements).sum();
         long bytes = weights.stream().mapToLong(Manifest.Weight::bytes).sum();
         return new Manifest.Statistics(
                 parameters,

@@ -19,12 +19,14 @@ import java.util.stream.Collectors;
 /// @param scales how scales are found without a text
 /// @param calibration how a text helps to find the codes of the matrices in the layers; null: none
 ///   does
+/// @param rotation of the model before anything else; null: none
 public record Recipe(
         NumberCode code,
         int groupSize,
         NumberCode embeddingCode,
         Scales scales,
-        Calibration calibration) {
+        Calibration calibration,
+        Rotation rotation) {
 
     /// The group size that means one scale per row.
     public static final int PER_ROW = 0;
@@ -33,7 +35,8 @@ public record Recipe(
             Pattern.compile(
                     "(?<code>%1$s|[a-z0-9]+)(-(?<group>g[1-9][0-9]{0,5}|row))?(-(?<scales>[a-z]+))?"
                             .concat("(,embedding=(?<embedding>%1$s|[a-z0-9]+))?")
-                            .concat("(,calibration=(?<calibration>[a-z0-9:.]+))?")
+                            .concat("(,rotation=(?<rotation>[a-z0-9:-]+))?")
+                            .concat("(,calibration=(?<calibration>[a-z0-9:.-]+))?")
                             .formatted(
                                     Arrays.stream(NumberCode.values())
                                             .map(NumberCode::label)
@@ -61,7 +64,14 @@ public record Recipe(
 
     /// A recipe without a text.
     public Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, Scales scales) {
-        this(code, groupSize, embeddingCode, scales, null);
+        this(code, groupSize, embeddingCode, scales, null, null);
+    }
+
+    /// The same of a rotated model.
+    ///
+    /// @param wanted null: as it is
+    public Recipe rotated(Rotation wanted) {
+        return new Recipe(code, groupSize, embeddingCode, scales, calibration, wanted);
     }
 
     /// The same with the help of a text. What the text does not help with, gets scales by least
@@ -71,7 +81,12 @@ public record Recipe(
                 GroupCode.of(code).scales().contains(Scales.LEAST_SQUARES)
                         && GroupCode.of(embeddingCode).scales().contains(Scales.LEAST_SQUARES);
         return new Recipe(
-                code, groupSize, embeddingCode, searches ? Scales.LEAST_SQUARES : scales, text);
+                code,
+                groupSize,
+                embeddingCode,
+                searches ? Scales.LEAST_SQUARES : scales,
+                text,
+                rotation);
     }
 
     /// The usual recipe of a code: groups of 32, embedding and head at 8 bits.
@@ -112,12 +127,14 @@ public record Recipe(
         String embedding = matcher.group("embedding");
         NumberCode embeddingCode = embedding == null ? usualEmbeddingCode(code) : codeOf(embedding);
         String calibration = matcher.group("calibration");
+        String rotation = matcher.group("rotation");
         return new Recipe(
                 code,
                 groupSize,
                 embeddingCode,
                 scales,
-                calibration == null ? null : calibrationOf(calibration));
+                calibration == null ? null : calibrationOf(calibration),
+                rotation == null ? null : Rotation.parse(rotation));
     }
 
     private static Calibration calibrationOf(String text) {
@@ -152,11 +169,14 @@ public record Recipe(
     }
 
     /// One short line that says everything: `int4-g32-absmax`, `int8-row-lsq`,
-    /// `int4-g32-absmax,embedding=int4`.
+    /// `int4-g32-absmax,embedding=int4`, `int4-g32-absmax,rotation=hadamard:0`.
     public String canonical() {
         String text = code.label() + "-" + groupLabel(groupSize) + "-" + scales.label();
         if (embeddingCode != usualEmbeddingCode(code)) {
             text += ",embedding=" + embeddingCode.label();
+        }
+        if (rotation != null) {
+            text += ",rotation=" + rotation.canonical();
         }
         return calibration == null ? text : text + ",calibration=" + calibration.canonical();
     }

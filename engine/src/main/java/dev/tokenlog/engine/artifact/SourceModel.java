@@ -147,6 +147,17 @@ public final class SourceModel implements Model {
         }
     }
 
+    /// The same source with changes folded into its weights, and the plan that they are for.
+    ///
+    /// @param copies tensors that the plan has and the source has not, and those they are made of
+    /// @return closed before this one is
+    public SourceModel folded(
+            ModelPlan other, Map<String, TensorFold> folds, Map<String, String> copies) {
+        Arena own = Arena.ofShared();
+        return new SourceModel(
+                path, folder, other, new FoldedWeights(this, folds, copies), own, own::close);
+    }
+
     /// A planned tensor is there, has its shape, and is float.
     private void check(PlannedTensor wanted) {
         SourceTensor found =

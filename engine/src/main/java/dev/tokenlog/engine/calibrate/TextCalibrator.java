@@ -2,28 +2,23 @@ package dev.tokenlog.engine.calibrate;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
-import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlan.Attention;
 import dev.tokenlog.engine.architecture.ModelPlan.FeedForward;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.architecture.PlannedTensor.Kind;
 import dev.tokenlog.engine.artifact.Calibration;
 import dev.tokenlog.engine.artifact.Calibrator;
+import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.quantize.CrossProducts;
-import dev.tokenlog.engine.quantize.Dequantizer;
 import dev.tokenlog.engine.quantize.Hessian;
 import dev.tokenlog.engine.quantize.RowSource;
 import dev.tokenlog.engine.quantize.SecondOrder;
 import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 
@@ -35,24 +30,21 @@ import java.util.function.Function;
 /// of matrices.
 public final class TextCalibrator implements Calibrator {
 
-    private static final ValueLayout.OfFloat F32 =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     /// Of the mean of the Hessian's diagonal.
     private static final double DAMPING = 0.05;
 
     private final SourceModel source;
     private final CalibrationText text;
-    private final int threads;
     private final BooleanSupplier cancelled;
     private final PoolBands bands;
     private final InputGroups groups;
     private final Arena arena = Arena.ofShared();
-    private final MemorySegment states;
-    private final MemorySegment floatStates;
+    private final HiddenStates states;
+    private final HiddenStates floatStates;
     private final Map<String, Matrix> done = new HashMap<>();
     private Arena layerArena = Arena.ofShared();
     private final Map<String, NumberCode> codes;
+    private final Runnable closing;
     private int layer;
     private String group;
     private SecondOrder quantizer;
@@ -62,18 +54,19 @@ public final class TextCalibrator implements Calibrator {
             CalibrationText text,
             Map<String, NumberCode> codes,
             int threads,
-            BooleanSupplier cancelled) {
+            BooleanSupplier cancelled,
+            Runnable closing) {
+        this.closing = closing;
         this.codes = codes;
         this.source = source;
         this.text = text;
-        this.threads = threads;
         this.cancelled = cancelled;
         this.bands = new PoolBands(threads, cancelled);
         this.groups = new InputGroups(source.plan());
-        this.states = arena.allocate(4L * text.tokens() * source.plan().hiddenSize(), 64);
-        this.floatStates = arena.allocate(states.byteSize(), 64);
+        this.states = new HiddenStates(source, text, threads, cancelled, arena);
+        this.floatStates = new HiddenStates(source, text, threads, cancelled, arena);
         try (Arena embedding = Arena.ofShared()) {
-            embed(source.tensor(source.plan().embeddingTensor()).matrix(embedding), floatStates);
+            floatStates.embed(source.tensor(source.plan().embeddingTensor()).matrix(embedding));
         }
     }
 
@@ -91,18 +84,57 @@ public final class TextCalibrator implements Calibrator {
                                 .formatted(text.name(), calibration.text(), digest));
             }
             CalibrationText read = CalibrationText.read(text, source, calibration.tokens());
-            Map<String, NumberCode> codes =
-                    calibration.bits() == null
-                            ? Map.of()
-                            : MixedPrecision.choose(
-                                    source,
-                                    read,
-                                    recipe.groupSize(),
-                                    calibration.bits(),
-                                    threads,
-                                    cancelled);
-            return new TextCalibrator(source, read, codes, threads, cancelled);
+            return calibration.method().scales()
+                    ? scaled(source, recipe, read, threads, cancelled)
+                    : new TextCalibrator(
+                            source,
+                            read,
+                            codes(source, recipe, read, threads, cancelled),
+                            threads,
+                            cancelled,
+                            () -> {});
         };
+    }
+
+    private static Calibrator scaled(
+            SourceModel source,
+            Recipe recipe,
+            CalibrationText text,
+            int threads,
+            BooleanSupplier cancelled) {
+        SourceModel scaled = ActivationScales.folded(source, text, recipe, threads, cancelled);
+        boolean opened = false;
+        try {
+            Map<String, NumberCode> codes = codes(scaled, recipe, text, threads, cancelled);
+            Calibrator calibrator =
+                    recipe.calibration().method().compensates()
+                            ? new TextCalibrator(
+                                    scaled, text, codes, threads, cancelled, scaled::close)
+                            : new ScaledSource(scaled, codes);
+            opened = true;
+            return calibrator;
+        } finally {
+            if (!opened) {
+                scaled.close();
+            }
+        }
+    }
+
+    private static Map<String, NumberCode> codes(
+            SourceModel source,
+            Recipe recipe,
+            CalibrationText text,
+            int threads,
+            BooleanSupplier cancelled) {
+        Double bits = recipe.calibration().bits();
+        return bits == null
+                ? Map.of()
+                : MixedPrecision.choose(source, text, recipe.groupSize(), bits, threads, cancelled);
+    }
+
+    @Override
+    public SourceModel source() {
+        return source;
     }
 
     @Override
@@ -136,8 +168,8 @@ public final class TextCalibrator implements Calibrator {
         CrossProducts inputs = compares ? new CrossProducts(columns, columns) : null;
         CrossProducts residual = null;
         try (Arena pass = Arena.ofShared();
-                LayerPass quantized = pass(states, this::current, pass, wanted);
-                LayerPass inFloat = pass(floatStates, this::inFloat, pass, wanted)) {
+                LayerPass quantized = states.pass(layer, this::current, pass, wanted);
+                LayerPass inFloat = floatStates.pass(layer, this::inFloat, pass, wanted)) {
             int first = 0;
             for (int[] document : text.documents()) {
                 CalibrationText.requireGoOn(cancelled);
@@ -189,23 +221,11 @@ public final class TextCalibrator implements Calibrator {
         return source.tensor(name).matrix(pass);
     }
 
-    private LayerPass pass(
-            MemorySegment from,
-            BiFunction<String, Arena, Matrix> matrices,
-            Arena pass,
-            String wanted) {
-        return new LayerPass(
-                new LayerModel(
-                        source, layer, from, text.tokens(), name -> matrices.apply(name, pass)),
-                threads,
-                wanted);
-    }
-
     @Override
     public void done(PlannedTensor tensor, Function<Arena, Matrix> stored) {
         if (tensor.kind() == Kind.EMBEDDING) {
             try (Arena embedding = Arena.ofShared()) {
-                embed(stored.apply(embedding), states);
+                states.embed(stored.apply(embedding));
             }
         } else if (tensor.kind() == Kind.MATRIX) {
             reach(tensor.layer());
@@ -213,48 +233,15 @@ public final class TextCalibrator implements Calibrator {
         }
     }
 
-    private void embed(Matrix embedding, MemorySegment into) {
-        ModelPlan plan = source.plan();
-        float[] row = new float[plan.hiddenSize()];
-        int token = 0;
-        for (int[] document : text.documents()) {
-            for (int id : document) {
-                Dequantizer.row(embedding, id, row);
-                for (int i = 0; i < row.length; i++) {
-                    row[i] *= plan.embeddingScale();
-                }
-                put(row, into, token++, 1);
-            }
-        }
-    }
-
-    private void put(float[] rows, MemorySegment into, int token, int count) {
-        int hidden = source.plan().hiddenSize();
-        MemorySegment.copy(rows, 0, into, F32, 4L * token * hidden, count * hidden);
-    }
-
     /// Lets the text through all layers before this one, as they are stored.
     private void reach(int wanted) {
         while (layer < wanted) {
-            advance(states, this::current);
-            advance(floatStates, this::inFloat);
+            states.advance(layer, this::current);
+            floatStates.advance(layer, this::inFloat);
             done.clear();
             layerArena.close();
             layerArena = Arena.ofShared();
             layer++;
-        }
-    }
-
-    private void advance(MemorySegment table, BiFunction<String, Arena, Matrix> matrices) {
-        try (Arena pass = Arena.ofShared();
-                LayerPass layerPass = pass(table, matrices, pass, null)) {
-            int first = 0;
-            for (int[] document : text.documents()) {
-                CalibrationText.requireGoOn(cancelled);
-                layerPass.read(first, document.length);
-                put(layerPass.output(), table, first, document.length);
-                first += document.length;
-            }
         }
     }
 
@@ -263,5 +250,6 @@ public final class TextCalibrator implements Calibrator {
         bands.close();
         layerArena.close();
         arena.close();
+        closing.run();
     }
 }

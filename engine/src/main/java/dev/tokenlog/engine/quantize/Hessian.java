@@ -93,7 +93,7 @@ public final class Hessian {
     }
 
     /// `eᵀ H e`.
-    double error(double[] e) {
+    public double error(double[] e) {
         double sum = 0;
         for (int i = 0; i < size; i++) {
             double product = 0;
