@@ -13,26 +13,9 @@ from pathlib import Path
 import gguf
 import numpy
 
-SHAPES = {
-    "tinyllama-1.1b": {
-        "hidden_size": 2048,
-        "intermediate_size": 5632,
-        "num_hidden_layers": 22,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 4,
-        "vocab_size": 32000,
-        "tie_word_embeddings": False,
-    },
-    "smollm2-135m": {
-        "hidden_size": 576,
-        "intermediate_size": 1536,
-        "num_hidden_layers": 30,
-        "num_attention_heads": 9,
-        "num_key_value_heads": 3,
-        "vocab_size": 49152,
-        "tie_word_embeddings": True,
-    },
-}
+SHAPES = json.loads(
+    (Path(__file__).resolve().parents[2] / "engine/src/main/resources/dev/tokenlog/engine/architecture/shapes.json").read_text()
+)
 
 
 def tensors_of(config):

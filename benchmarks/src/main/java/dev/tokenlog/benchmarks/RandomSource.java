@@ -1,7 +1,9 @@
 package dev.tokenlog.benchmarks;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.architecture.ModelPlan;
 import dev.tokenlog.engine.architecture.ModelPlans;
+import dev.tokenlog.engine.architecture.ModelShapes;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.format.safetensors.SafetensorsLayout;
 import dev.tokenlog.engine.format.safetensors.SafetensorsLayout.Declared;
@@ -18,69 +20,46 @@ import java.util.Random;
 import java.util.SplittableRandom;
 import java.util.StringJoiner;
 
-/// Writes a folder as the hub has them, in the shape of TinyLlama-1.1B or Llama-2-7B (their
-/// `config.json`, with a context of 4096; of the latter also with fewer layers): normal weights of
-/// deviation 0.02 in bfloat16, and a tokenizer of single bytes with made-up words for all other
-/// ids. For measurements that need a model of this size on disk and not what it says.
+/// Writes a folder as the hub has them, in one of the [known shapes][ModelShapes] (also with fewer
+/// layers): normal weights of deviation 0.02 in bfloat16, and a tokenizer of single bytes with
+/// made-up words for all other ids. For measurements that need a model of this size on disk and not
+/// what it says.
 ///
-/// `RandomSource FOLDER [tinyllama-1.1b | llama-7b [LAYERS]]`
+/// `RandomSource FOLDER [SHAPE [LAYERS]]`, `tinyllama-1.1b` if none is named
 public final class RandomSource {
 
     /// The file that takes nearly all of the room.
     static final String WEIGHTS = "model.safetensors";
 
-    private static final int VOCABULARY = 32000;
-    private static final String CONFIG =
-            """
-            {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 32000,
-             "hidden_size": %d, "intermediate_size": %d, "num_hidden_layers": %d,
-             "num_attention_heads": 32, "num_key_value_heads": %d,
-             "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
-             "hidden_act": "silu", "tie_word_embeddings": false, "torch_dtype": "bfloat16"}
-            """;
+    private static final String TINYLLAMA = "tinyllama-1.1b";
     private static final int PIECE = 1 << 20;
 
     private RandomSource() {}
 
-    private record Shape(int hidden, int intermediate, int layers, int keyValueHeads) {
-
-        static Shape of(String[] arguments) {
-            if (arguments.length < 2 || arguments[1].equals("tinyllama-1.1b")) {
-                return TINYLLAMA;
-            }
-            if (!arguments[1].equals("llama-7b")) {
-                throw new IllegalArgumentException(arguments[1] + ": no shape");
-            }
-            int layers = arguments.length < 3 ? 32 : Integer.parseInt(arguments[2]);
-            return new Shape(4096, 11008, layers, 32);
-        }
-    }
-
-    private static final Shape TINYLLAMA = new Shape(2048, 5632, 22, 4);
-
     public static void main(String[] arguments) throws IOException {
-        write(Path.of(arguments[0]), Shape.of(arguments));
+        ObjectNode config = ModelShapes.config(arguments.length < 2 ? TINYLLAMA : arguments[1]);
+        if (arguments.length > 2) {
+            config.put("num_hidden_layers", Integer.parseInt(arguments[2]));
+        }
+        write(Path.of(arguments[0]), config);
     }
 
     static void write(Path folder) throws IOException {
-        write(folder, TINYLLAMA);
+        write(folder, ModelShapes.config(TINYLLAMA));
     }
 
-    private static void write(Path folder, Shape shape) throws IOException {
+    private static void write(Path folder, ObjectNode config) throws IOException {
         Files.createDirectories(folder);
-        Path config = folder.resolve("config.json");
+        config.putArray("architectures").add("LlamaForCausalLM");
+        config.put("torch_dtype", "bfloat16");
+        Path file = folder.resolve("config.json");
+        Files.writeString(file, config.toPrettyString());
         Files.writeString(
-                config,
-                CONFIG.formatted(
-                        shape.hidden(),
-                        shape.intermediate(),
-                        shape.layers(),
-                        shape.keyValueHeads()));
-        Files.writeString(folder.resolve("tokenizer.json"), tokenizer());
+                folder.resolve("tokenizer.json"), tokenizer(config.get("vocab_size").intValue()));
         Files.writeString(
                 folder.resolve("tokenizer_config.json"),
                 "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
-        weights(folder.resolve(WEIGHTS), ModelPlans.read(config));
+        weights(folder.resolve(WEIGHTS), ModelPlans.read(file));
     }
 
     private static void weights(Path file, ModelPlan plan) {
@@ -124,7 +103,7 @@ public final class RandomSource {
     }
 
     /// Byte-level: a byte that prints stands for itself, the others for characters from 256 on.
-    private static String tokenizer() {
+    private static String tokenizer(int size) {
         StringJoiner vocabulary = new StringJoiner(", ");
         int other = 256;
         for (int b = 0; b < 256; b++) {
@@ -132,7 +111,7 @@ public final class RandomSource {
             int character = prints ? b : other++;
             vocabulary.add("\"\\u%04x\": %d".formatted(character, b));
         }
-        for (int id = 256; id < VOCABULARY; id++) {
+        for (int id = 256; id < size; id++) {
             vocabulary.add("\"\\u0120w%d\": %d".formatted(id, id));
         }
         return """

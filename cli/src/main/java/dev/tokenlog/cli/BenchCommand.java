@@ -1,6 +1,9 @@
 package dev.tokenlog.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.architecture.ModelPlans;
+import dev.tokenlog.engine.architecture.ModelShapes;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.compute.KernelSelection;
 import dev.tokenlog.engine.compute.KvType;
@@ -316,7 +319,15 @@ final class BenchCommand implements Callable<Integer> {
             }
             return ModelFolders.open(what.model);
         }
-        ModelShape shape = ModelShape.of(what.shape);
-        return new RandomWeights(shape.plan(), code());
+        return new RandomWeights(shape(what.shape), code());
+    }
+
+    private static ModelPlan shape(String label) {
+        if (!ModelShapes.labels().contains(label)) {
+            throw CommandFailure.usage(
+                    "--shape %s: expected one of %s"
+                            .formatted(label, String.join(", ", ModelShapes.labels())));
+        }
+        return ModelPlans.of(ModelShapes.config(label), label);
     }
 }

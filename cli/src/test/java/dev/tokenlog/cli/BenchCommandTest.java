@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.architecture.ModelPlan;
+import dev.tokenlog.engine.architecture.ModelPlans;
+import dev.tokenlog.engine.architecture.ModelShapes;
 import dev.tokenlog.engine.compute.KernelProbe;
 import dev.tokenlog.engine.compute.KernelProbes;
 import java.io.ByteArrayInputStream;
@@ -30,7 +32,7 @@ class BenchCommandTest {
         "llama-8b, 8029995008"
     })
     void shapesAreThoseOfThePublishedModels(String label, long parameters) throws Exception {
-        ModelPlan plan = ModelShape.of(label).plan();
+        ModelPlan plan = ModelPlans.of(ModelShapes.config(label), label);
 
         long counted =
                 PlanMatrices.of(plan).stream()

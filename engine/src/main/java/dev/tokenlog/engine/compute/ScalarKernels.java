@@ -3,9 +3,7 @@ package dev.tokenlog.engine.compute;
 import static dev.tokenlog.engine.compute.KvLayout.PAGE_POSITIONS;
 import static dev.tokenlog.engine.compute.QuantizedActivations.BLOCK;
 
-import dev.tokenlog.engine.quantize.GroupCode;
 import dev.tokenlog.engine.tensor.Matrix;
-import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -41,10 +39,11 @@ public final class ScalarKernels implements Kernels {
         for (int column = 0; column < matrix.columns(); column++) {
             out[outOffset + column] =
                     switch (matrix) {
-                        case Matrix.Float weights -> weight(weights, row, column);
+                        case Matrix.Float weights -> ScalarWeights.weight(weights, row, column);
                         case Matrix.Quantized weights ->
-                                code(weights, row, column)
-                                        * weightScale(weights, row, column / weights.groupSize());
+                                ScalarWeights.code(weights, row, column)
+                                        * ScalarWeights.weightScale(
+                                                weights, row, column / weights.groupSize());
                     };
         }
     }
@@ -129,10 +128,12 @@ public final class ScalarKernels implements Kernels {
                     int codes = (token * x.blocks() + block) * BLOCK;
                     int sum = 0;
                     for (int column = from; column < to; column++) {
-                        sum += code(weights, row, column) * x.codes()[codes + column - from];
+                        sum +=
+                                ScalarWeights.code(weights, row, column)
+                                        * x.codes()[codes + column - from];
                     }
                     float scale =
-                            weightScale(weights, row, from / weights.groupSize())
+                            ScalarWeights.weightScale(weights, row, from / weights.groupSize())
                                     * x.scales()[token * x.blocks() + block];
                     accumulator = Math.fma((float) sum, scale, accumulator);
                 }
@@ -161,7 +162,7 @@ public final class ScalarKernels implements Kernels {
                 for (int k = 0; k < weights.columns(); k++) {
                     partials[k % 16] =
                             Math.fma(
-                                    weight(weights, row, k),
+                                    ScalarWeights.weight(weights, row, k),
                                     x[token * xStride + k],
                                     partials[k % 16]);
                 }
@@ -204,163 +205,7 @@ public final class ScalarKernels implements Kernels {
             int keyOffset,
             float[] values,
             int valueOffset) {
-        int headSize = layout.headSize(layer);
-        boolean finite = true;
-        for (int head = 0; head < layout.keyValueHeads(layer); head++) {
-            int start = head * headSize;
-            if (layout.type() == KvType.KV8) {
-                finite &=
-                        storeKey8(layout, page, layer, head, slot, keys, keyOffset + start)
-                                & storeValue8(
-                                        layout,
-                                        page,
-                                        layer,
-                                        head,
-                                        slot,
-                                        values,
-                                        valueOffset + start);
-                continue;
-            }
-            for (int channel = 0; channel < headSize; channel++) {
-                finite &=
-                        put(
-                                layout.type(),
-                                page,
-                                layout.keys(layer, head),
-                                channel * PAGE_POSITIONS + slot,
-                                keys[keyOffset + start + channel]);
-                finite &=
-                        put(
-                                layout.type(),
-                                page,
-                                layout.values(layer, head),
-                                slot * headSize + channel,
-                                values[valueOffset + start + channel]);
-            }
-        }
-        return finite;
-    }
-
-    private static boolean put(
-            KvType type, MemorySegment page, long base, int element, float value) {
-        return switch (type) {
-            case KV16 -> {
-                short rounded = Float.floatToFloat16(value);
-                page.set(SHORT, base + 2L * element, rounded);
-                yield (rounded & 0x7c00) != 0x7c00;
-            }
-            case KV32 -> {
-                page.set(FLOAT, base + 4L * element, value);
-                yield Float.isFinite(value);
-            }
-            case KV8 -> throw new IllegalArgumentException("kv8 stores whole blocks");
-        };
-    }
-
-    /// Per block of 32 channels: `s = amax / 127`, `q = roundTiesToEven(x · (127 / amax))`, as
-    /// [activations][#quantize] are.
-    private static boolean storeKey8(
-            KvLayout layout,
-            MemorySegment page,
-            int layer,
-            int head,
-            int slot,
-            float[] keys,
-            int offset) {
-        boolean finite = true;
-        for (int block = 0; block < layout.blocks(layer); block++) {
-            int from = block * KvType.BLOCK;
-            int to = Math.min(from + KvType.BLOCK, layout.headSize(layer));
-            float maximum = largestMagnitude(keys, offset + from, offset + to);
-            for (int channel = from; channel < to; channel++) {
-                page.set(
-                        ValueLayout.JAVA_BYTE,
-                        layout.keys(layer, head) + channel * PAGE_POSITIONS + slot,
-                        code8(keys[offset + channel], maximum));
-            }
-            float scale = scale8(maximum);
-            long index = block * PAGE_POSITIONS + slot;
-            page.set(FLOAT, layout.keyScales(layer, head) + 4 * index, scale);
-            finite &= Float.isFinite(scale);
-        }
-        return finite;
-    }
-
-    /// The same for values, in their order.
-    private static boolean storeValue8(
-            KvLayout layout,
-            MemorySegment page,
-            int layer,
-            int head,
-            int slot,
-            float[] values,
-            int offset) {
-        boolean finite = true;
-        int headSize = layout.headSize(layer);
-        int blocks = layout.blocks(layer);
-        for (int block = 0; block < blocks; block++) {
-            int from = block * KvType.BLOCK;
-            int to = Math.min(from + KvType.BLOCK, headSize);
-            float maximum = largestMagnitude(values, offset + from, offset + to);
-            for (int channel = from; channel < to; channel++) {
-                page.set(
-                        ValueLayout.JAVA_BYTE,
-                        layout.values(layer, head) + slot * headSize + channel,
-                        code8(values[offset + channel], maximum));
-            }
-            float scale = scale8(maximum);
-            long index = slot * blocks + block;
-            page.set(FLOAT, layout.valueScales(layer, head) + 4 * index, scale);
-            finite &= Float.isFinite(scale);
-        }
-        return finite;
-    }
-
-    /// NaN if one of them is.
-    private static float largestMagnitude(float[] x, int from, int to) {
-        float maximum = 0f;
-        for (int i = from; i < to; i++) {
-            maximum = Math.max(maximum, Math.abs(x[i]));
-        }
-        return maximum;
-    }
-
-    private static byte code8(float x, float maximum) {
-        return maximum < SMALLEST_MAXIMUM ? 0 : (byte) Math.rint(x * (127f / maximum));
-    }
-
-    private static float scale8(float maximum) {
-        return maximum < SMALLEST_MAXIMUM ? 0f : maximum / 127f;
-    }
-
-    private static float key(
-            KvLayout layout, MemorySegment page, int layer, int head, int slot, int channel) {
-        long base = layout.keys(layer, head);
-        int element = channel * PAGE_POSITIONS + slot;
-        return switch (layout.type()) {
-            case KV16 -> Float.float16ToFloat(page.get(SHORT, base + 2L * element));
-            case KV32 -> page.get(FLOAT, base + 4L * element);
-            case KV8 -> {
-                long scale = channel / KvType.BLOCK * PAGE_POSITIONS + slot;
-                yield page.get(ValueLayout.JAVA_BYTE, base + element)
-                        * page.get(FLOAT, layout.keyScales(layer, head) + 4 * scale);
-            }
-        };
-    }
-
-    private static float value(
-            KvLayout layout, MemorySegment page, int layer, int head, int slot, int channel) {
-        long base = layout.values(layer, head);
-        int element = slot * layout.headSize(layer) + channel;
-        return switch (layout.type()) {
-            case KV16 -> Float.float16ToFloat(page.get(SHORT, base + 2L * element));
-            case KV32 -> page.get(FLOAT, base + 4L * element);
-            case KV8 -> {
-                long scale = slot * layout.blocks(layer) + channel / KvType.BLOCK;
-                yield page.get(ValueLayout.JAVA_BYTE, base + element)
-                        * page.get(FLOAT, layout.valueScales(layer, head) + 4 * scale);
-            }
-        };
+        return ScalarKvCache.store(layout, page, layer, slot, keys, keyOffset, values, valueOffset);
     }
 
     /// `score_t = (q · k_t) · scale`, the dot product by 16 partial sums over the channels, then
@@ -414,7 +259,9 @@ public final class ScalarKernels implements Kernels {
             MemorySegment page = cache.page(t / PAGE_POSITIONS);
             Arrays.fill(partials, 0f);
             for (int c = 0; c < headSize; c++) {
-                float key = key(layout, page, shape.layer(), keyValueHead, t % PAGE_POSITIONS, c);
+                float key =
+                        ScalarKvCache.key(
+                                layout, page, shape.layer(), keyValueHead, t % PAGE_POSITIONS, c);
                 partials[c % 16] = Math.fma(queries[start + c], key, partials[c % 16]);
             }
             scores[t] = sumByHalves(partials) * shape.scale();
@@ -437,7 +284,8 @@ public final class ScalarKernels implements Kernels {
             float probability = scores[t] / sum;
             for (int c = 0; c < headSize; c++) {
                 float value =
-                        value(layout, page, shape.layer(), keyValueHead, t % PAGE_POSITIONS, c);
+                        ScalarKvCache.value(
+                                layout, page, shape.layer(), keyValueHead, t % PAGE_POSITIONS, c);
                 out[start + c] = Math.fma(probability, value, out[start + c]);
             }
         }
@@ -498,63 +346,5 @@ public final class ScalarKernels implements Kernels {
             }
         }
         return partials[0];
-    }
-
-    /// The integer that a stored code stands for, its operand.
-    static int code(Matrix.Quantized weights, int row, int column) {
-        long start = row * weights.bytesPerRow();
-        NumberCode code = weights.code();
-        return switch (code) {
-            case INT8 -> weights.codes().get(ValueLayout.JAVA_BYTE, start + column);
-            case INT4 -> bits(weights, start, 4, column) - 8;
-            case INT2 -> bits(weights, start, 2, column) - 2;
-            case UINT8, UINT4, UINT2 ->
-                    bits(weights, start, code.bits(), column) - zero(weights, row, column);
-            case INT1 -> 2 * bits(weights, start, 1, column) - 1;
-            case TERNARY -> {
-                int five = bits(weights, start, 8, column / 5);
-                yield five / POWERS_OF_3[column % 5] % 3 - 1;
-            }
-            case QINS8_LOG, QINS8_INV, QINS8_PROJ, QINS4, FP4 ->
-                    GroupCode.of(code).operand(bits(weights, start, code.bits(), column), 0);
-            case QINS9_LOG -> {
-                int sign = bits(weights, start + weights.columns(), 1, column);
-                int magnitude = bits(weights, start, 8, column);
-                yield GroupCode.of(code).operand(sign << 8 | magnitude, 0);
-            }
-        };
-    }
-
-    private static final int[] POWERS_OF_3 = {1, 3, 9, 27, 81};
-
-    /// The bits of a column of a row, of which a byte holds several, the first in the lowest bits.
-    private static int bits(Matrix.Quantized weights, long start, int bits, int column) {
-        int perByte = 8 / bits;
-        int one = weights.codes().get(ValueLayout.JAVA_BYTE, start + column / perByte) & 0xff;
-        return one >> column % perByte * bits & (1 << bits) - 1;
-    }
-
-    private static int zero(Matrix.Quantized weights, int row, int column) {
-        long index = (long) row * weights.groupsPerRow() + column / weights.groupSize();
-        return weights.zeros().get(ValueLayout.JAVA_BYTE, index) & 0xff;
-    }
-
-    /// The scale of a group's operands: what is stored, and for tables of fractions a power of two.
-    static float weightScale(Matrix.Quantized weights, int row, int group) {
-        long index = (long) row * weights.groupsPerRow() + group;
-        float stored = Float.float16ToFloat(weights.scales().get(SHORT, 2 * index));
-        return stored * GroupCode.of(weights.code()).unit();
-    }
-
-    static float weight(Matrix.Float weights, int row, int column) {
-        long index = (long) row * weights.columns() + column;
-        return switch (weights.type()) {
-            case F32 -> weights.data().get(FLOAT, 4 * index);
-            case F16 -> Float.float16ToFloat(weights.data().get(SHORT, 2 * index));
-            case BF16 -> Float.intBitsToFloat(weights.data().get(SHORT, 2 * index) << 16);
-            case F64, F8_E4M3, I64, I32, I16, I8, U8, BOOL ->
-                    throw new IllegalArgumentException(
-                            weights.name() + ": no float matrix of " + weights.type());
-        };
     }
 }

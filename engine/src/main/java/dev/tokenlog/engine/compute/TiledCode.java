@@ -65,7 +65,7 @@ enum TiledCode {
     INT2(2, Short.BYTES, Sums.SHORTS) {
         @Override
         void unpack(TiledMatrix weights, long at, Workspace to, int lane) {
-            VectorUnpacking.narrow(weights.tiles(), at, 2, 1, 2, to.shorts, lane);
+            VectorUnpacking.narrow(weights.tiles(), at, bits(), 1, 2, to.shorts, lane);
         }
 
         @Override
@@ -81,7 +81,7 @@ enum TiledCode {
     INT1(1, Short.BYTES, Sums.SHORTS) {
         @Override
         void unpack(TiledMatrix weights, long at, Workspace to, int lane) {
-            VectorUnpacking.narrow(weights.tiles(), at, 1, 2, 1, to.shorts, lane);
+            VectorUnpacking.narrow(weights.tiles(), at, bits(), 2, 1, to.shorts, lane);
         }
     },
 
@@ -102,7 +102,7 @@ enum TiledCode {
     UINT2(2, Short.BYTES, Sums.SHORTS_AND_ZEROS) {
         @Override
         void unpack(TiledMatrix weights, long at, Workspace to, int lane) {
-            VectorUnpacking.narrow(weights.tiles(), at, 2, 1, 2, to.shorts, lane);
+            VectorUnpacking.narrow(weights.tiles(), at, bits(), 1, 2, to.shorts, lane);
         }
 
         @Override
@@ -190,6 +190,11 @@ enum TiledCode {
     /// Whether rows of that code lie in tiles as they are stored.
     boolean isStored(NumberCode code) {
         return code.label().equalsIgnoreCase(name()) && this != UINT8;
+    }
+
+    /// Of a stored weight.
+    int bits() {
+        return bits;
     }
 
     /// Bytes of a word: 2 or 4.

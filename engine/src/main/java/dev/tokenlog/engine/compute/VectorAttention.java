@@ -3,24 +3,16 @@ package dev.tokenlog.engine.compute;
 import static dev.tokenlog.engine.compute.KvLayout.PAGE_POSITIONS;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOATS;
 import static dev.tokenlog.engine.compute.VectorShapes.FLOAT_LANES;
-import static dev.tokenlog.engine.compute.VectorShapes.QUARTER_BYTES;
 import static dev.tokenlog.engine.compute.Workspace.ATTENTION_QUERIES;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Arrays;
-import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
 /// Attention of one key-value head. Keys and values of a page are widened once for all queries, and
-/// what is loaded of them serves four queries: those of a group, or of neighbouring tokens. Scores:
-/// lanes are positions, and the 16 partial sums of each are 16 vectors. Weighted values: lanes are
-/// channels.
+/// what is loaded of them serves four queries: those of a group, or of neighbouring tokens. First
+/// [scores][VectorScores], then probabilities, then weighted values, whose lanes are channels.
 final class VectorAttention {
-
-    private static final int QUARTER = ATTENTION_QUERIES * PAGE_POSITIONS;
 
     private VectorAttention() {}
 
@@ -40,11 +32,11 @@ final class VectorAttention {
         int lastPage = last / PAGE_POSITIONS;
         int count = tokens * shape.group();
         for (int page = firstPage; page <= lastPage; page++) {
-            widenKeys(cache, shape, keyValueHead, page, workspace);
+            VectorKvPages.widenKeys(cache, shape, keyValueHead, page, workspace);
             int positions = Math.min(PAGE_POSITIONS, last + 1 - page * PAGE_POSITIONS);
             int query = 0;
             for (; query + ATTENTION_QUERIES <= count; query += ATTENTION_QUERIES) {
-                scoreFour(
+                VectorScores.scoreFour(
                         queries,
                         place(query, shape, offset, stride),
                         place(query + 1, shape, offset, stride),
@@ -56,7 +48,7 @@ final class VectorAttention {
                         query * workspace.positions() + page * PAGE_POSITIONS);
             }
             for (; query < count; query++) {
-                score(
+                VectorScores.score(
                         queries,
                         place(query, shape, offset, stride),
                         shape,
@@ -88,7 +80,7 @@ final class VectorAttention {
             }
         }
         for (int page = firstPage; page <= lastPage; page++) {
-            widenValues(cache, shape, keyValueHead, page, last, workspace);
+            VectorKvPages.widenValues(cache, shape, keyValueHead, page, last, workspace);
             int query = 0;
             for (; query + ATTENTION_QUERIES <= count; query += ATTENTION_QUERIES) {
                 addValuesOfFour(workspace, shape, firstPosition, page, query, out, offset, stride);
@@ -127,297 +119,6 @@ final class VectorAttention {
     /// Where the scores of a query begin.
     private static int query(int token, int head, AttentionShape shape, Workspace workspace) {
         return (token * shape.group() + head) * workspace.positions();
-    }
-
-    private static void widenKeys(
-            KvCache cache, AttentionShape shape, int head, int page, Workspace into) {
-        KvLayout layout = cache.layout();
-        MemorySegment memory = cache.page(page);
-        long keys = layout.keys(shape.layer(), head);
-        int headSize = shape.headSize();
-        if (layout.type() == KvType.KV8) {
-            long scales = layout.keyScales(shape.layer(), head);
-            widenKeys8(memory, keys, scales, headSize, into.keys);
-        } else {
-            widen(layout.type(), memory, keys, PAGE_POSITIONS * headSize, into.keys, into);
-        }
-    }
-
-    private static void widenValues(
-            KvCache cache, AttentionShape shape, int head, int page, int last, Workspace into) {
-        KvLayout layout = cache.layout();
-        MemorySegment memory = cache.page(page);
-        int positions = Math.min(PAGE_POSITIONS, last + 1 - page * PAGE_POSITIONS);
-        long values = layout.values(shape.layer(), head);
-        int headSize = shape.headSize();
-        if (layout.type() == KvType.KV8) {
-            long scales = layout.valueScales(shape.layer(), head);
-            widenValues8(memory, values, scales, headSize, positions, into.values);
-        } else {
-            widen(layout.type(), memory, values, positions * headSize, into.values, into);
-        }
-    }
-
-    private static void widen(
-            KvType type, MemorySegment page, long offset, int count, float[] out, Workspace into) {
-        switch (type) {
-            case KV16 -> VectorFloatProduct.widenHalves(page, offset, count, out, 0, into.halves);
-            case KV32 -> MemorySegment.copy(page, ScalarKernels.FLOAT, offset, out, 0, count);
-            case KV8 -> throw new IllegalArgumentException("kv8 is widened by blocks");
-        }
-    }
-
-    /// Lanes are positions, as many as a page has. What a vector of bytes holds beyond its floats
-    /// is still within the page: the scales follow.
-    private static void widenKeys8(
-            MemorySegment page, long keys, long scales, int headSize, float[] out) {
-        for (int channel = 0; channel < headSize; channel++) {
-            int row = channel * PAGE_POSITIONS;
-            long rowScales = scales + 4L * (channel / KvType.BLOCK) * PAGE_POSITIONS;
-            for (int i = 0; i < PAGE_POSITIONS; i += FLOAT_LANES) {
-                FloatVector scale =
-                        FloatVector.fromMemorySegment(
-                                FLOATS, page, rowScales + 4L * i, ByteOrder.LITTLE_ENDIAN);
-                ByteVector.fromMemorySegment(
-                                QUARTER_BYTES, page, keys + row + i, ByteOrder.LITTLE_ENDIAN)
-                        .convertShape(VectorOperators.B2F, FLOATS, 0)
-                        .reinterpretAsFloats()
-                        .mul(scale)
-                        .intoArray(out, row + i);
-            }
-        }
-    }
-
-    /// Lanes are channels.
-    private static void widenValues8(
-            MemorySegment page,
-            long values,
-            long scales,
-            int headSize,
-            int positions,
-            float[] out) {
-        int blocks = KvType.KV8.blocks(headSize);
-        for (int slot = 0; slot < positions; slot++) {
-            int row = slot * headSize;
-            for (int block = 0; block < blocks; block++) {
-                float scale = page.get(ScalarKernels.FLOAT, scales + 4L * (slot * blocks + block));
-                int channel = block * KvType.BLOCK;
-                int end = Math.min(channel + KvType.BLOCK, headSize);
-                for (; channel + FLOAT_LANES <= end; channel += FLOAT_LANES) {
-                    ByteVector.fromMemorySegment(
-                                    QUARTER_BYTES,
-                                    page,
-                                    values + row + channel,
-                                    ByteOrder.LITTLE_ENDIAN)
-                            .convertShape(VectorOperators.B2F, FLOATS, 0)
-                            .reinterpretAsFloats()
-                            .mul(scale)
-                            .intoArray(out, row + channel);
-                }
-                for (; channel < end; channel++) {
-                    out[row + channel] =
-                            page.get(ValueLayout.JAVA_BYTE, values + row + channel) * scale;
-                }
-            }
-        }
-    }
-
-    /// Scores of four queries against the positions of a page; `a` to `d` are where they begin.
-    private static void scoreFour(
-            float[] queries,
-            int a,
-            int b,
-            int c,
-            int d,
-            AttentionShape shape,
-            int positions,
-            Workspace workspace,
-            int scoresOffset) {
-        float[] partials = workspace.partialScores;
-        for (int quarter = 0; quarter < 4; quarter++) {
-            scoreQuarterOfFour(
-                    queries,
-                    a,
-                    b,
-                    c,
-                    d,
-                    workspace.keys,
-                    shape.headSize(),
-                    positions,
-                    quarter,
-                    partials);
-        }
-        float[] scores = workspace.scores();
-        for (int query = 0; query < ATTENTION_QUERIES; query++) {
-            int from = query * PAGE_POSITIONS;
-            int to = scoresOffset + query * workspace.positions();
-            for (int i = 0; i < positions; i += FLOAT_LANES) {
-                FloatVector q0 = FloatVector.fromArray(FLOATS, partials, from + i);
-                FloatVector q1 = FloatVector.fromArray(FLOATS, partials, from + QUARTER + i);
-                FloatVector q2 = FloatVector.fromArray(FLOATS, partials, from + 2 * QUARTER + i);
-                FloatVector q3 = FloatVector.fromArray(FLOATS, partials, from + 3 * QUARTER + i);
-                q0.add(q2).add(q1.add(q3)).mul(shape.scale()).intoArray(scores, to + i);
-            }
-        }
-    }
-
-    /// Of the 16 partial sums of each query, those with `index mod 4 = quarter`, added by halves,
-    /// to `[quarter][query][position]`.
-    private static void scoreQuarterOfFour(
-            float[] queries,
-            int a,
-            int b,
-            int c,
-            int d,
-            float[] keys,
-            int headSize,
-            int positions,
-            int quarter,
-            float[] out) {
-        for (int i = 0; i < positions; i += FLOAT_LANES) {
-            FloatVector a0 = FloatVector.zero(FLOATS);
-            FloatVector a4 = a0;
-            FloatVector a8 = a0;
-            FloatVector a12 = a0;
-            FloatVector b0 = a0;
-            FloatVector b4 = a0;
-            FloatVector b8 = a0;
-            FloatVector b12 = a0;
-            FloatVector c0 = a0;
-            FloatVector c4 = a0;
-            FloatVector c8 = a0;
-            FloatVector c12 = a0;
-            FloatVector d0 = a0;
-            FloatVector d4 = a0;
-            FloatVector d8 = a0;
-            FloatVector d12 = a0;
-            int channel = quarter;
-            for (; channel + 12 < headSize; channel += 16) {
-                int at = channel * PAGE_POSITIONS + i;
-                FloatVector k0 = FloatVector.fromArray(FLOATS, keys, at);
-                a0 = k0.fma(FloatVector.broadcast(FLOATS, queries[a + channel]), a0);
-                b0 = k0.fma(FloatVector.broadcast(FLOATS, queries[b + channel]), b0);
-                c0 = k0.fma(FloatVector.broadcast(FLOATS, queries[c + channel]), c0);
-                d0 = k0.fma(FloatVector.broadcast(FLOATS, queries[d + channel]), d0);
-                FloatVector k4 = FloatVector.fromArray(FLOATS, keys, at + 4 * PAGE_POSITIONS);
-                a4 = k4.fma(FloatVector.broadcast(FLOATS, queries[a + channel + 4]), a4);
-                b4 = k4.fma(FloatVector.broadcast(FLOATS, queries[b + channel + 4]), b4);
-                c4 = k4.fma(FloatVector.broadcast(FLOATS, queries[c + channel + 4]), c4);
-                d4 = k4.fma(FloatVector.broadcast(FLOATS, queries[d + channel + 4]), d4);
-                FloatVector k8 = FloatVector.fromArray(FLOATS, keys, at + 8 * PAGE_POSITIONS);
-                a8 = k8.fma(FloatVector.broadcast(FLOATS, queries[a + channel + 8]), a8);
-                b8 = k8.fma(FloatVector.broadcast(FLOATS, queries[b + channel + 8]), b8);
-                c8 = k8.fma(FloatVector.broadcast(FLOATS, queries[c + channel + 8]), c8);
-                d8 = k8.fma(FloatVector.broadcast(FLOATS, queries[d + channel + 8]), d8);
-                FloatVector k12 = FloatVector.fromArray(FLOATS, keys, at + 12 * PAGE_POSITIONS);
-                a12 = k12.fma(FloatVector.broadcast(FLOATS, queries[a + channel + 12]), a12);
-                b12 = k12.fma(FloatVector.broadcast(FLOATS, queries[b + channel + 12]), b12);
-                c12 = k12.fma(FloatVector.broadcast(FLOATS, queries[c + channel + 12]), c12);
-                d12 = k12.fma(FloatVector.broadcast(FLOATS, queries[d + channel + 12]), d12);
-            }
-            if (channel < headSize) {
-                FloatVector k0 = FloatVector.fromArray(FLOATS, keys, channel * PAGE_POSITIONS + i);
-                a0 = k0.fma(FloatVector.broadcast(FLOATS, queries[a + channel]), a0);
-                b0 = k0.fma(FloatVector.broadcast(FLOATS, queries[b + channel]), b0);
-                c0 = k0.fma(FloatVector.broadcast(FLOATS, queries[c + channel]), c0);
-                d0 = k0.fma(FloatVector.broadcast(FLOATS, queries[d + channel]), d0);
-            }
-            if (channel + 4 < headSize) {
-                FloatVector k4 =
-                        FloatVector.fromArray(FLOATS, keys, (channel + 4) * PAGE_POSITIONS + i);
-                a4 = k4.fma(FloatVector.broadcast(FLOATS, queries[a + channel + 4]), a4);
-                b4 = k4.fma(FloatVector.broadcast(FLOATS, queries[b + channel + 4]), b4);
-                c4 = k4.fma(FloatVector.broadcast(FLOATS, queries[c + channel + 4]), c4);
-                d4 = k4.fma(FloatVector.broadcast(FLOATS, queries[d + channel + 4]), d4);
-            }
-            if (channel + 8 < headSize) {
-                FloatVector k8 =
-                        FloatVector.fromArray(FLOATS, keys, (channel + 8) * PAGE_POSITIONS + i);
-                a8 = k8.fma(FloatVector.broadcast(FLOATS, queries[a + channel + 8]), a8);
-                b8 = k8.fma(FloatVector.broadcast(FLOATS, queries[b + channel + 8]), b8);
-                c8 = k8.fma(FloatVector.broadcast(FLOATS, queries[c + channel + 8]), c8);
-                d8 = k8.fma(FloatVector.broadcast(FLOATS, queries[d + channel + 8]), d8);
-            }
-            int to = quarter * QUARTER + i;
-            a0.add(a8).add(a4.add(a12)).intoArray(out, to);
-            b0.add(b8).add(b4.add(b12)).intoArray(out, to + PAGE_POSITIONS);
-            c0.add(c8).add(c4.add(c12)).intoArray(out, to + 2 * PAGE_POSITIONS);
-            d0.add(d8).add(d4.add(d12)).intoArray(out, to + 3 * PAGE_POSITIONS);
-        }
-    }
-
-    /// Scores of one query against the positions of a page.
-    private static void score(
-            float[] queries,
-            int query,
-            AttentionShape shape,
-            int positions,
-            Workspace workspace,
-            int scoresOffset) {
-        float[] quarters = workspace.tile;
-        for (int quarter = 0; quarter < 4; quarter++) {
-            scoreQuarter(
-                    queries, query, workspace.keys, shape.headSize(), positions, quarter, quarters);
-        }
-        for (int i = 0; i < positions; i += FLOAT_LANES) {
-            FloatVector q0 = FloatVector.fromArray(FLOATS, quarters, i);
-            FloatVector q1 = FloatVector.fromArray(FLOATS, quarters, PAGE_POSITIONS + i);
-            FloatVector q2 = FloatVector.fromArray(FLOATS, quarters, 2 * PAGE_POSITIONS + i);
-            FloatVector q3 = FloatVector.fromArray(FLOATS, quarters, 3 * PAGE_POSITIONS + i);
-            q0.add(q2)
-                    .add(q1.add(q3))
-                    .mul(shape.scale())
-                    .intoArray(workspace.scores(), scoresOffset + i);
-        }
-    }
-
-    /// Of the 16 partial sums, those with `index mod 4 = quarter`, added by halves, to
-    /// `[quarter][position]`.
-    private static void scoreQuarter(
-            float[] queries,
-            int query,
-            float[] keys,
-            int headSize,
-            int positions,
-            int quarter,
-            float[] out) {
-        for (int i = 0; i < positions; i += FLOAT_LANES) {
-            FloatVector p0 = FloatVector.zero(FLOATS);
-            FloatVector p4 = p0;
-            FloatVector p8 = p0;
-            FloatVector p12 = p0;
-            int c = quarter;
-            for (; c + 12 < headSize; c += 16) {
-                p0 =
-                        FloatVector.fromArray(FLOATS, keys, c * PAGE_POSITIONS + i)
-                                .fma(FloatVector.broadcast(FLOATS, queries[query + c]), p0);
-                p4 =
-                        FloatVector.fromArray(FLOATS, keys, (c + 4) * PAGE_POSITIONS + i)
-                                .fma(FloatVector.broadcast(FLOATS, queries[query + c + 4]), p4);
-                p8 =
-                        FloatVector.fromArray(FLOATS, keys, (c + 8) * PAGE_POSITIONS + i)
-                                .fma(FloatVector.broadcast(FLOATS, queries[query + c + 8]), p8);
-                p12 =
-                        FloatVector.fromArray(FLOATS, keys, (c + 12) * PAGE_POSITIONS + i)
-                                .fma(FloatVector.broadcast(FLOATS, queries[query + c + 12]), p12);
-            }
-            if (c < headSize) {
-                p0 =
-                        FloatVector.fromArray(FLOATS, keys, c * PAGE_POSITIONS + i)
-                                .fma(FloatVector.broadcast(FLOATS, queries[query + c]), p0);
-            }
-            if (c + 4 < headSize) {
-                p4 =
-                        FloatVector.fromArray(FLOATS, keys, (c + 4) * PAGE_POSITIONS + i)
-                                .fma(FloatVector.broadcast(FLOATS, queries[query + c + 4]), p4);
-            }
-            if (c + 8 < headSize) {
-                p8 =
-                        FloatVector.fromArray(FLOATS, keys, (c + 8) * PAGE_POSITIONS + i)
-                                .fma(FloatVector.broadcast(FLOATS, queries[query + c + 8]), p8);
-            }
-            p0.add(p8).add(p4.add(p12)).intoArray(out, quarter * PAGE_POSITIONS + i);
-        }
     }
 
     /// Scores of positions `first` to `last` to probabilities. Positions before and after, up to

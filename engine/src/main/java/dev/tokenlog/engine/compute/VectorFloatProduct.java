@@ -244,7 +244,7 @@ final class VectorFloatProduct {
                     .intoArray(out, to + k);
         }
         for (int k = end; k < columns; k++) {
-            out[to + k] = ScalarKernels.weight(weights, row, k);
+            out[to + k] = ScalarWeights.weight(weights, row, k);
         }
     }
 }
