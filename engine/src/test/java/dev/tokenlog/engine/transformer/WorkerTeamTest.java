@@ -51,6 +51,33 @@ class WorkerTeamTest {
         assertThat(used).hasSize(3);
     }
 
+    /// One part lasts until somebody else has asked for all that may be asked for ahead.
+    @Test
+    void whoHasNothingToDoAsksForTheBeginningOfItsNextRange() {
+        Set<List<Integer>> asked = ConcurrentHashMap.newKeySet();
+        team.announce(
+                new WorkerTeam.Upcoming() {
+                    @Override
+                    public int parts() {
+                        return 9;
+                    }
+
+                    @Override
+                    public boolean prefetch(int part, int piece) {
+                        asked.add(List.of(part, piece));
+                        return piece < 20;
+                    }
+                });
+        team.run(
+                (part, workspace) -> {
+                    if (part == 0) {
+                        await().until(() -> asked.stream().anyMatch(a -> a.getLast() == 20));
+                    }
+                },
+                2);
+        assertThat(asked).allMatch(a -> a.getFirst() % 3 == 0 && a.getLast() <= 20);
+    }
+
     @Test
     void aFailureIsThrownAfterTheOtherPartsHaveRun() {
         AtomicIntegerArray runs = new AtomicIntegerArray(50);
