@@ -280,6 +280,10 @@ final class ConvertCommand implements Callable<Integer> {
     private static dev.tokenlog.contracts.ConversionRequest.Recipe requested(
             RecipeOptions options) {
         Recipe recipe = options.requestable();
+        if (options.isUnstated()) {
+            options.requestedCalibration(); // refuses options that mean nothing
+            return null;
+        }
         return new dev.tokenlog.contracts.ConversionRequest.Recipe(
                 recipe.code().label(),
                 recipe.groupSize(),

@@ -179,7 +179,7 @@ final class EventSummary {
 
     private static String recipe(ConversionRequest.Recipe recipe) {
         return recipe == null
-                ? "-"
+                ? "its source decides"
                 : "%s, groups of %s, scales by %s"
                         .formatted(recipe.code(), recipe.groupSize(), recipe.scales());
     }

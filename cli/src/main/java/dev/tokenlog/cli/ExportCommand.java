@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.GgufExport;
 import dev.tokenlog.engine.artifact.NpzExport;
+import dev.tokenlog.engine.artifact.SafetensorsExport;
 import dev.tokenlog.engine.format.gguf.GgufType;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -51,6 +52,15 @@ final class ExportCommand implements Callable<Integer> {
                         "One file for llama.cpp: int4 as Q4_0, int8 as Q8_0, norms as F32, tokenizer and"
                                 + " template.")
         private Path gguf;
+
+        @Option(
+                names = "--safetensors",
+                paramLabel = "DIR",
+                description =
+                        "model.safetensors with codes and scales in the form of compressed-tensors,"
+                                + " for transformers and vLLM, with configuration and tokenizer"
+                                + " beside it, into this folder.")
+        private Path safetensors;
     }
 
     @Option(
@@ -66,6 +76,8 @@ final class ExportCommand implements Callable<Integer> {
         try (Artifact opened = open()) {
             if (form.gguf != null) {
                 gguf(opened);
+            } else if (form.safetensors != null) {
+                safetensors(opened);
             } else {
                 npz(opened);
             }
@@ -84,6 +96,13 @@ final class ExportCommand implements Callable<Integer> {
             common.terminal().line(written.archive().toString());
             common.terminal().line(written.manifest().toString());
         }
+    }
+
+    private void safetensors(Artifact opened) {
+        Path file = SafetensorsExport.write(opened, form.safetensors);
+        ObjectNode answer = Json.object().put("model_digest", opened.digest().orElseThrow());
+        answer.put("file", file.toString());
+        common.terminal().line(output.json ? Json.text(answer) : file.toString());
     }
 
     private void gguf(Artifact opened) {

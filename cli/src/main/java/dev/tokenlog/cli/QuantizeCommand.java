@@ -8,6 +8,7 @@ import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
 import dev.tokenlog.engine.artifact.Manifest;
+import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.calibrate.TextCalibrator;
 import dev.tokenlog.engine.tokenizer.TextReadiness;
@@ -57,7 +58,7 @@ final class QuantizeCommand implements Callable<Integer> {
                 Artifact artifact =
                         converter.convert(
                                 source,
-                                recipe.recipe(),
+                                recipe(source),
                                 new ArtifactStore(out),
                                 origin(source),
                                 new Shown(progress, hub.snapshot(), shared))) {
@@ -67,6 +68,11 @@ final class QuantizeCommand implements Callable<Integer> {
             warn(source.folder());
         }
         return ExitStatus.DONE;
+    }
+
+    private Recipe recipe(SourceModel source) {
+        Recipe stated = recipe.recipe();
+        return recipe.isUnstated() ? source.recipe().orElse(stated) : stated;
     }
 
     /// Without a broker there is nobody to serve the model: weights alone are fine.

@@ -23,7 +23,8 @@ final class RecipeOptions {
             names = "--bits",
             paramLabel = "N",
             description =
-                    "8, 4, 2, 1.6 (ternary) or 1 (default: 4): the usual code of that width. Any"
+                    "8, 4, 2, 1.6 (ternary) or 1 (default: 4, or the source's own codes where it is"
+                            + " quantized already): the usual code of that width. Any"
                             + " other number from 2 to 8, like 3.5, is a budget: each matrix gets the"
                             + " code that the calibration text shows it to need.")
     private String bits;
@@ -108,6 +109,15 @@ final class RecipeOptions {
                 calibrationText == null
                         ? CalibrationFile.bundled()
                         : CalibrationFile.of(calibrationText));
+    }
+
+    /// Whether nothing was said: then a source that somebody else has quantized keeps its codes.
+    boolean isUnstated() {
+        return bits == null
+                && code == null
+                && groups() == null
+                && canonical == null
+                && method() == null;
     }
 
     Recipe recipe() {

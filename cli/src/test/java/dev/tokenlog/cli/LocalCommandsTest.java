@@ -137,6 +137,40 @@ class LocalCommandsTest {
         assertThat(usage.status()).isEqualTo(ExitStatus.USAGE);
     }
 
+    /// What is quantized already keeps its codes unless somebody asks for others.
+    @Test
+    void exportWritesAFolderOfCompressedTensorsWhoseCodesAreKept() throws Exception {
+        Path store = folder.resolve("store");
+        String digest = quantized(CommandRun.demoModel(), store);
+        Path exported = folder.resolve("exported");
+
+        CommandRun export =
+                CommandRun.of(
+                        "export",
+                        store.resolve(digest).toString(),
+                        "--safetensors",
+                        exported.toString(),
+                        "--json");
+        assertThat(export.status()).as(export.toString()).isZero();
+        assertThat(Json.read(export.out(), "export").path("file").asText())
+                .isEqualTo(exported.resolve("model.safetensors").toString());
+        assertThat(exported.resolve("tokenizer.json")).exists();
+        assertThat(exported.resolve("config.json")).content().contains("compressed-tensors");
+
+        assertThat(quantized(exported.toString(), folder.resolve("again"))).isEqualTo(digest);
+        CommandRun wider =
+                CommandRun.of(
+                        "quantize",
+                        exported.toString(),
+                        "--bits",
+                        "8",
+                        "--out",
+                        folder.resolve("wider").toString(),
+                        "--json");
+        assertThat(Json.read(wider.out(), "quantize").path("recipe").asText())
+                .isEqualTo("int8-g32-lsq");
+    }
+
     private static String quantized(String model, Path store) {
         CommandRun run = CommandRun.of("quantize", model, "--out", store.toString());
         assertThat(run.status()).as(run.toString()).isZero();

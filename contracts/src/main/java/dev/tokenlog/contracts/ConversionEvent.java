@@ -36,6 +36,8 @@ public sealed interface ConversionEvent extends Event {
         PUBLISH
     }
 
+    /// @param recipe filled in; missing where the request has none: then the source decides, and
+    ///   [SourceResolved] says how
     record ConversionAccepted(
             @Required String conversionId,
             String modelId,
@@ -68,6 +70,7 @@ public sealed interface ConversionEvent extends Event {
     /// @param repository `ORG/NAME` of a source of the hub
     /// @param revision its commit
     /// @param warnings what a user should know of the source, such as a missing chat template
+    /// @param recipe that the conversion follows
     record SourceResolved(
             @Required String conversionId,
             String location,
@@ -79,7 +82,8 @@ public sealed interface ConversionEvent extends Event {
             List<FileDigest> files,
             String repository,
             String revision,
-            List<String> warnings)
+            List<String> warnings,
+            ConversionRequest.Recipe recipe)
             implements ConversionEvent {}
 
     /// One per finished tensor, so that a conversion can be resumed and its progress drawn.

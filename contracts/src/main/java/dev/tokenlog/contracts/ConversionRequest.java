@@ -22,7 +22,8 @@ public sealed interface ConversionRequest extends Event {
     /// @param source a folder or GGUF file as the worker sees it, or `hub:ORG/NAME`, also with
     ///   `@REVISION` and `#FILE.gguf`
     /// @param revision of a source of the hub: a branch, a tag or a commit; missing: `main`
-    /// @param recipe missing: `int4` in groups of 32
+    /// @param recipe missing: that by which a source that somebody else has quantized keeps its
+    ///   codes; for any other, `int4` in groups of 32
     /// @param requestedBy who asked, for the audit
     record ConversionRequested(
             @Required String conversionId,

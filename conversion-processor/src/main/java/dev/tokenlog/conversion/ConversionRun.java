@@ -79,6 +79,7 @@ final class ConversionRun implements ConversionListener {
     private Progress before = new Progress();
     private LocatedSource located;
     private List<String> warnings = List.of();
+    private Recipe recipe;
 
     ConversionRun(
             ConversionRequested request,
@@ -140,7 +141,7 @@ final class ConversionRun implements ConversionListener {
         // What is wrong with the request is said before anything is downloaded.
         String modelId = modelId();
         Optional<CalibrationFile> text = calibrationText();
-        Recipe recipe = recipe(text);
+        recipe = recipe(text); // refuses what is wrong with the request, whatever the source is
         Converter converter =
                 text.map(file -> workshop.converter().with(TextCalibrator.reading(file)))
                         .orElse(workshop.converter());
@@ -150,6 +151,9 @@ final class ConversionRun implements ConversionListener {
             // A model that nobody can send text to is refused now, not after its conversion.
             warnings = TextReadiness.warnings(source.folder());
             Converter.Origin origin = located.origin(modelId, source, request.revision());
+            if (request.recipe() == null) {
+                recipe = source.recipe().orElse(recipe);
+            }
             try (Artifact artifact =
                     converter.convert(source, recipe, workshop.store(), origin, this)) {
                 requireGoOn();
@@ -166,7 +170,7 @@ final class ConversionRun implements ConversionListener {
                                 id(),
                                 request.modelId(),
                                 request.source(),
-                                filled(request.recipe()),
+                                request.recipe() == null ? null : filled(request.recipe()),
                                 request.requestedBy(),
                                 workshop.workerId(),
                                 Converter.ENCODER_VERSION),
@@ -330,7 +334,14 @@ final class ConversionRun implements ConversionListener {
                                 .toList(),
                         located.snapshot().map(s -> s.id().repository()).orElse(null),
                         located.snapshot().map(s -> s.id().revision()).orElse(null),
-                        warnings),
+                        warnings,
+                        new ConversionRequest.Recipe(
+                                recipe.code().label(),
+                                recipe.groupSize(),
+                                recipe.scales().label(),
+                                request.recipe() == null
+                                        ? null
+                                        : filled(request.recipe().calibration()))),
                 headers);
     }
 

@@ -2,6 +2,7 @@ package dev.tokenlog.engine.artifact;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.NumberCode;
 import dev.tokenlog.engine.tensor.Tensor;
@@ -183,34 +184,36 @@ final class QuantizedFolder implements SourceWeights {
         return true;
     }
 
-    /// A code and a group size of ours by which the most weights keep their codes; the narrowest
-    /// and longest of equals.
+    /// The usual recipe of a code and a group size by which the most weights keep their codes; the
+    /// narrowest and longest of equals.
     @Override
-    public Optional<Recipe> recipe() {
-        List<CodedTensor> coded =
-                tensors.values().stream()
-                        .filter(CodedTensor.class::isInstance)
-                        .map(CodedTensor.class::cast)
+    public Optional<Recipe> recipe(List<PlannedTensor> planned) {
+        List<PlannedTensor> coded =
+                planned.stream()
+                        .filter(each -> each.kind().isQuantizable())
+                        .filter(each -> tensors.get(each.name()) instanceof CodedTensor)
                         .toList();
         Recipe best = null;
         long most = 0;
         for (NumberCode code : CODES) {
             for (int groupSize : new int[] {Recipe.PER_ROW, 128, 64, 32}) {
-                long held =
+                Recipe recipe = Recipe.of(code, groupSize);
+                long kept =
                         coded.stream()
-                                .filter(tensor -> holds(tensor, code, groupSize))
-                                .mapToLong(SourceTensor::elements)
+                                .filter(each -> keeps(recipe, each))
+                                .mapToLong(PlannedTensor::elements)
                                 .sum();
-                if (held > most) {
-                    most = held;
-                    best = Recipe.of(code, groupSize);
+                if (kept > most) {
+                    most = kept;
+                    best = recipe;
                 }
             }
         }
         return Optional.ofNullable(best);
     }
 
-    private static boolean holds(CodedTensor tensor, NumberCode code, int groupSize) {
-        return tensor.holds(code, groupSize == Recipe.PER_ROW ? tensor.columns() : groupSize);
+    private boolean keeps(Recipe recipe, PlannedTensor planned) {
+        StoredTensor stored = StoredTensor.by(recipe, planned);
+        return tensors.get(planned.name()).holds(stored.code(), stored.groupSize());
     }
 }

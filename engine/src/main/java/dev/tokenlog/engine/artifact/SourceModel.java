@@ -336,7 +336,7 @@ public final class SourceModel implements Model {
     /// The recipe by which the codes of a source that somebody else has quantized are kept; empty
     /// where there are none that one of ours holds.
     public Optional<Recipe> recipe() {
-        return weights.recipe();
+        return weights.recipe(planned);
     }
 
     /// The text of `config.json` without what it says of the source's codes: an artifact has its

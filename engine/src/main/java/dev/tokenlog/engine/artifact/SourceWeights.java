@@ -1,5 +1,6 @@
 package dev.tokenlog.engine.artifact;
 
+import dev.tokenlog.engine.architecture.PlannedTensor;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -34,7 +35,7 @@ interface SourceWeights {
 
     /// The recipe by which the source's own codes are kept; empty where no code of ours holds them,
     /// or where it has none.
-    default Optional<Recipe> recipe() {
+    default Optional<Recipe> recipe(List<PlannedTensor> planned) {
         return Optional.empty();
     }
 }
