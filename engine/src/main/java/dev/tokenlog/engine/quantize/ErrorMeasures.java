@@ -15,9 +15,33 @@ public final class ErrorMeasures {
     /// Adds one group: source `x` and codes `q` in `[from, to)`, their scale and zero point.
     void add(float[] x, GroupCode code, short[] q, float scale, int zero, int from, int to) {
         float unit = code.unit() * scale;
+        // Sums in variables: in fields, each would wait for the memory that the one before wrote.
+        double squaredErrors = squaredError;
+        double squaredSources = squaredSource;
+        double squaredResults = squaredResult;
+        double products = product;
+        double absoluteErrors = absoluteError;
+        double absoluteSources = absoluteSource;
+        double largest = max;
         for (int i = from; i < to; i++) {
-            add(x[i], code.operand(q[i], zero) * unit);
+            double w = x[i];
+            double v = code.operand(q[i], zero) * unit;
+            double error = Math.abs(w - v);
+            squaredErrors += error * error;
+            squaredSources += w * w;
+            squaredResults += v * v;
+            products += w * v;
+            absoluteErrors += error;
+            absoluteSources += Math.abs(w);
+            largest = Math.max(largest, error);
         }
+        squaredError = squaredErrors;
+        squaredSource = squaredSources;
+        squaredResult = squaredResults;
+        product = products;
+        absoluteError = absoluteErrors;
+        absoluteSource = absoluteSources;
+        max = largest;
     }
 
     /// Adds one pair.

@@ -9,6 +9,10 @@ final class Packing {
     /// @param offset is added to a code, which must not be negative then
     static void pack(int bits, int offset, short[] q, int columns, byte[] packed, int at) {
         int perByte = 8 / bits;
+        if (bits == 4) {
+            packPairs(offset, q, columns, packed, at);
+            return;
+        }
         for (int from = 0; from < columns; from += perByte) {
             int one = 0;
             int count = Math.min(perByte, columns - from);
@@ -16,6 +20,16 @@ final class Packing {
                 one |= q[from + i] + offset << i * bits;
             }
             packed[at + from / perByte] = (byte) one;
+        }
+    }
+
+    private static void packPairs(int offset, short[] q, int columns, byte[] packed, int at) {
+        int pairs = columns / 2;
+        for (int pair = 0; pair < pairs; pair++) {
+            packed[at + pair] = (byte) (q[2 * pair] + offset | q[2 * pair + 1] + offset << 4);
+        }
+        if (columns % 2 == 1) {
+            packed[at + pairs] = (byte) (q[columns - 1] + offset);
         }
     }
 

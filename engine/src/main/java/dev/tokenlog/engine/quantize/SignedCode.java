@@ -45,9 +45,18 @@ record SignedCode(int bits) implements GroupCode {
             Arrays.fill(q, from, to, (short) 0);
             return;
         }
+        float low = code.smallest();
+        float high = code.largest();
         for (int i = from; i < to; i++) {
-            q[i] = (short) Math.clamp((long) Math.rint(x[i] / s), code.smallest(), code.largest());
+            q[i] = (short) rounded(Math.max(low, Math.min(high, x[i] / s)));
         }
+    }
+
+    /// `rint` of a number that is small against 2²²: the sum has no bits for fractions. Between
+    /// whole bounds it does not matter whether a number is rounded or clamped first. Compilers turn
+    /// this into vectors, and `Math.rint` they do not.
+    static int rounded(float small) {
+        return (int) (small + LeastSquares.ROUNDING - LeastSquares.ROUNDING);
     }
 
     @Override

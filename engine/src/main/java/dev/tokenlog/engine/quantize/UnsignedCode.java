@@ -75,8 +75,10 @@ record UnsignedCode(int bits) implements GroupCode {
             Arrays.fill(q, from, to, (short) zero);
             return;
         }
+        float low = -zero;
+        float high = largest() - zero;
         for (int i = from; i < to; i++) {
-            q[i] = (short) Math.clamp((long) Math.rint(x[i] / s) + zero, 0, largest());
+            q[i] = (short) (SignedCode.rounded(Math.max(low, Math.min(high, x[i] / s))) + zero);
         }
     }
 

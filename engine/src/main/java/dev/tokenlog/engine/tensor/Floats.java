@@ -34,18 +34,27 @@ public final class Floats {
             DataType type, MemorySegment data, long from, float[] into, int count) {
         switch (type) {
             case F32 -> MemorySegment.copy(data, F32, from * 4, into, 0, count);
+            // By way of an array: loops over memory outside the heap do not become vectors.
             case F16 -> {
+                short[] bits = halves(data, from, count);
                 for (int i = 0; i < count; i++) {
-                    into[i] = Float.float16ToFloat(data.get(F16, (from + i) * 2));
+                    into[i] = Float.float16ToFloat(bits[i]);
                 }
             }
             case BF16 -> {
+                short[] bits = halves(data, from, count);
                 for (int i = 0; i < count; i++) {
-                    into[i] = Float.intBitsToFloat(data.get(F16, (from + i) * 2) << 16);
+                    into[i] = Float.intBitsToFloat(bits[i] << 16);
                 }
             }
             case F64, F8_E4M3, I64, I32, I16, I8, U8, BOOL ->
                     throw new IllegalArgumentException(type + " is no float of 32 or 16 bits");
         }
+    }
+
+    private static short[] halves(MemorySegment data, long from, int count) {
+        short[] bits = new short[count];
+        MemorySegment.copy(data, F16, from * 2, bits, 0, count);
+        return bits;
     }
 }
