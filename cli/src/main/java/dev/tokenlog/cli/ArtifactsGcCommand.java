@@ -11,11 +11,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.stream.Collectors;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -54,8 +54,8 @@ final class ArtifactsGcCommand implements Callable<Integer> {
     @Option(
             names = "--all-unnamed",
             description =
-                    "Go on where the log names none of the artifacts of a store. Without it that is taken"
-                            + " for the wrong cluster.")
+                    "Go on where the log names less than half of a store's artifacts and no gc has noted"
+                            + " whose it is. Without it that is taken for the wrong cluster.")
     private boolean allUnnamed;
 
     /// An artifact in one of the stores.
@@ -121,14 +121,23 @@ final class ArtifactsGcCommand implements Callable<Integer> {
         Optional<RemoteArtifacts> remote = objects.open();
         try (RemoteArtifacts _ = remote.orElse(null)) {
             // Listed before the log is read: what is named meanwhile is seen there.
-            List<Candidate> present = present(remote);
-            Set<String> named = named();
-            requireRightCluster(present, named);
+            ArtifactStore here = here();
+            List<Candidate> present = present(here, remote);
+            Log log = log();
+            List<Owned> stores = stores(here, remote);
+            requireRightCluster(present, log, stores);
             List<Candidate> garbage =
                     present.stream()
-                            .filter(each -> !named.contains(each.digest()))
+                            .filter(each -> !log.named().contains(each.digest()))
                             .filter(each -> !each.newest().isAfter(notAfter))
                             .toList();
+            if (!dryRun) {
+                stores.stream()
+                        .filter(store ->
+                                present.stream().anyMatch(a -> a.place().equals(store.place())))
+                        .filter(store -> store.owner().get().isEmpty())
+                        .forEach(store -> store.claim().accept(log.clusterId()));
+            }
             report(present.size(), garbage.stream().filter(each -> gone(each, notAfter)).toList());
             return ExitStatus.DONE;
         }
@@ -138,29 +147,59 @@ final class ArtifactsGcCommand implements Callable<Integer> {
         return dryRun || each.delete(notAfter);
     }
 
-    private Set<String> named() {
+    private record Log(String clusterId, Set<String> named) {}
+
+    private Log log() {
         try (TokenlogClient client = connection.connect()) {
-            return client.namedDigests();
+            return new Log(client.clusterId(), client.namedDigests());
         }
     }
 
-    /// Each store by itself: one that this log has never heard of may belong to another.
-    private void requireRightCluster(List<Candidate> present, Set<String> named) {
-        Map<String, List<Candidate>> places =
-                present.stream().collect(Collectors.groupingBy(Candidate::place));
-        places.forEach((place, artifacts) -> {
-            boolean someNamed = artifacts.stream().anyMatch(each -> named.contains(each.digest()));
-            if (!someNamed && !allUnnamed) {
-                throw CommandFailure.no(
-                        "the log names none of the %d artifacts in %s: is it the right cluster? --all-unnamed goes on"
-                                .formatted(artifacts.size(), place));
-            }
-        });
+    private ArtifactStore here() {
+        return new ArtifactStore(folder != null ? folder : connection.data().resolve("artifacts"));
     }
 
-    private List<Candidate> present(Optional<RemoteArtifacts> remote) {
-        ArtifactStore store =
-                new ArtifactStore(folder != null ? folder : connection.data().resolve("artifacts"));
+    /// Each store by itself. Whose it is stands in a note that the first gc leaves; before that,
+    /// one of which this log names little may belong to another cluster.
+    private void requireRightCluster(List<Candidate> present, Log log, List<Owned> stores) {
+        for (Owned store : stores) {
+            List<Candidate> artifacts =
+                    present.stream().filter(each -> each.place().equals(store.place())).toList();
+            Optional<String> owner = store.owner().get();
+            if (owner.isPresent()) {
+                requireSame(owner.get(), log.clusterId(), store.place());
+                continue;
+            }
+            long named =
+                    artifacts.stream().filter(each -> log.named().contains(each.digest())).count();
+            if (2 * named < artifacts.size() && !allUnnamed) {
+                throw CommandFailure.no(
+                        "the log names %d of the %d artifacts in %s: is it the right cluster? --all-unnamed goes on"
+                                .formatted(named, artifacts.size(), store.place()));
+            }
+        }
+    }
+
+    private static void requireSame(String owner, String clusterId, String place) {
+        if (!owner.equals(clusterId)) {
+            throw CommandFailure.no(
+                    "%s belongs to the cluster '%s' and this is '%s', not the right cluster to say what is garbage there"
+                            .formatted(place, owner, clusterId));
+        }
+    }
+
+    /// A store and the note of whose it is.
+    private record Owned(String place, Supplier<Optional<String>> owner, Consumer<String> claim) {}
+
+    private List<Owned> stores(ArtifactStore here, Optional<RemoteArtifacts> remote) {
+        List<Owned> stores = new ArrayList<>();
+        stores.add(new Owned(here.root().toString(), here::owner, here::claim));
+        remote.ifPresent(
+                there -> stores.add(new Owned(there.address(""), there::owner, there::claim)));
+        return stores;
+    }
+
+    private static List<Candidate> present(ArtifactStore store, Optional<RemoteArtifacts> remote) {
         List<Candidate> present = new ArrayList<>();
         for (StoreUsage.Entry entry : store.usage().artifacts()) {
             store.lastPublished(entry.digest())

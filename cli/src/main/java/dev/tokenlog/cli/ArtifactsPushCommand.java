@@ -5,6 +5,7 @@ import dev.tokenlog.engine.artifact.Artifact;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(
@@ -18,6 +19,13 @@ final class ArtifactsPushCommand implements Callable<Integer> {
     @Mixin private OutputOptions output;
     @Mixin private StoreOptions options;
     @Mixin private ObjectStoreOptions objects;
+
+    @Option(
+            names = "--mend",
+            description =
+                    "Read what is there already, compare every byte, and bring again what differs"
+                            + " (default: what is there by name and size stays).")
+    private boolean mend;
 
     @Parameters(paramLabel = "DIGEST", description = "A model digest, sha256-...")
     private String digest;
@@ -34,10 +42,16 @@ final class ArtifactsPushCommand implements Callable<Integer> {
         return ExitStatus.DONE;
     }
 
+    private void sayMended(String object) {
+        common.terminal().err(object + ": was damaged, and is replaced");
+    }
+
     private String moved() {
         try (RemoteArtifacts remote = objects.require();
                 Artifact artifact = options.open().open(digest, true)) {
-            return remote.publish(artifact, () -> {});
+            return mend
+                    ? remote.mend(artifact, () -> {}, this::sayMended)
+                    : remote.publish(artifact, () -> {});
         }
     }
 }

@@ -121,6 +121,14 @@ final class Cluster implements AutoCloseable {
         return counts;
     }
 
+    String id() {
+        return Failures.await(
+                "asking for the cluster's id",
+                new Asked(AclOperation.DESCRIBE, "the cluster"),
+                admin.describeCluster().clusterId(),
+                options.timeout());
+    }
+
     private static String connecting(ClientOptions options) {
         return "connecting to " + options.kafka().get("bootstrap.servers");
     }

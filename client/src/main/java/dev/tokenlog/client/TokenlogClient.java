@@ -151,6 +151,11 @@ public final class TokenlogClient implements AutoCloseable {
         return models.list();
     }
 
+    /// What the cluster calls itself: each has another id.
+    public String clusterId() {
+        return cluster.id();
+    }
+
     /// Every model digest that the log still holds in a manifest or in the registry: artifacts of
     /// other digests can be deleted.
     public Set<String> namedDigests() {

@@ -3,6 +3,7 @@ package dev.tokenlog.integration;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -69,7 +70,8 @@ class ObjectStoreIT {
                         .contains("\"PINNED\"");
     }
 
-    private void collectsGarbage(Platform platform, Path data, Path shared, String named) {
+    private void collectsGarbage(Platform platform, Path data, Path shared, String named)
+            throws IOException {
         String store = data.resolve("artifacts").toString();
         CommandLine.Result unnamed =
                 CommandLine.tokenlog(
@@ -108,6 +110,17 @@ class ObjectStoreIT {
         assertThat(shared.resolve(garbage)).doesNotExist();
         assertThat(Path.of(store, named)).exists();
         assertThat(shared.resolve(named).resolve("manifest.json")).exists();
+
+        // The first gc has noted whose the stores are; another cluster has nothing to say there.
+        Path note = shared.resolve("cluster-id");
+        String cluster = Files.readString(note);
+        assertThat(Path.of(store, ".cluster-id")).hasContent(cluster);
+        Files.writeString(note, "another\n");
+        CommandLine.Result other =
+                platform.tokenlog("artifacts", "gc", "--store", store, "--grace-hours", "0");
+        assertThat(other.status()).isEqualTo(1);
+        assertThat(other.err()).contains("another", cluster.strip());
+        Files.writeString(note, cluster);
 
         // A folder of models that this cluster has never heard of.
         String foreign = folder.resolve("foreign").toString();

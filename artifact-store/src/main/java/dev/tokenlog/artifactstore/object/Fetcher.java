@@ -32,11 +32,23 @@ final class Fetcher {
     private static final long FIRST_PAUSE_MS = 200;
     private static final int BUFFER = 1 << 17;
 
+    /// Puts bytes at a place of a file.
+    @FunctionalInterface
+    interface Disk {
+        int write(FileChannel file, ByteBuffer bytes, long position) throws IOException;
+    }
+
     private final ObjectStore objects;
     private final Path folder;
     private final Path notes;
+    private final Disk disk;
 
     Fetcher(ObjectStore objects, Path folder, Path notes) {
+        this(objects, folder, notes, FileChannel::write);
+    }
+
+    Fetcher(ObjectStore objects, Path folder, Path notes, Disk disk) {
+        this.disk = disk;
         this.objects = objects;
         this.folder = folder;
         this.notes = notes;
@@ -163,6 +175,8 @@ final class Fetcher {
                     if (done < piece.length()) {
                         throw new IOException("ended after " + (piece.from() + done) + " bytes");
                     }
+                } catch (DiskRefused e) {
+                    throw e.refusal; // a full disk is not emptier the next time
                 } catch (CutOff e) {
                     done += e.arrived;
                     pauseOrGiveUp(download, attempt, e.getCause());
@@ -187,6 +201,16 @@ final class Fetcher {
         }
     }
 
+    /// The disk is at fault, not the connection.
+    private static final class DiskRefused extends IOException {
+        private final transient IOException refusal;
+
+        DiskRefused(IOException refusal) {
+            super(refusal);
+            this.refusal = refusal;
+        }
+    }
+
     private long copy(Piece piece, long done, FileChannel out) throws IOException {
         long arrived = 0;
         byte[] buffer = new byte[BUFFER];
@@ -197,10 +221,18 @@ final class Fetcher {
                     read = read(in, buffer, arrived)) {
                 ByteBuffer bytes = ByteBuffer.wrap(buffer, 0, read);
                 while (bytes.hasRemaining()) {
-                    arrived += out.write(bytes, piece.from() + done + arrived);
+                    arrived += write(out, bytes, piece.from() + done + arrived);
                 }
             }
             return arrived;
+        }
+    }
+
+    private int write(FileChannel out, ByteBuffer bytes, long position) throws DiskRefused {
+        try {
+            return disk.write(out, bytes, position);
+        } catch (IOException e) {
+            throw new DiskRefused(e);
         }
     }
 

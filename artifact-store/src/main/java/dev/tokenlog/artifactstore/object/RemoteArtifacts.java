@@ -7,15 +7,22 @@ import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactFiles;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.Digests;
+import java.io.BufferedInputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.function.BiPredicate;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /// Artifacts of a store by digest, under `sha256-…/`. Of an artifact the manifest comes last, so
@@ -30,6 +37,9 @@ public final class RemoteArtifacts implements AutoCloseable {
 
     /// Headers of the weight files, beside the numbers in them.
     private static final long HEADERS = 256L << 20;
+
+    private static final int BUFFER = 1 << 17;
+    private static final String OWNER = "cluster-id";
 
     private final ObjectStore objects;
 
@@ -65,6 +75,29 @@ public final class RemoteArtifacts implements AutoCloseable {
     /// @return the address of its folder
     /// @throws EngineException `STORAGE_FAILED` or as [ObjectStore] says
     public String publish(Artifact artifact, Runnable requireGoOn) {
+        return publish(artifact, requireGoOn, this::isThere);
+    }
+
+    /// The same, and what is there already is read and compared byte by byte: a damaged object is
+    /// replaced.
+    ///
+    /// @param mended is told the address of each object that was
+    public String mend(Artifact artifact, Runnable requireGoOn, Consumer<String> mended) {
+        return publish(
+                artifact,
+                requireGoOn,
+                (file, key) -> {
+                    boolean there = isThere(file, key);
+                    boolean equal = there && isEqual(file, key);
+                    if (there && !equal) {
+                        mended.accept(objects.address(key));
+                    }
+                    return equal;
+                });
+    }
+
+    private String publish(
+            Artifact artifact, Runnable requireGoOn, BiPredicate<Path, String> isBrought) {
         String digest = artifact.manifest().modelDigest();
         Path manifest = artifact.folder().resolve(ArtifactFiles.MANIFEST);
         ArtifactFiles files = ArtifactFiles.of(manifest, digest);
@@ -72,10 +105,15 @@ public final class RemoteArtifacts implements AutoCloseable {
                 Stream.concat(files.small().stream(), files.weights().stream()).toList();
         // Young again: nobody collects what a publication that was cut off left, while this one
         // goes on.
-        objects.write(key(digest, names.getFirst()), artifact.folder().resolve(names.getFirst()));
+        Path first = artifact.folder().resolve(names.getFirst());
+        isBrought.test(first, key(digest, names.getFirst())); // says so if it was damaged
+        objects.write(key(digest, names.getFirst()), first);
         for (String name : names) {
             requireGoOn.run();
-            bring(artifact.folder().resolve(name), key(digest, name));
+            Path file = artifact.folder().resolve(name);
+            if (!isBrought.test(file, key(digest, name))) {
+                objects.write(key(digest, name), file);
+            }
         }
         for (String name : names) {
             requireThere(artifact.folder().resolve(name), key(digest, name));
@@ -87,9 +125,31 @@ public final class RemoteArtifacts implements AutoCloseable {
         return objects.address(digest);
     }
 
-    private void bring(Path file, String key) {
-        if (!isThere(file, key)) {
-            objects.write(key, file);
+    private boolean isEqual(Path file, String key) {
+        try {
+            long size = Files.size(file);
+            if (size == 0) {
+                return true;
+            }
+            try (InputStream there = new BufferedInputStream(objects.read(key, 0, size), BUFFER);
+                    InputStream here =
+                            new BufferedInputStream(Files.newInputStream(file), BUFFER)) {
+                byte[] mine = new byte[BUFFER];
+                for (int read = here.readNBytes(mine, 0, BUFFER);
+                        read > 0;
+                        read = here.readNBytes(mine, 0, BUFFER)) {
+                    byte[] theirs = there.readNBytes(read);
+                    if (!Arrays.equals(mine, 0, read, theirs, 0, theirs.length)) {
+                        return false;
+                    }
+                }
+                return true;
+            }
+        } catch (IOException e) {
+            throw new EngineException(
+                    Reason.SOURCE_UNAVAILABLE,
+                    objects.address(key) + ": cannot be compared: " + e.getMessage(),
+                    e);
         }
     }
 
@@ -222,6 +282,41 @@ public final class RemoteArtifacts implements AutoCloseable {
             }
         }
         return List.copyOf(found.values());
+    }
+
+    /// The cluster whose log says what here is garbage; empty where none has said so yet.
+    public Optional<String> owner() {
+        OptionalLong size = objects.size(OWNER);
+        if (size.isEmpty()) {
+            return Optional.empty();
+        }
+        int bytes = (int) Math.min(size.getAsLong(), BUFFER);
+        try (InputStream in = objects.read(OWNER, 0, Math.max(1, bytes))) {
+            return Optional.of(new String(in.readAllBytes(), StandardCharsets.UTF_8).strip());
+        } catch (IOException e) {
+            throw new EngineException(
+                    Reason.SOURCE_UNAVAILABLE,
+                    objects.address(OWNER) + ": cannot be read: " + e.getMessage(),
+                    e);
+        }
+    }
+
+    /// Notes it.
+    public void claim(String clusterId) {
+        try {
+            Path note = Files.createTempFile("cluster-id", "");
+            try {
+                Files.writeString(note, clusterId + "\n");
+                objects.write(OWNER, note);
+            } finally {
+                Files.deleteIfExists(note);
+            }
+        } catch (IOException e) {
+            throw new EngineException(
+                    Reason.STORAGE_FAILED,
+                    objects.address(OWNER) + ": cannot be written: " + e.getMessage(),
+                    e);
+        }
     }
 
     /// Deletes an artifact, unless something of it came after this time: the manifest first, so

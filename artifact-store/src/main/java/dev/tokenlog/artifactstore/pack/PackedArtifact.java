@@ -20,9 +20,11 @@ import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -75,6 +77,9 @@ public final class PackedArtifact {
                 Packed packed;
                 try (OutputStream out = Files.newOutputStream(temporary)) {
                     packed = new Packer(out, artifact).pack(target);
+                }
+                try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+                    channel.force(true); // before the name says that it is whole
                 }
                 Files.move(
                         temporary,

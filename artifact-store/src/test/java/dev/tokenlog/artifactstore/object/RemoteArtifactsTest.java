@@ -22,6 +22,7 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -397,6 +398,80 @@ class RemoteArtifactsTest {
                 .contains(digest + "/config.json")
                 .doesNotContainAnyElementsOf(first.written.keySet());
         assertThat(remote.fetch(digest, here)).isDirectory();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"folder", "s3"})
+    void a_damaged_object_stays_where_only_sizes_are_looked_at_and_is_mended_by_bytes(String kind)
+            throws IOException {
+        ObjectStore objects = store(kind);
+        RemoteArtifacts remote = new RemoteArtifacts(objects);
+        remote.publish(made, () -> {});
+        String key =
+                objects.list(digest).stream()
+                        .map(ObjectStore.Entry::key)
+                        .filter(each -> each.endsWith(".safetensors"))
+                        .findFirst()
+                        .orElseThrow();
+        byte[] bytes =
+                Files.readAllBytes(made.folder().resolve(key.substring(digest.length() + 1)));
+        bytes[bytes.length - 1] ^= 1;
+        objects.write(key, Files.write(temp.resolve("damaged"), bytes));
+
+        remote.publish(made, () -> {});
+        assertRefused(Reason.MODEL_UNREADABLE, () -> remote.fetch(digest, here), "tensor");
+
+        List<String> mended = new ArrayList<>();
+        remote.mend(made, () -> {}, mended::add);
+        assertThat(mended).containsExactly(objects.address(key));
+        assertThat(remote.fetch(digest, here)).isDirectory();
+        mended.clear();
+        remote.mend(made, () -> {}, mended::add);
+        assertThat(mended).isEmpty();
+    }
+
+    /// It would be as full five attempts later.
+    @Test
+    void a_full_disk_ends_the_fetch_at_once_and_is_called_so() {
+        try (RemoteArtifacts remote = new RemoteArtifacts(store("folder"))) {
+            remote.publish(made, () -> {});
+        }
+        Unreliable counted = new Unreliable(store("folder"), 0);
+        String key = digest + "/config.json";
+        long size = counted.size(key).orElseThrow();
+        AtomicInteger writes = new AtomicInteger();
+        Fetcher fetcher =
+                new Fetcher(
+                        counted,
+                        temp,
+                        temp,
+                        (_, _, _) -> {
+                            writes.incrementAndGet();
+                            throw new IOException("No space left on device");
+                        });
+        assertRefused(
+                Reason.STORAGE_FAILED,
+                () ->
+                        fetcher.fetch(
+                                List.of(new RemoteArtifacts.Download(key, "config.json", size))),
+                "config.json",
+                "cannot be written: No space left on device");
+        assertThat(writes).hasValue(1);
+        assertThat(temp.resolve("config.json.pieces")).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"folder", "s3"})
+    void whose_the_store_is_stands_in_a_note_beside_the_artifacts(String kind) {
+        RemoteArtifacts remote = new RemoteArtifacts(store(kind));
+        remote.publish(made, () -> {});
+        assertThat(remote.owner()).isEmpty();
+        remote.claim("cluster-1");
+        assertThat(remote.owner()).contains("cluster-1");
+        assertThat(remote.list())
+                .singleElement()
+                .extracting(RemoteArtifacts.Stored::digest)
+                .isEqualTo(digest);
     }
 
     @Test

@@ -10,10 +10,12 @@ import java.io.InputStream;
 import java.nio.channels.Channels;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileStore;
 import java.nio.file.FileSystemException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
@@ -34,6 +36,7 @@ import java.util.stream.Stream;
 public final class ArtifactStore {
 
     private static final String WORK = ".work";
+    private static final String OWNER = ".cluster-id";
     private static final Duration WAIT_FOR_OTHERS = Duration.ofMillis(100);
 
     private final Path root;
@@ -123,7 +126,7 @@ public final class ArtifactStore {
             // It is new again, also for who deletes what is old and not yet named anywhere.
             Files.setLastModifiedTime(
                     target.resolve(ModelFiles.MANIFEST), FileTime.from(Instant.now()));
-            delete(work.path());
+            remove(work.path());
             return target;
         } catch (IOException e) {
             throw failed(target, e);
@@ -166,6 +169,8 @@ public final class ArtifactStore {
                 verifyReceived(work, digest);
                 publish(work, digest);
                 share(digest);
+            } else {
+                discard(work); // made after somebody else had published it
             }
             return root.resolve(digest);
         }
@@ -180,7 +185,7 @@ public final class ArtifactStore {
         }
     }
 
-    private static void verifyReceived(WorkFolder work, String digest) {
+    private void verifyReceived(WorkFolder work, String digest) {
         try (Artifact artifact = Artifact.open(work.artifact(), true)) {
             if (artifact.digest().equals(Optional.of(digest))) {
                 return;
@@ -193,9 +198,17 @@ public final class ArtifactStore {
         throw new EngineException(Reason.MODEL_UNREADABLE, work.artifact() + ": is not " + digest);
     }
 
-    private static void discard(WorkFolder work) {
+    /// Out of the way by one rename first: whoever waits for the folder makes a new one, and puts
+    /// nothing into this one while it is emptied.
+    private void remove(Path folder) throws IOException {
+        Path doomed = root.resolve(WORK).resolve("deleted-" + UUID.randomUUID());
+        Files.move(folder, doomed, StandardCopyOption.ATOMIC_MOVE);
+        delete(doomed);
+    }
+
+    private void discard(WorkFolder work) {
         try {
-            delete(work.path());
+            remove(work.path());
         } catch (IOException e) {
             throw failed(work.path(), e);
         }
@@ -242,6 +255,23 @@ public final class ArtifactStore {
         return new SharedFiles(this, linker).share(digest);
     }
 
+    /// The cluster whose log says what here is garbage; empty where none has said so yet.
+    public Optional<String> owner() {
+        Path note = root.resolve(OWNER);
+        try {
+            return Optional.of(Files.readString(note).strip());
+        } catch (NoSuchFileException e) {
+            return Optional.empty();
+        } catch (IOException e) {
+            throw InputFiles.unreadable(note, e);
+        }
+    }
+
+    /// Notes it.
+    public void claim(String clusterId) {
+        writeDurably(root.resolve(OWNER), (clusterId + "\n").getBytes(StandardCharsets.UTF_8));
+    }
+
     /// What each artifact takes, and what several have in common. Reads no weights.
     public StoreUsage usage() {
         return StoreUsage.of(this);
@@ -285,7 +315,7 @@ public final class ArtifactStore {
                 if (held.isPresent()) {
                     try (WorkFolder locked = held.get()) {
                         if (locked.lastUse().isBefore(limit)) {
-                            delete(folder);
+                            remove(folder);
                             deleted++;
                         }
                     }

@@ -4,57 +4,94 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ThreadLocalRandom;
 
 /// Where a conversion works until its artifact is whole: a lock, so that two conversions never
 /// share it; a journal with one line for each finished tensor; and the folder that becomes the
 /// artifact. Whoever converts the same source by the same recipe later finds it again.
 final class WorkFolder implements AutoCloseable {
 
+    /// Folders that this process holds. POSIX lets go of a process's lock when the process closes
+    /// any channel of the file: nobody here may so much as open one that is held.
+    private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
+
+    /// Of a file with a hole, which takes no room.
+    private static final long MAX_LOCK_BYTES = 1L << 30;
+
     private final Path folder;
     private final FileChannel lockChannel;
-    private final FileLock lock;
 
-    private WorkFolder(Path folder, FileChannel lockChannel, FileLock lock) {
+    private WorkFolder(Path folder, FileChannel lockChannel) {
         this.folder = folder;
         this.lockChannel = lockChannel;
-        this.lock = lock;
     }
 
     /// Locks the folder; empty while another conversion, of this process or another, holds it.
-    static Optional<WorkFolder> lock(Path folder) {
+    static Optional<WorkFolder> lock(Path path) {
+        Path folder = path.toAbsolutePath().normalize();
+        if (!HELD.add(folder)) {
+            return Optional.empty();
+        }
+        boolean locked = false;
         try {
             Files.createDirectories(folder.resolve("artifact"));
-            Path file = folder.resolve("lock");
-            FileChannel channel =
-                    FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-            FileLock lock = tryLock(channel);
-            boolean deletedMeanwhile = !Files.exists(file);
-            if (lock == null || deletedMeanwhile) {
-                channel.close();
-                return Optional.empty();
-            }
-            return Optional.of(new WorkFolder(folder, channel, lock));
+            Optional<WorkFolder> work = lockFile(folder);
+            locked = work.isPresent();
+            return work;
+        } catch (NoSuchFileException | FileAlreadyExistsException e) {
+            return Optional.empty(); // whoever held it has just deleted it
         } catch (IOException e) {
             throw ArtifactStore.failed(folder, e);
+        } finally {
+            if (!locked) {
+                HELD.remove(folder);
+            }
         }
     }
 
-    private static FileLock tryLock(FileChannel channel) throws IOException {
+    private static Optional<WorkFolder> lockFile(Path folder) throws IOException {
+        Path file = folder.resolve("lock");
+        FileChannel channel =
+                FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        boolean locked = false;
         try {
-            return channel.tryLock();
+            locked = channel.tryLock() != null && isStill(file, channel);
+            return locked ? Optional.of(new WorkFolder(folder, channel)) : Optional.empty();
         } catch (OverlappingFileLockException e) {
-            return null; // held in this process
+            return Optional.empty(); // held in this process by way of a link
+        } finally {
+            if (!locked) {
+                channel.close();
+            }
+        }
+    }
+
+    /// Whether the file that was locked still has the name: the folder may have been deleted, and
+    /// made again by somebody else, since it was opened. It gets a size of its own, since to open
+    /// the name once more and close it would give the lock away.
+    private static boolean isStill(Path file, FileChannel locked) throws IOException {
+        long size = ThreadLocalRandom.current().nextLong(1, MAX_LOCK_BYTES);
+        locked.truncate(0);
+        locked.write(ByteBuffer.allocate(1), size - 1);
+        try {
+            return Files.size(file) == size;
+        } catch (NoSuchFileException e) {
+            return false;
         }
     }
 
@@ -130,11 +167,12 @@ final class WorkFolder implements AutoCloseable {
     @Override
     public void close() {
         try {
-            lock.close();
             lockChannel.close();
         } catch (IOException e) {
             throw new EngineException(
                     Reason.STORAGE_FAILED, folder + ": cannot be unlocked: " + e.getMessage(), e);
+        } finally {
+            HELD.remove(folder);
         }
     }
 }
