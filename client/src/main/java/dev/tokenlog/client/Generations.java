@@ -81,7 +81,6 @@ final class Generations {
                 new ProducerRecord<>(cluster.name(Topic.PROMPTS), partition, key, body);
         EventHeaders.describe(prompt, record.headers());
         headers.forEach((name, text) -> EventHeaders.set(record.headers(), name, text));
-        refuseTooLarge(record);
 
         // Noted before the prompt is sent: its first claim cannot stand before it. An id that the
         // caller chose may have been sent before, so its beginning is looked for further back.
@@ -91,6 +90,8 @@ final class Generations {
                         ? cluster.since(
                                 List.of(tokens), Instant.now().minus(cluster.options().lookBack()))
                         : cluster.ends(List.of(tokens));
+        EventHeaders.set(record.headers(), EventHeaders.TOKENS_FROM, from.get(tokens).toString());
+        refuseTooLarge(record);
         GenerationHandle handle =
                 new GenerationHandle(
                         id, partition, from.get(tokens), Optional.of(TokenHash.ofBytes(body)));

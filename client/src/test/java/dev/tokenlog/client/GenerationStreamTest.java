@@ -367,6 +367,7 @@ class GenerationStreamTest {
                 .containsExactlyInAnyOrder(
                         "type=PromptSubmitted",
                         "schema-version=1",
+                        "tokens-from=" + handle.tokensOffset(),
                         "x-tenant=anna",
                         "traceparent=00-1");
     }

@@ -3,6 +3,7 @@ package dev.tokenlog.contracts;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 
@@ -20,6 +21,11 @@ public final class EventHeaders {
 
     /// What callers' own headers begin with: passed from a prompt to its tokens.
     public static final String CALLER_PREFIX = "x-";
+
+    /// Of a prompt: the offset in its partition of `tokens` before which none of its events stands,
+    /// noted before it was sent. Where the log has been cut behind a prompt that waited, a worker
+    /// knows by it that nothing is missing.
+    public static final String TOKENS_FROM = "tokens-from";
 
     private EventHeaders() {}
 
@@ -48,6 +54,14 @@ public final class EventHeaders {
         return header == null || header.value() == null
                 ? Optional.empty()
                 : Optional.of(new String(header.value(), StandardCharsets.UTF_8));
+    }
+
+    /// The number in the last header of this name; empty where it is none.
+    public static OptionalLong number(Headers headers, String name) {
+        return text(headers, name)
+                .filter(text -> text.matches("\\d{1,18}"))
+                .map(text -> OptionalLong.of(Long.parseLong(text)))
+                .orElse(OptionalLong.empty());
     }
 
     public static void set(Headers headers, String name, String text) {

@@ -104,6 +104,7 @@ final class KafkaPromptTopic implements PromptTopic {
             TopicPartition partition,
             long committed,
             long windowMillis) {
+        long end = end(consumer, partition);
         Optional<ConsumerRecord<byte[], byte[]>> uncommitted =
                 record(consumer, partition, committed);
         OptionalLong first =
@@ -115,7 +116,7 @@ final class KafkaPromptTopic implements PromptTopic {
                 consumer.offsetsForTimes(Map.of(partition, Math.max(0, since))).get(partition);
         List<PastPrompt> prompts = new ArrayList<>();
         if (from == null || from.offset() >= committed) {
-            return new Past(first, prompts);
+            return new Past(first, prompts, end);
         }
         consumer.seek(partition, from.offset());
         while (!closed && consumer.position(partition) < committed) {
@@ -125,7 +126,7 @@ final class KafkaPromptTopic implements PromptTopic {
                 }
             }
         }
-        return new Past(first, prompts);
+        return new Past(first, prompts, end);
     }
 
     private long first(
@@ -137,12 +138,18 @@ final class KafkaPromptTopic implements PromptTopic {
                 .orElseGet(() -> consumer.position(partition));
     }
 
+    private static long end(
+            org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer,
+            TopicPartition partition) {
+        return consumer.endOffsets(Set.of(partition)).get(partition);
+    }
+
     /// The record at this offset, or the next that is there.
     private Optional<ConsumerRecord<byte[], byte[]>> record(
             org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer,
             TopicPartition partition,
             long offset) {
-        long end = consumer.endOffsets(Set.of(partition)).get(partition);
+        long end = end(consumer, partition);
         consumer.seek(partition, offset);
         while (!closed && consumer.position(partition) < end) {
             for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {

@@ -35,7 +35,10 @@ final class LogReader implements AutoCloseable {
     interface Sink {
 
         /// Told first, if at all: the log does not hold the starting offset any more.
-        default void beginningDeleted() {}
+        ///
+        /// @param before records of smaller offsets are missing; the largest number where the
+        ///   starting offset is of another log, so that no offset says anything
+        default void beginningDeleted(long before) {}
 
         /// @param records none where the end is reached and nothing stood before it
         /// @param next the offset behind the last one read
@@ -190,15 +193,16 @@ final class LogReader implements AutoCloseable {
                             offset > follower.end ? start : offset;
                     case StartingPoint.AppendTime(long millis) -> at(partition, millis, follower);
                 };
+        boolean another =
+                follower.from instanceof StartingPoint.Offset(long offset) && offset > follower.end;
         boolean deleted =
                 switch (follower.from) {
-                    case StartingPoint.Offset(long offset) ->
-                            offset < start || offset > follower.end;
+                    case StartingPoint.Offset(long offset) -> offset < start;
                     // Whether what is left is all that there was since then, nobody can say.
                     case StartingPoint.AppendTime _ -> start > 0 && from <= start;
                 };
-        if (deleted) {
-            follower.sink.beginningDeleted();
+        if (deleted || another) {
+            follower.sink.beginningDeleted(another ? Long.MAX_VALUE : start);
         }
         consumer.seek(partition, Math.max(start, from));
         checkEnd(partition, follower);

@@ -53,8 +53,8 @@ final class TokenReader implements LogReader.Sink {
     }
 
     @Override
-    public void beginningDeleted() {
-        protocol.execute(reader::beginningDeleted);
+    public void beginningDeleted(long before) {
+        protocol.execute(() -> reader.beginningDeleted(before));
     }
 
     @Override

@@ -103,7 +103,7 @@ final class WarmUp {
                         new TokenTopic.StartingPoint.AppendTime(protocol.now() - PAST.toMillis()),
                         new TokenTopic.Reader() {
                             @Override
-                            public void beginningDeleted() {}
+                            public void beginningDeleted(long before) {}
 
                             @Override
                             public void records(List<TokenTopic.TokenRecord> records, long next) {}

@@ -34,7 +34,6 @@ final class Admission {
     private final Map<Generation, Running> active = new LinkedHashMap<>();
     private final Map<Generation, Long> asked = new LinkedHashMap<>();
     private final DrainRate rate = new DrainRate();
-    private long waitingTokens;
     private long tokens;
     private boolean pumping;
 
@@ -56,9 +55,7 @@ final class Admission {
         if (generation.needsEngine()) {
             long wanted = generation.asked();
             asked.put(generation, wanted);
-            OptionalLong done = millisUntilDone(wanted);
-            if (!generation.isTooLate(done)) {
-                waitingTokens += wanted;
+            if (!generation.hasDeadline() || !generation.isTooLate(millisUntilDone(generation))) {
                 waiting.add(generation, generation.fairnessKey(), wanted, generation.priority());
                 pump();
                 return;
@@ -68,32 +65,29 @@ final class Admission {
         pump();
     }
 
-    /// By the present rate, for one that comes now.
-    private OptionalLong millisUntilDone(long wanted) {
-        OptionalLong begins = rate.millisFor(waitingTokens + wanted);
-        return waiting.size() == 0 || begins.isEmpty()
+    /// By the present rate, for one that comes now and waits for those whose turn is before its
+    /// own.
+    private OptionalLong millisUntilDone(Generation generation) {
+        if (waiting.size() == 0) {
+            return OptionalLong.empty();
+        }
+        long ahead = waiting.tokensAhead(generation.fairnessKey(), generation.priority());
+        OptionalLong begins = rate.millisFor(ahead + asked.get(generation));
+        return begins.isEmpty()
                 ? OptionalLong.empty()
                 : OptionalLong.of(begins.getAsLong() + rate.runMillis().orElse(0));
     }
 
     /// One that waits is to be ended, and needs no turn for that.
     void endsEarly(Generation generation) {
-        if (leavesQueue(generation)) {
+        if (waiting.remove(generation)) {
             ending.add(generation);
             pump();
         }
     }
 
-    private boolean leavesQueue(Generation generation) {
-        boolean waited = waiting.remove(generation);
-        if (waited) {
-            waitingTokens -= asked.get(generation);
-        }
-        return waited;
-    }
-
     void left(Generation generation) {
-        boolean wasWaiting = leavesQueue(generation) | ending.remove(generation);
+        boolean wasWaiting = waiting.remove(generation) | ending.remove(generation);
         Running running = active.remove(generation);
         if (running != null) {
             tokens -= running.cost();
@@ -128,7 +122,6 @@ final class Admission {
         long cost = 0;
         if (!ending.remove(next)) {
             cost = next.cost();
-            waitingTokens -= asked.get(next);
             waiting.begin(next);
         }
         active.put(next, new Running(cost, clock.getAsLong()));

@@ -45,6 +45,11 @@ final class FairQueue<T> {
             return order - (long) PLACES * priority;
         }
 
+        /// @param position of its key, when it is the first of it
+        Turn turn(long position) {
+            return new Turn(position - (long) HEAD_START * NEWCOMERS * priority, order);
+        }
+
         static <T> TreeSet<Entry<T>> inOrder() {
             return new TreeSet<>(
                     Comparator.comparingLong((Entry<T> e) -> e.place())
@@ -53,13 +58,41 @@ final class FairQueue<T> {
         }
     }
 
+    private static <T> Entry<T> entry(T item, String key, long tokens, int priority, long order) {
+        return new Entry<>(
+                item, key, Math.max(1, tokens), Math.clamp(priority, -MOST, MOST), order);
+    }
+
+    /// The least far has it; of equals, whose prompt came first.
+    private record Turn(long rank, long order) implements Comparable<Turn> {
+        @Override
+        public int compareTo(Turn other) {
+            int byRank = Long.compare(rank, other.rank);
+            return byRank != 0 ? byRank : Long.compare(order, other.order);
+        }
+    }
+
     /// In parts of a token, [#NEWCOMERS] to one.
     private static final class Flow<T> {
         final TreeSet<Entry<T>> waiting = Entry.inOrder();
         long position;
 
-        long rank() {
-            return position - (long) HEAD_START * NEWCOMERS * waiting.getFirst().priority();
+        Turn turn() {
+            return waiting.getFirst().turn(position);
+        }
+
+        /// Of those that begin before this turn.
+        long tokensBefore(Turn turn) {
+            long tokens = 0;
+            long at = position;
+            for (Entry<T> each : waiting) {
+                if (each.turn(at).compareTo(turn) > 0) {
+                    break;
+                }
+                at += each.tokens() * NEWCOMERS;
+                tokens += each.tokens();
+            }
+            return tokens;
         }
 
         Flow<T> copy() {
@@ -83,18 +116,21 @@ final class FairQueue<T> {
     /// @param key whose turn it takes
     /// @param tokens that it asks for, at least 1
     void add(T item, String key, long tokens, int priority) {
-        Entry<T> entry =
-                new Entry<>(
-                        item, key, Math.max(1, tokens), Math.clamp(priority, -MOST, MOST), order++);
+        Entry<T> entry = entry(item, key, tokens, priority, order++);
         entries.put(item, entry);
         Flow<T> flow = flows.get(key);
         if (flow == null) {
             flow = new Flow<>();
-            Long left = resting.remove(key);
-            flow.position = Math.max(virtualTime, left == null ? virtualTime : left);
+            flow.position = startOf(key);
+            resting.remove(key);
             flows.put(key, flow);
         }
         flow.waiting.add(entry);
+    }
+
+    /// Where a key begins that has nothing waiting.
+    private long startOf(String key) {
+        return Math.max(virtualTime, resting.getOrDefault(key, virtualTime));
     }
 
     /// @return whether it waited; the turns of its key are what they were
@@ -118,7 +154,8 @@ final class FairQueue<T> {
     void begin(T item) {
         Entry<T> entry = entries.remove(item);
         Flow<T> flow = flows.get(entry.key());
-        virtualTime = Math.max(virtualTime, Math.min(flow.position, flow.rank())) + entry.tokens();
+        virtualTime =
+                Math.max(virtualTime, Math.min(flow.position, flow.turn().rank())) + entry.tokens();
         flow.waiting.remove(entry);
         flow.position += entry.tokens() * NEWCOMERS;
         restIfDone(entry.key(), flow);
@@ -155,12 +192,36 @@ final class FairQueue<T> {
         return next;
     }
 
-    /// The least far; of equals, whose prompt came first.
+    /// The tokens that would begin before one that came now, if nobody else came after it: of the
+    /// whole queue only what has its turn earlier.
+    long tokensAhead(String key, int priority) {
+        Entry<T> newcomer = entry(null, key, 1, priority, order);
+        Flow<T> own = flows.get(key);
+        Flow<T> until = own == null ? new Flow<>() : own.copy();
+        until.position = own == null ? startOf(key) : own.position;
+        until.waiting.add(newcomer);
+        // The turns are a merge by heads: what stands behind one of a larger rank waits for it.
+        Turn last = new Turn(Long.MIN_VALUE, 0);
+        long ahead = 0;
+        long position = until.position;
+        for (Entry<T> each : until.waiting) {
+            Turn turn = each.turn(position);
+            last = turn.compareTo(last) > 0 ? turn : last;
+            if (each == newcomer) {
+                break;
+            }
+            position += each.tokens() * NEWCOMERS;
+            ahead += each.tokens();
+        }
+        for (Flow<T> other : flows.values()) {
+            if (other != own) {
+                ahead += other.tokensBefore(last);
+            }
+        }
+        return ahead;
+    }
+
     private static <T> Optional<Map.Entry<String, Flow<T>>> first(Map<String, Flow<T>> flows) {
-        return flows.entrySet().stream()
-                .min(
-                        Comparator.comparingLong(
-                                        (Map.Entry<String, Flow<T>> e) -> e.getValue().rank())
-                                .thenComparingLong(e -> e.getValue().waiting.getFirst().order()));
+        return flows.entrySet().stream().min(Comparator.comparing(e -> e.getValue().turn()));
     }
 }

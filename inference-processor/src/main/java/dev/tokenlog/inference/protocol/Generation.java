@@ -173,6 +173,10 @@ final class Generation {
         return prompt.record().bytes() / BYTES_PER_TOKEN;
     }
 
+    boolean hasDeadline() {
+        return earlyEnd.deadline().isPresent();
+    }
+
     /// Told, before it waits, when it would be done. One that has begun is not given up for that.
     ///
     /// @param done in so many milliseconds; empty if nobody knows

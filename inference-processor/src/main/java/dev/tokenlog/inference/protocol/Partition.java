@@ -49,9 +49,9 @@ final class Partition implements CommitLoop.Progress {
     private Phase phase = Phase.READING;
     private long lastPromptTime = Long.MIN_VALUE;
     private long tokensRead;
-    private boolean tokensDeleted;
+    private long deletedBefore = Long.MIN_VALUE;
     private OptionalLong tokensSince = OptionalLong.empty();
-    private long openedAt;
+    private long promptsBefore;
     private long forgotAt;
     private int pastPrompts;
     private long pastEvents;
@@ -112,6 +112,7 @@ final class Partition implements CommitLoop.Progress {
             return;
         }
         pastPrompts = past.prompts().size();
+        promptsBefore = past.end();
         for (PromptTopic.PastPrompt prompt : past.prompts()) {
             window.past(
                     new GenerationKey(prompt.offset(), prompt.generationId()), prompt.appendTime());
@@ -129,8 +130,8 @@ final class Partition implements CommitLoop.Progress {
                         from,
                         new TokenTopic.Reader() {
                             @Override
-                            public void beginningDeleted() {
-                                tokensDeleted = true;
+                            public void beginningDeleted(long before) {
+                                deletedBefore = before;
                             }
 
                             @Override
@@ -150,7 +151,6 @@ final class Partition implements CommitLoop.Progress {
             return;
         }
         phase = Phase.OPEN;
-        openedAt = worker.now();
         LOG.log(
                 Level.INFO,
                 "partition={0} open: committed={1,number,#} prompts={2,number,#} unfinished={3,number,#}"
@@ -210,15 +210,18 @@ final class Partition implements CommitLoop.Progress {
         worker.admission().offer(generation);
     }
 
-    /// Whether it is older than all that is left of a log of tokens from which something was
-    /// deleted that this worker had to know, and nothing is left that shows its beginning. Where
-    /// nothing at all is left, whether it was there before this worker.
+    /// Whether somebody may have begun it whose records are gone: its first ones may stand in what
+    /// was deleted, it was there before this worker read, nothing is left that shows its beginning,
+    /// and it is older than all that is left. By offsets and by the append times of two topics, not
+    /// by this worker's clock.
     private boolean mayHaveBegunInWhatWasDeleted(Prompt prompt) {
-        long before =
-                tokensSince.isPresent()
-                        ? tokensSince.getAsLong() + worker.settings().clockSkew().toMillis()
-                        : openedAt;
-        return tokensDeleted && !logs.isClaimed(prompt.key()) && prompt.appendTime() <= before;
+        return prompt.tokensFrom() < deletedBefore
+                && prompt.offset() < promptsBefore
+                && !logs.isClaimed(prompt.key())
+                && (tokensSince.isEmpty()
+                        || prompt.appendTime()
+                                <= tokensSince.getAsLong()
+                                        + worker.settings().clockSkew().toMillis());
     }
 
     private void repeat(Prompt prompt, GenerationKey earlier) {

@@ -1,5 +1,7 @@
 package dev.tokenlog.inference.protocol;
 
+import dev.tokenlog.contracts.EventHeaders;
+
 /// A prompt that is not committed yet.
 final class Prompt {
 
@@ -31,6 +33,12 @@ final class Prompt {
 
     long appendTime() {
         return record.appendTime();
+    }
+
+    /// The offset in `tokens` before which nothing of it can stand, if its sender noted it; else
+    /// -1.
+    long tokensFrom() {
+        return EventHeaders.number(record.headers(), EventHeaders.TOKENS_FROM).orElse(-1);
     }
 
     GenerationKey key() {

@@ -22,7 +22,8 @@ public interface PromptTopic {
 
     /// @param firstUncommittedTime append time of the first record at or behind the committed
     ///   offset
-    record Past(OptionalLong firstUncommittedTime, List<PastPrompt> prompts) {}
+    /// @param end the offset behind the last prompt that was there
+    record Past(OptionalLong firstUncommittedTime, List<PastPrompt> prompts, long end) {}
 
     record PastPrompt(long offset, long appendTime, String generationId, String bodyHash) {}
 

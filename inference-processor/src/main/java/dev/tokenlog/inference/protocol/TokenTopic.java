@@ -31,7 +31,9 @@ public interface TokenTopic {
     interface Reader {
 
         /// Told first, if at all: records from the starting point on have been deleted.
-        void beginningDeleted();
+        ///
+        /// @param before those of smaller offsets; the largest number where no offset says anything
+        void beginningDeleted(long before);
 
         /// @param records in the order of the log; events that cannot be read are left out
         /// @param next the offset behind the last one read

@@ -4,15 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.tokenlog.inference.protocol.TokenTopic.StartingPoint;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.LongStream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.MockConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// How much of a log is read, counted.
 class LogReaderTest {
@@ -20,12 +24,31 @@ class LogReaderTest {
     private static final TopicPartition PARTITION = new TopicPartition("tokens", 0);
     private static final long END = 10_000;
 
-    private final MockConsumer<byte[], byte[]> consumer = new MockConsumer<>("earliest");
+    private final LogConsumer consumer = new LogConsumer();
     private final LogReader log = new LogReader(consumer);
     private final Told told = new Told();
 
+    /// Record N was appended at time N.
+    private static final class LogConsumer extends MockConsumer<byte[], byte[]> {
+
+        LogConsumer() {
+            super("earliest");
+        }
+
+        @Override
+        public Map<TopicPartition, OffsetAndTimestamp> offsetsForTimes(
+                Map<TopicPartition, Long> times) {
+            long start = beginningOffsets(times.keySet()).get(PARTITION);
+            long found = Math.max(start, times.get(PARTITION));
+            return found < END
+                    ? Map.of(PARTITION, new OffsetAndTimestamp(found, found))
+                    : Collections.singletonMap(PARTITION, null);
+        }
+    }
+
     private static final class Told implements LogReader.Sink {
         final List<Long> offsets = new CopyOnWriteArrayList<>();
+        final List<Long> deletedBefore = new CopyOnWriteArrayList<>();
         volatile long next = -1;
         volatile long nextAtTheEnd = -1;
 
@@ -36,16 +59,26 @@ class LogReaderTest {
         }
 
         @Override
+        public void beginningDeleted(long before) {
+            assertThat(offsets).isEmpty();
+            deletedBefore.add(before);
+        }
+
+        @Override
         public void reachedEnd() {
             nextAtTheEnd = next;
         }
     }
 
     private void follow(StartingPoint from) {
-        consumer.updateBeginningOffsets(Map.of(PARTITION, 0L));
+        follow(from, 0);
+    }
+
+    private void follow(StartingPoint from, long start) {
+        consumer.updateBeginningOffsets(Map.of(PARTITION, start));
         consumer.updateEndOffsets(Map.of(PARTITION, END));
         consumer.schedulePollTask(() ->
-                LongStream.range(0, END)
+                LongStream.range(start, END)
                         .mapToObj(offset ->
                                 new ConsumerRecord<>(
                                         PARTITION.topic(),
@@ -84,5 +117,31 @@ class LogReaderTest {
     void readsAllOfALogThatIsShorterThanTheStartingPoint() {
         follow(new StartingPoint.Offset(END + 1));
         assertThat(told.offsets).hasSize((int) END);
+    }
+
+    /// By offset it is certain; by time nobody knows what stood before what is left.
+    @ParameterizedTest
+    @CsvSource({
+        "offset, 9000, 9000, ",
+        "offset, 8999, 9000, 9000",
+        "offset, 0,    9000, 9000",
+        "offset, 0,    0,    ",
+        "offset, 10000, 9000, ",
+        "offset, 10001, 9000, 9223372036854775807",
+        "offset, 10001, 0,    9223372036854775807",
+        "time,   0,    0,    ",
+        "time,   9001, 9000, ",
+        "time,   9000, 9000, 9000",
+        "time,   5,    9000, 9000",
+        "time,   99999, 9000, ",
+        "time,   99999, 10000, 10000",
+    })
+    void saysWhetherWhatItShouldBeginWithIsGone(String by, long from, long start, Long before) {
+        follow(
+                by.equals("offset")
+                        ? new StartingPoint.Offset(from)
+                        : new StartingPoint.AppendTime(from),
+                start);
+        assertThat(told.deletedBefore).isEqualTo(before == null ? List.of() : List.of(before));
     }
 }

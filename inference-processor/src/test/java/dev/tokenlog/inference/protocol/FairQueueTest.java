@@ -204,4 +204,40 @@ class FairQueueTest {
         assertThat(queue.next(10)).isEqualTo(told.subList(0, 10));
         assertThat(beginAll()).isEqualTo(told);
     }
+
+    /// The answer is what happens if nobody else comes, whatever waits and however far the keys
+    /// are.
+    @Test
+    void whatIsAheadIsWhatBeginsBefore() {
+        Random random = new Random(11);
+        for (int round = 0; round < 500; round++) {
+            FairQueue<String> some = new FairQueue<>();
+            Map<String, Long> tokens = new HashMap<>();
+            for (int i = 0; i < 40; i++) {
+                if (random.nextInt(3) == 0 && some.size() > 0) {
+                    some.begin(some.first().orElseThrow());
+                } else {
+                    String item = "p" + i;
+                    tokens.put(item, 1L + random.nextInt(600));
+                    some.add(
+                            item,
+                            "key" + random.nextInt(4),
+                            tokens.get(item),
+                            random.nextInt(-3, 4));
+                }
+            }
+            String key = "key" + random.nextInt(5);
+            int priority = random.nextInt(-12, 13);
+            long told = some.tokensAhead(key, priority);
+            some.add("new", key, 100, priority);
+            long begun = 0;
+            for (String next = some.first().orElseThrow();
+                    !next.equals("new");
+                    next = some.first().orElseThrow()) {
+                begun += tokens.get(next);
+                some.begin(next);
+            }
+            assertThat(told).as("round %d", round).isEqualTo(begun);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 package dev.tokenlog.inference.protocol;
 
 import dev.tokenlog.contracts.ErrorCode;
+import dev.tokenlog.contracts.EventHeaders;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.TokenEvent;
@@ -48,6 +49,10 @@ final class SimulatedCluster {
     final Set<String> digests = new HashSet<>();
     final boolean differ;
     boolean staleRecords;
+
+    /// How wrong the clocks of the workers are.
+    long clockError;
+
     boolean expectAnyFailure;
     int tooLargeFrom = Integer.MAX_VALUE;
     int lostSends;
@@ -94,6 +99,14 @@ final class SimulatedCluster {
     }
 
     // ---- Prompts
+
+    /// By a client that notes where its tokens will be found.
+    void sendNoted(int partition, PromptSubmitted prompt) {
+        EventHeaders.set(
+                send(partition, EventJson.write(prompt)).headers(),
+                EventHeaders.TOKENS_FROM,
+                Integer.toString(partitions.get(partition).tokens.size()));
+    }
 
     PromptRecord send(int partition, byte[] value) {
         PartitionLogs logs = partitions.get(partition);

@@ -229,7 +229,7 @@ final class SimulatedWorker
 
     @Override
     public long now() {
-        return cluster.now();
+        return cluster.now() + cluster.clockError;
     }
 
     @Override
@@ -295,7 +295,7 @@ final class SimulatedWorker
                         ? position < start
                         : start > 0 && position <= start;
         if (deleted) {
-            reader.beginningDeleted();
+            reader.beginningDeleted(start);
         }
         position = Math.max(position, start);
         followers.put(partition, new Follower(position, tokens(partition).size(), reader));
@@ -347,7 +347,7 @@ final class SimulatedWorker
                 }
             }
             pastPromptsRead += past.size();
-            done.accept(new Past(first, past));
+            done.accept(new Past(first, past, prompts.size()));
         });
     }
 

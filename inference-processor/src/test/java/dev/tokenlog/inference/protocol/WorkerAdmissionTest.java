@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -55,11 +56,7 @@ class WorkerAdmissionTest {
     }
 
     private List<String> started() {
-        return cluster.partitions.getFirst().tokens.stream()
-                .map(Appended::event)
-                .filter(GenerationStarted.class::isInstance)
-                .map(TokenEvent::generationId)
-                .toList();
+        return events(GenerationStarted.class).map(TokenEvent::generationId).toList();
     }
 
     @Test
@@ -89,6 +86,41 @@ class WorkerAdmissionTest {
         assertThat(cluster.verdict()).isEmpty();
         assertThat(started().indexOf("high")).isLessThan(2 * RUNNING + 1);
         assertThat(started()).hasSize(42).contains("low");
+    }
+
+    /// A flood that nobody wants soon is no reason to refuse somebody whose turn comes soon.
+    @Test
+    void aFloodWithoutDeadlinesDoesNotGetAnotherUsersPromptRefused() {
+        int flood = 80;
+        long begin = cluster.now();
+        for (int i = 0; i < flood; i++) {
+            send("flood" + i, "anna", 0, null);
+        }
+        // Until it is known how fast this worker is, and all that is left is in its memory.
+        while (ended() < 35) {
+            cluster.steps(10);
+        }
+        long soon = 15 * (cluster.now() - begin) / ended();
+        send("anna", "anna", 0, soon);
+        send("ben", "ben", 0, soon);
+        cluster.expectedFailures.put("anna", ErrorCode.OVERLOADED);
+        cluster.run(STEPS);
+        assertThat(cluster.verdict()).isEmpty();
+        assertThat(finished()).contains("ben").doesNotContain("anna").hasSize(flood + 1);
+    }
+
+    private int ended() {
+        return (int) events(TokenEvent.Terminal.class).count();
+    }
+
+    private List<String> finished() {
+        return events(GenerationFinished.class).map(TokenEvent::generationId).toList();
+    }
+
+    private Stream<TokenEvent> events(Class<? extends TokenEvent> type) {
+        return cluster.partitions.getFirst().tokens.stream()
+                .map(Appended::event)
+                .filter(type::isInstance);
     }
 
     /// Ten times what the worker can do, for a while: nothing is lost, whoever is not answered is

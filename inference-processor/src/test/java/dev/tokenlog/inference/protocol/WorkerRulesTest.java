@@ -17,6 +17,7 @@ import dev.tokenlog.inference.protocol.SimulatedCluster.Faults;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -25,6 +26,8 @@ import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Single rules of `docs/events.md`, each in the smallest world that shows it.
 class WorkerRulesTest {
@@ -239,6 +242,62 @@ class WorkerRulesTest {
         assertThat(cluster.deadLetters)
                 .extracting(DeadLetterTopic.Letter::reason)
                 .containsExactly(ErrorCode.LOG_GAP);
+    }
+
+    /// What was there before the worker read has failed, what came then has not, whatever the
+    /// worker takes for the time.
+    @ParameterizedTest
+    @ValueSource(longs = {-3_600_000, 0, 3_600_000})
+    void whatWasDeletedIsNotJudgedByTheWorkersClock(long clockError) {
+        cluster.clockError = clockError;
+        SimulatedCluster.PartitionLogs logs = cluster.partitions.getFirst();
+        cluster.send(0, prompt("begun", null));
+        while (logs.tokens.isEmpty()) {
+            cluster.steps(1);
+        }
+        cluster.kill(cluster.workers.getFirst());
+        logs.tokensStart = logs.tokens.size();
+        cluster.run(STEPS);
+        cluster.send(0, prompt("later", null));
+        cluster.run(STEPS);
+        assertThat(cluster.problems).isEmpty();
+        assertThat(endsSince(logs.tokensStart))
+                .containsExactly(
+                        Map.entry("begun", ErrorCode.LOG_GAP.name()),
+                        Map.entry("later", "GenerationFinished"));
+    }
+
+    /// A platform that stood still until tokens, prompts and offsets were gone: of a prompt that
+    /// came since, nothing is missing. Only its sender can know that.
+    @Test
+    void aPromptThatNotesWhereItsTokensBeginIsNotMissedInWhatStoodBefore() {
+        cluster.send(0, prompt("before", null));
+        cluster.run(STEPS);
+        cluster.kill(cluster.workers.getFirst());
+        SimulatedCluster.PartitionLogs logs = cluster.partitions.getFirst();
+        logs.tokensStart = logs.tokens.size();
+        logs.start = logs.prompts.size();
+        logs.committed = null;
+        cluster.sendNoted(0, prompt("noted", null));
+        cluster.send(0, prompt("typed", null));
+        cluster.passes(Duration.ofMinutes(10).toMillis());
+        cluster.run(STEPS);
+        assertThat(endsSince(logs.tokensStart))
+                .containsOnly(
+                        Map.entry("noted", "GenerationFinished"),
+                        Map.entry("typed", ErrorCode.LOG_GAP.name()));
+    }
+
+    private Map<String, String> endsSince(int offset) {
+        List<Appended> tokens = cluster.partitions.getFirst().tokens;
+        Map<String, String> ends = new LinkedHashMap<>();
+        for (Appended appended : tokens.subList(offset, tokens.size())) {
+            if (appended.event() instanceof TokenEvent.Terminal end) {
+                String kind = end instanceof GenerationFailed f ? f.code().name() : end.type();
+                assertThat(ends.put(end.generationId(), kind)).isNull();
+            }
+        }
+        return ends;
     }
 
     /// All had ended when retention took the tokens: what comes while nobody owns the partition has
