@@ -20,7 +20,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -265,14 +264,10 @@ public final class TokenlogClient implements AutoCloseable {
     }
 
     /// Where a prompt waits, and for how long about, as its worker told last; empty if it does not
-    /// wait, or behind [WorkerState#QUEUE_LIMIT] others.
+    /// wait, or behind [WorkerState#QUEUE_LIMIT] others, or where nobody says it any more: its
+    /// worker has died, or lost partitions to another one.
     public Optional<WorkerState.Waiting> waiting(String generationId) {
-        return workers().stream()
-                .map(worker -> worker.event().queue())
-                .filter(Objects::nonNull)
-                .flatMap(List::stream)
-                .filter(place -> place.generationId().equals(generationId))
-                .findFirst();
+        return Queues.place(workers(), generationId, Instant.now());
     }
 
     /// Loads and evictions of models that the log still holds, of all workers, oldest first. The

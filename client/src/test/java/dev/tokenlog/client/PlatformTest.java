@@ -245,15 +245,21 @@ class PlatformTest {
                 started("ended", "h", List.of()),
                 tokens("ended", 1, 0, "no", 1),
                 finished("ended", 1, 1),
+                // A worker that was cut off begins it a second time, and one whose beginning is
+                // too old goes on.
+                started("ended", "h", List.of()),
+                tokens("ended", 1, 0, "no secret", 1),
+                tokens("old", 1, 5, "one more secret", 1),
                 tokens("bad", 1, 1, " so sec", 2),
                 tokens("bad", 1, 2, "ret", 3),
                 tokens("bad", 1, 3, " secret", 4));
         List<String> told = new ArrayList<>();
         try (Moderator moderator = new Moderator(client, text -> text.contains("secret"))) {
-            for (int i = 0; i < 10; i++) {
+            for (int i = 0; i < 13; i++) {
                 moderator.next(
                         PATIENCE, found -> told.add(found.generationId() + ":" + found.text()));
             }
+            assertThat(moderator.known()).as("bad, void and ended, not old").isEqualTo(3);
         }
         assertThat(told).containsExactly("bad:so far so secret");
         assertThat(events(Topic.GENERATION_CONTROLS))

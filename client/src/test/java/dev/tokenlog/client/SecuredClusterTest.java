@@ -108,6 +108,21 @@ class SecuredClusterTest {
         assertThat(access.status().allowed()).isTrue();
     }
 
+    /// A worker of another group needs that group's right, and not the usual one's.
+    @Test
+    void aGroupOfItsOwnIsAskedFor() {
+        ClusterAccess access =
+                new ClusterAccess(
+                        broker.settings(SecuredBroker.NEWCOMER),
+                        PREFIX,
+                        Participant.INFERENCE_PROCESSOR,
+                        List.of("blue"));
+        assertThat(access.missing())
+                .filteredOn(missing -> missing.resource() == ResourceType.GROUP)
+                .containsExactly(
+                        new Missing(ResourceType.GROUP, PREFIX + "blue", AclOperation.READ));
+    }
+
     /// Of topics under a prefix, one cannot see those that one may not know of.
     private static int unseen(List<AclBinding> rules) {
         return (int)

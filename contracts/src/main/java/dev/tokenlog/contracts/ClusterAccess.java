@@ -55,12 +55,22 @@ public final class ClusterAccess {
     private final Map<String, Object> kafka;
     private final String prefix;
     private final Participant participant;
+    private final List<String> groups;
     private Status last = new Status(true, "not asked yet");
     private long askedAt = System.nanoTime() - FRESH_NANOS;
 
     /// @param kafka client settings; `bootstrap.servers` at least
     /// @param participant not the operator, whose rights a cluster tells only to who uses them
     public ClusterAccess(Map<String, Object> kafka, String prefix, Participant participant) {
+        this(kafka, prefix, participant, participant.groups(""));
+    }
+
+    /// @param groups that it was told to use in place of its usual ones, without the prefix
+    public ClusterAccess(
+            Map<String, Object> kafka,
+            String prefix,
+            Participant participant,
+            List<String> groups) {
         if (participant == Participant.OPERATOR) {
             throw new IllegalArgumentException("the operator's command asks by doing");
         }
@@ -72,6 +82,7 @@ public final class ClusterAccess {
         this.kafka.put("request.timeout.ms", millis);
         this.prefix = prefix;
         this.participant = participant;
+        this.groups = groups.stream().map(name -> prefix + name).toList();
     }
 
     /// @throws TopicException `NOT_ALLOWED` if the cluster does not let this client in, speaks
@@ -134,7 +145,9 @@ public final class ClusterAccess {
         try (Admin admin = Admin.create(kafka)) {
             // All questions first, then all answers.
             List<Supplier<List<Missing>>> answers =
-                    participant.access(prefix).stream().map(rule -> ask(admin, rule)).toList();
+                    participant.access(prefix, groups).stream()
+                            .map(rule -> ask(admin, rule))
+                            .toList();
             return answers.stream().flatMap(answer -> answer.get().stream()).toList();
         } catch (KafkaException e) {
             throw failure(e);

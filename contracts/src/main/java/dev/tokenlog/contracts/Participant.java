@@ -103,6 +103,11 @@ public enum Participant {
 
     /// All rules for this participant, and none that it could do without.
     public List<Access> access(String prefix) {
+        return access(prefix, groups(prefix));
+    }
+
+    /// @param groups that it uses, in place of its usual ones
+    List<Access> access(String prefix, List<String> groups) {
         if (this == OPERATOR) {
             return operator(prefix);
         }
@@ -120,11 +125,11 @@ public enum Participant {
             }
             rules.add(topic(topic.name(prefix), operations));
         }
-        for (String name : groups(prefix)) {
+        for (String name : groups) {
             rules.add(group(name, AclOperation.READ));
         }
         if (this == REGISTRY_PROCESSOR) {
-            rules.addAll(streams(groups(prefix).getFirst()));
+            rules.addAll(streams(groups.getFirst()));
         }
         return rules;
     }

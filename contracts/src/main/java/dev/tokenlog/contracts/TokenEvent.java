@@ -36,6 +36,9 @@ public sealed interface TokenEvent extends Event {
     /// What ends a generation.
     sealed interface Terminal extends TokenEvent {
         TokenUsage usage();
+
+        /// May be missing.
+        Timings timings();
     }
 
     /// The first claim. A refused prompt gets one too, which may lack digest, numerics id and seed.

@@ -78,7 +78,7 @@ public enum Topic {
             "worker id",
             WorkerEvent.class,
             Spread.ONE_PARTITION,
-            Kept.LATEST_PER_KEY),
+            Kept.LATEST_PER_KEY_DAY),
     /// Holds the original bytes, not an event: see [DeadLetter].
     DEAD_LETTERS("dead-letters", "original key", null, Spread.ONE_PARTITION, Kept.DAYS_30);
 
@@ -104,6 +104,8 @@ public enum Topic {
         DAYS_30("delete", Duration.ofDays(30)),
         FOR_EVER("delete", null),
         LATEST_PER_KEY("compact", null),
+        /// Who says nothing for a day is forgotten: keys are those of processes, and some die.
+        LATEST_PER_KEY_DAY("compact,delete", Duration.ofDays(1)),
         LATEST_PER_KEY_DAYS_30("compact,delete", Duration.ofDays(30));
 
         private final String cleanupPolicy;
@@ -202,6 +204,10 @@ public enum Topic {
                 .ifPresentOrElse(
                         age -> settings.put("retention.ms", Long.toString(age.toMillis())),
                         () -> settings.put("retention.ms", "-1"));
+        if (kept == Kept.LATEST_PER_KEY_DAY) {
+            // Nothing is deleted from the segment that is written to, and somebody always writes.
+            settings.put("segment.ms", Long.toString(Duration.ofHours(6).toMillis()));
+        }
         settings.put("message.timestamp.type", "LogAppendTime");
         recordLimit()
                 .ifPresent(limit -> settings.put("max.message.bytes", Integer.toString(limit)));

@@ -3,9 +3,10 @@ package dev.tokenlog.contracts;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 
-/// Topic `worker-events`, key worker id, compacted: what a worker is and what becomes of its
-/// models. A [WorkerState] follows every other event at once, so that the latest record of a key,
-/// which is what compaction keeps, is a snapshot (or the tombstone of a worker that has ended).
+/// Topic `worker-events`, key worker id, compacted, and deleted after a day: what a worker is and
+/// what becomes of its models. A [WorkerState] follows every other event at once, so that the
+/// latest record of a key, which is what compaction keeps, is a snapshot (or the tombstone of a
+/// worker that has ended).
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes({
     @JsonSubTypes.Type(value = WorkerState.class, name = "WorkerState"),

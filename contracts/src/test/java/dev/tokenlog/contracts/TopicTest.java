@@ -25,7 +25,7 @@ class TopicTest {
                     Map.entry("prompts", "delete 604800000"),
                     Map.entry("generation-controls", "delete 604800000"),
                     Map.entry("tokens", "delete 604800000"),
-                    Map.entry("worker-events", "compact -1"),
+                    Map.entry("worker-events", "compact,delete 86400000"),
                     Map.entry("dead-letters", "delete 2592000000"));
 
     @Test

@@ -19,6 +19,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.kafka.common.acl.AclBinding;
 import org.apache.kafka.common.acl.AclOperation;
@@ -215,6 +216,7 @@ class SecuredLogIT {
                 Participant.INFERENCE_PROCESSOR,
                 rule(Participant.INFERENCE_PROCESSOR, "prompts", AclOperation.READ));
         cluster.take(taken.values());
+        cluster.take(inferenceWrites());
         taken.forEach((part, rule) ->
                 await(part + " names the right")
                         .atMost(Duration.ofSeconds(60))
@@ -223,8 +225,27 @@ class SecuredLogIT {
                             assertThat(health.ready()).as(health.text()).isFalse();
                             assertThat(health.text()).contains(words(rule));
                         }));
+        theWorkerTriesToWrite();
         cluster.allow(taken.values());
+        cluster.allow(inferenceWrites());
         processors.values().forEach(Processor::awaitReady);
+    }
+
+    /// All of them: a producer that may write nowhere has to find back as well.
+    private List<AclBinding> inferenceWrites() {
+        Participant part = Participant.INFERENCE_PROCESSOR;
+        return cluster.rules(part, part.title()).stream()
+                .filter(rule -> rule.entry().operation() == AclOperation.WRITE)
+                .toList();
+    }
+
+    private void theWorkerTriesToWrite() {
+        cluster.send(
+                Topic.GENERATION_CONTROLS.baseName(), "not JSON".getBytes(StandardCharsets.UTF_8));
+        Processor worker = processors.get(Participant.INFERENCE_PROCESSOR);
+        await("a letter that could not be written")
+                .atMost(Duration.ofSeconds(30))
+                .until(() -> worker.log().contains("not told of"));
     }
 
     private static String words(AclBinding rule) {
@@ -257,7 +278,12 @@ class SecuredLogIT {
             }
         }
         // What was taken away was denied until it was given back, and nothing else ever.
-        List<String> names = taken.values().stream().map(rule -> rule.pattern().name()).toList();
+        List<String> names =
+                Stream.concat(taken.values().stream(), inferenceWrites().stream())
+                        .map(rule -> rule.pattern().name())
+                        .collect(Collectors.toCollection(ArrayList::new));
+        // Of a producer that may write nowhere the broker says it so.
+        names.add("kafka-cluster");
         assertThat(decisions)
                 .filteredOn(d -> !d.allowed())
                 .filteredOn(d -> PROCESSORS.stream().anyMatch(p -> p.title().equals(d.user())))

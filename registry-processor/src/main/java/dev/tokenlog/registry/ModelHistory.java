@@ -17,6 +17,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 
 /// Everything that the registry knows about one model, and the rule that decides what is served: a
@@ -68,19 +69,21 @@ record ModelHistory(
         };
     }
 
-    /// What stands on `model-registry`; empty (a tombstone) while no version has a manifest.
+    /// What stands on `model-registry`; empty (a tombstone) while no version has a manifest and
+    /// none was revoked with `STOP`. That is told without a manifest too: generations may still run
+    /// on it, and have to hear that they must not.
     ///
     /// Without a current version the state says why: that of the version that was served last, or
     /// of the latest one if none ever was.
     @JsonIgnore
     Optional<ModelServing> serving() {
-        List<KnownVersion> published = published();
-        if (published.isEmpty()) {
+        List<KnownVersion> told = told();
+        if (told.isEmpty()) {
             return Optional.empty();
         }
         KnownVersion current = current().orElse(null);
         List<ModelServing.Version> all =
-                published.stream().map(v -> v.toVersion(stateOf(v, current))).toList();
+                told.stream().map(v -> v.toVersion(stateOf(v, current))).toList();
         return Optional.of(
                 new ModelServing(
                         modelId,
@@ -93,7 +96,7 @@ record ModelHistory(
         if (current != null) {
             return ModelServing.State.SERVING;
         }
-        KnownVersion latest = published().getLast();
+        KnownVersion latest = told().getLast();
         if (latest.sequence() < floor && !latest.isRevoked()) {
             return ModelServing.State.UNPUBLISHED;
         }
@@ -118,9 +121,17 @@ record ModelHistory(
                 .max(Comparator.comparingLong(KnownVersion::sequence));
     }
 
+    private List<KnownVersion> told() {
+        return inOrder(v -> v.isPublished() || v.drain() == Drain.STOP);
+    }
+
     private List<KnownVersion> published() {
+        return inOrder(KnownVersion::isPublished);
+    }
+
+    private List<KnownVersion> inOrder(Predicate<KnownVersion> wanted) {
         return versions.stream()
-                .filter(KnownVersion::isPublished)
+                .filter(wanted)
                 .sorted(Comparator.comparingLong(KnownVersion::sequence))
                 .toList();
     }

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -26,7 +27,11 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.CloseOptions.GroupMembershipOperation;
 import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StoreQueryParameters;
+import org.apache.kafka.streams.errors.InvalidStateStoreException;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.apache.kafka.streams.state.KeyValueIterator;
+import org.apache.kafka.streams.state.QueryableStoreTypes;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -104,6 +109,26 @@ public class RegistryStreams {
 
     public ClusterAccess.Status access() {
         return access.status();
+    }
+
+    /// A view as it is now, to be read from any thread; empty while there is none.
+    <V> Map<String, V> view(String store) {
+        KafkaStreams present = streams;
+        Map<String, V> view = new TreeMap<>();
+        if (present == null || present.state() != KafkaStreams.State.RUNNING) {
+            return view;
+        }
+        try (KeyValueIterator<String, V> all =
+                present.store(
+                                StoreQueryParameters.fromNameAndType(
+                                        store, QueryableStoreTypes.<String, V>keyValueStore()))
+                        .all()) {
+            all.forEachRemaining(entry -> view.put(entry.key, entry.value));
+        } catch (InvalidStateStoreException e) {
+            // The partition is another instance's, or on its way: nothing is known here.
+            LOG.debug("no view of {}", store, e);
+        }
+        return view;
     }
 
     public Status status() {

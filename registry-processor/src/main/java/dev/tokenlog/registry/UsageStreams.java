@@ -36,6 +36,12 @@ public class UsageStreams {
         streams.stop();
     }
 
+    /// Tokens asked for by prompts that have not ended, by model, as far as this instance counts
+    /// them.
+    Map<String, Long> debt() {
+        return streams.view(UsageTopology.DEBT_STORE);
+    }
+
     public Status status() {
         return streams.status();
     }

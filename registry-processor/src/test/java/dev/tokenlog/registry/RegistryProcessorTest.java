@@ -25,8 +25,13 @@ import dev.tokenlog.contracts.TokenEvent.TokenUsage;
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.contracts.Usage;
 import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import jakarta.inject.Inject;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -55,6 +60,9 @@ class RegistryProcessorTest {
 
     @Inject RegistryStreams streams;
     @Inject @Readiness RegistryReadiness readiness;
+
+    @TestHTTPResource("/q/metrics")
+    URI metrics;
 
     @Test
     void servesWhatPassedAndKnowsItsHistoryAfterARestart() throws Exception {
@@ -99,12 +107,36 @@ class RegistryProcessorTest {
         await().atMost(Duration.ofSeconds(40))
                 .untilAsserted(() -> {
                     // A new minute may have begun between prompt and end.
-                    assertThat(read(Topic.USAGE)).isNotEmpty();
-                    Usage last = EventJson.read(read(Topic.USAGE).getLast().value(), Usage.class);
-                    assertThat(last.modelId()).isEqualTo("used");
+                    Usage last = null;
+                    for (ConsumerRecord<byte[], byte[]> record : read(Topic.USAGE)) {
+                        Usage usage = EventJson.read(record.value(), Usage.class);
+                        last = usage.modelId().equals("used") ? usage : last;
+                    }
+                    assertThat(last).isNotNull();
                     assertThat(last.generations()).isEqualTo(1);
                     assertThat(last.completionTokens()).isEqualTo(7);
                     assertThat(last.debtTokens()).isZero();
+                });
+        whatIsOwedIsThereInNumbers();
+    }
+
+    private void whatIsOwedIsThereInNumbers() throws Exception {
+        send(
+                Topic.PROMPTS,
+                PromptSubmitted.ofText("owing", "x").generationId("o").maxTokens(900).build());
+        await().atMost(Duration.ofSeconds(40))
+                .untilAsserted(() -> {
+                    String page =
+                            HttpClient.newHttpClient()
+                                    .send(
+                                            HttpRequest.newBuilder(metrics).build(),
+                                            HttpResponse.BodyHandlers.ofString())
+                                    .body();
+                    assertThat(page)
+                            .contains("tokenlog_streams_running{application=\"registry\"}")
+                            .contains("tokenlog_streams_running{application=\"usage\"} 1.0")
+                            .containsPattern(
+                                    "tokenlog_usage_debt_tokens\\{model=\"owing\"\\} 9\\d\\d\\.0");
                 });
     }
 

@@ -351,6 +351,29 @@ class RegistryTopologyTest {
         assertThat(lastChange().state()).isEqualTo(State.REVOKED);
     }
 
+    /// Generations still run on it, and have to hear that they must not.
+    @Test
+    void aStopIsToldAfterTheModelWasTakenBackToo() {
+        publish(A);
+        judge(A, Verdict.PASS);
+        send(commands, new UnpublishRequested("demo", "op"));
+        assertThat(lastChange().state()).isEqualTo(State.UNPUBLISHED);
+        send(commands, new RevokeRequested("demo", A, "leaks", "op", Drain.FINISH));
+        assertThat(lastChange().versions().getLast().drain()).isEqualTo(Drain.FINISH);
+
+        removeManifest();
+        assertThat(registry.readRecordsToList().getLast().value()).isNull();
+        send(commands, new RevokeRequested("demo", A, "leaks", "op", Drain.STOP));
+        ModelServing last = lastChange();
+        assertThat(last.state()).isEqualTo(State.REVOKED);
+        assertThat(last.current()).isNull();
+        Version stopped = last.versions().getLast();
+        assertThat(stopped.modelDigest()).isEqualTo(A);
+        assertThat(stopped.state()).isEqualTo(State.REVOKED);
+        assertThat(stopped.drain()).isEqualTo(Drain.STOP);
+        assertThat(stopped.location()).isNull();
+    }
+
     @Test
     void aTombstoneTakesTheModelOutOfTheRegistry() {
         publish(A);

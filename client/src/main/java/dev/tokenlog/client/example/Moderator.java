@@ -6,6 +6,7 @@ import dev.tokenlog.client.TokenlogClient;
 import dev.tokenlog.contracts.GenerationLog;
 import dev.tokenlog.contracts.GenerationLog.Applied;
 import dev.tokenlog.contracts.TokenEvent;
+import dev.tokenlog.contracts.TokenEvent.GenerationStarted;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
@@ -26,6 +27,12 @@ public final class Moderator implements AutoCloseable {
     /// Generations that began so long ago are known from their beginning.
     private static final Duration BACK = Duration.ofMinutes(10);
 
+    /// Ended ones are remembered for so long, so that a worker that was cut off and still writes
+    /// does not make them begin again; others for as long as a prompt may live.
+    private static final Duration REMEMBERED = BACK;
+
+    private static final Duration UNFINISHED = Duration.ofHours(24);
+
     private static final Duration PATIENCE = Duration.ofSeconds(1);
 
     /// A rule sees the end of a text, not all of it.
@@ -42,6 +49,7 @@ public final class Moderator implements AutoCloseable {
         final GenerationLog log;
         final StringBuilder text = new StringBuilder();
         boolean cancelled;
+        Instant last;
 
         Answer(TokenEvent event) {
             log = new GenerationLog(event.generationId(), event.promptOffset());
@@ -52,6 +60,7 @@ public final class Moderator implements AutoCloseable {
     private final Predicate<String> forbidden;
     private final EventStream<TokenEvent> tokens;
     private final Map<Key, Answer> answers = new HashMap<>();
+    private Instant swept = Instant.EPOCH;
 
     /// @param forbidden told the end of an answer's text whenever it has grown
     public Moderator(TokenlogClient client, Predicate<String> forbidden) {
@@ -81,9 +90,18 @@ public final class Moderator implements AutoCloseable {
     }
 
     private Optional<Cancelled> judge(LogEvent<TokenEvent> record) {
+        forget(record.timestamp());
         TokenEvent event = record.event();
         Key key = new Key(record.partition(), event.promptOffset(), event.generationId());
-        Answer answer = answers.computeIfAbsent(key, _ -> new Answer(event));
+        if (event instanceof GenerationStarted) {
+            answers.computeIfAbsent(key, _ -> new Answer(event));
+        }
+        Answer answer = answers.get(key);
+        if (answer == null) {
+            // It began before this moderator reads: nothing of it can be told true from false.
+            return Optional.empty();
+        }
+        answer.last = record.timestamp();
         // Only what every reader takes for true: a worker that was cut off may still write.
         switch (answer.log.apply(record.offset(), event)) {
             case Applied.Extended(var generated) -> {
@@ -91,8 +109,7 @@ public final class Moderator implements AutoCloseable {
                     answer.text.append(generated.text());
                 }
             }
-            case Applied.Ended _ -> answers.remove(key);
-            case Applied.Claimed _, Applied.Void _ -> {}
+            case Applied.Ended _, Applied.Claimed _, Applied.Void _ -> {}
         }
         int tooMany = answer.text.length() - SEEN_CHARACTERS;
         answer.text.delete(0, Math.max(0, tooMany));
@@ -103,6 +120,24 @@ public final class Moderator implements AutoCloseable {
         client.cancel(event.generationId(), "moderated");
         return Optional.of(
                 new Cancelled(event.generationId(), answer.text.toString(), record.timestamp()));
+    }
+
+    /// By the log's own time.
+    private void forget(Instant now) {
+        if (now.isBefore(swept.plus(Duration.ofMinutes(1)))) {
+            return;
+        }
+        swept = now;
+        answers.values()
+                .removeIf(answer ->
+                        answer.last
+                                .plus(answer.log.ended() ? REMEMBERED : UNFINISHED)
+                                .isBefore(now));
+    }
+
+    /// Answers that it keeps in mind.
+    public int known() {
+        return answers.size();
     }
 
     @Override

@@ -105,7 +105,7 @@ final class Residents {
     }
 
     /// From any thread.
-    LoopStatistics statistics() {
-        return new LoopStatistics(executor.kvPages(), reusedTokens, preemptions);
+    LoopStatistics statistics(long steps, long sequences) {
+        return new LoopStatistics(executor.kvPages(), reusedTokens, preemptions, steps, sequences);
     }
 }

@@ -36,6 +36,10 @@ public final class StepLoop implements GenerationEngine {
     private final AtomicLong order = new AtomicLong();
     private final AtomicLong unfinished = new AtomicLong();
     private volatile int activeCount;
+
+    // Written by the loop's thread alone.
+    private volatile long steps;
+    private volatile long sequences;
     private final Thread thread;
 
     // The rest belongs to the loop's thread.
@@ -132,7 +136,7 @@ public final class StepLoop implements GenerationEngine {
 
     @Override
     public LoopStatistics statistics() {
-        return residents.statistics();
+        return residents.statistics(steps, sequences);
     }
 
     @Override
@@ -270,6 +274,8 @@ public final class StepLoop implements GenerationEngine {
             long begin = nanoTime.getAsLong();
             executor.step(batch);
             pace.stepped(decodeTokens, batch.size() - decodeTokens, nanoTime.getAsLong() - begin);
+            sequences = sequences + active.size();
+            steps = steps + 1;
         } catch (RuntimeException e) {
             List.copyOf(active).forEach(generation -> fail(generation, e));
             return;

@@ -2,6 +2,7 @@ package dev.tokenlog.inference.kafka;
 
 import dev.tokenlog.contracts.DeadLetter;
 import dev.tokenlog.contracts.UnreadableEventException;
+import dev.tokenlog.inference.protocol.ProtocolClock;
 import dev.tokenlog.inference.protocol.SendResult;
 import java.util.Map;
 import java.util.TreeMap;
@@ -23,21 +24,25 @@ final class ControlLetters {
     /// Of those that this worker has read and nobody has told of yet, as far as it knows.
     private static final int KEPT = 1_000;
 
+    private static final long RETRY_MILLIS = 500;
+
     private record Unreadable(
             ConsumerRecord<byte[], byte[]> record, UnreadableEventException problem) {}
 
     private final String prefix;
     private final RecordSender sender;
     private final LongConsumer commit;
+    private final ProtocolClock clock;
     private final TreeMap<Long, Unreadable> untold = new TreeMap<>();
     private boolean owner;
     private boolean sending;
 
     /// @param commit notes that all before an offset have been told
-    ControlLetters(String prefix, RecordSender sender, LongConsumer commit) {
+    ControlLetters(String prefix, RecordSender sender, LongConsumer commit, ProtocolClock clock) {
         this.prefix = prefix;
         this.sender = sender;
         this.commit = commit;
+        this.clock = clock;
     }
 
     void unreadable(ConsumerRecord<byte[], byte[]> record, UnreadableEventException problem) {
@@ -77,13 +82,18 @@ final class ControlLetters {
                 result -> told(first.getKey(), result));
     }
 
-    private void told(long offset, SendResult result) {
+    private void tellAgain() {
         sending = false;
+        tell();
+    }
+
+    private void told(long offset, SendResult result) {
         if (!(result instanceof SendResult.Acknowledged)) {
-            // With the next unreadable one, or by the next owner.
             LOG.warnf("control at offset %d not told of: %s", offset, result);
+            clock.after(RETRY_MILLIS, this::tellAgain);
             return;
         }
+        sending = false;
         untold.remove(offset);
         commit.accept(offset + 1);
         tell();

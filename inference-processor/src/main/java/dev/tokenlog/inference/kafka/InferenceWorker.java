@@ -16,6 +16,7 @@ import dev.tokenlog.inference.protocol.PromptTopic.Commit;
 import dev.tokenlog.inference.protocol.Worker;
 import dev.tokenlog.inference.protocol.WorkerPorts;
 import dev.tokenlog.inference.protocol.WorkerSettings;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.quarkus.runtime.Quarkus;
 import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.runtime.Startup;
@@ -59,6 +60,7 @@ public class InferenceWorker {
     private final Map<String, Object> kafka;
     private final String prefix;
     private final ModelLoader loader;
+    private final MeterRegistry meters;
     private final ClusterAccess access;
     private final String workerId = "inference-" + UUID.randomUUID();
     private final CompletableFuture<PromptCommits> commits = new CompletableFuture<>();
@@ -79,12 +81,19 @@ public class InferenceWorker {
             InferenceConfiguration configuration,
             @Identifier("default-kafka-broker") Map<String, Object> kafka,
             @ConfigProperty(name = "tokenlog.topic-prefix") Optional<String> prefix,
-            ModelLoader loader) {
+            ModelLoader loader,
+            MeterRegistry meters) {
         this.configuration = configuration;
         this.kafka = kafka;
         this.prefix = prefix.orElse("");
         this.loader = loader;
-        this.access = new ClusterAccess(kafka, this.prefix, Participant.INFERENCE_PROCESSOR);
+        this.meters = meters;
+        this.access =
+                new ClusterAccess(
+                        kafka,
+                        this.prefix,
+                        Participant.INFERENCE_PROCESSOR,
+                        List.of(configuration.group()));
     }
 
     @PostConstruct
@@ -120,6 +129,7 @@ public class InferenceWorker {
                         event -> protocol.execute(() -> announcer.tell(event)));
         KafkaTokenTopic tokens =
                 new KafkaTokenTopic(Topic.TOKENS.name(prefix), sender, log, protocol);
+        WorkerMetrics metrics = new WorkerMetrics(meters, registry);
         worker =
                 new Worker(
                         settings(),
@@ -130,14 +140,16 @@ public class InferenceWorker {
                                 new KafkaDeadLetterTopic(prefix, sender),
                                 registry,
                                 inference,
-                                halts));
+                                halts,
+                                metrics));
         letters =
                 new ControlLetters(
                         prefix,
                         sender,
                         told ->
                                 commits.thenAccept(
-                                        channel -> channel.commitShared(controls(), told)));
+                                        channel -> channel.commitShared(controls(), told)),
+                        protocol);
         controls =
                 new ControlReader(
                         Topic.GENERATION_CONTROLS.name(prefix), log, protocol, worker, letters);
@@ -155,6 +167,7 @@ public class InferenceWorker {
         controls.start(configuration.rules().maxAge());
         log.start();
         protocol.execute(announcer::check);
+        protocol.execute(() -> metrics.watch(worker, inference.models(), protocol));
         LOG.infof(
                 "worker=%s numerics=%s %s, %d threads, models up to %d MiB",
                 workerId,

@@ -162,12 +162,7 @@ final class KafkaPromptTopic implements PromptTopic {
     private static Optional<PastPrompt> prompt(ConsumerRecord<byte[], byte[]> record) {
         PromptRecord prompt = PromptChannel.prompt(record);
         return PromptParser.generationId(prompt)
-                .map(id ->
-                        new PastPrompt(
-                                record.offset(),
-                                record.timestamp(),
-                                id,
-                                PromptParser.bodyHash(prompt)));
+                .map(id -> new PastPrompt(record.offset(), record.timestamp(), id));
     }
 
     void close() {

@@ -119,7 +119,7 @@ final class EnginePrompt implements PreparedPrompt {
 
         @Override
         public void onStepEnd() {
-            outbox.flush();
+            outbox.flush(listener::stepEnded);
         }
 
         /// The end is told at once, after the tokens before it.

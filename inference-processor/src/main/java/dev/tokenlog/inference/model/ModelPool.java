@@ -6,6 +6,7 @@ import dev.tokenlog.contracts.WorkerEvent.ModelEvent;
 import dev.tokenlog.contracts.WorkerEvent.ModelEvicted;
 import dev.tokenlog.contracts.WorkerEvent.ModelLoadFailed;
 import dev.tokenlog.contracts.WorkerEvent.ModelLoaded;
+import dev.tokenlog.engine.generation.LoopStatistics;
 import dev.tokenlog.inference.protocol.Refusal;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -443,6 +444,15 @@ public final class ModelPool implements AutoCloseable {
                                 isPinned(slot),
                                 slot.leases))
                 .toList();
+    }
+
+    /// What the engines of the models that are here have done, by digest.
+    public synchronized Map<Entry, LoopStatistics> statistics() {
+        Map<Entry, LoopStatistics> all = new LinkedHashMap<>();
+        for (Entry entry : loaded()) {
+            all.put(entry, slots.get(entry.modelDigest()).model.engine().statistics());
+        }
+        return all;
     }
 
     /// Closes every model, used or not, and refuses whoever still waits.

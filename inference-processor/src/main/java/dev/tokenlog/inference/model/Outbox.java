@@ -27,4 +27,12 @@ final class Outbox {
             protocol.execute(() -> all.forEach(Runnable::run));
         }
     }
+
+    /// The same, and then this, if there was anything to tell.
+    synchronized void flush(Runnable last) {
+        if (!tasks.isEmpty()) {
+            tasks.add(last);
+            flush();
+        }
+    }
 }

@@ -47,6 +47,10 @@ final class Admission {
         return waiting.size() + ending.size();
     }
 
+    long waitingTokens() {
+        return waiting.tokens();
+    }
+
     int active() {
         return active.size();
     }

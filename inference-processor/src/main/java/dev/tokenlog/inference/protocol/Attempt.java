@@ -153,6 +153,11 @@ final class Attempt implements RunListener {
         }
     }
 
+    @Override
+    public void stepEnded() {
+        worker.groups().stepEnded();
+    }
+
     private void groupIsDue() {
         if (!abandoned) {
             publish();

@@ -107,10 +107,16 @@ final class FairQueue<T> {
     private final Map<String, Flow<T>> flows = new LinkedHashMap<>();
     private final Map<String, Long> resting = new HashMap<>();
     private long virtualTime;
+    private long tokens;
     private long order;
 
     int size() {
         return entries.size();
+    }
+
+    /// Asked for by all that wait.
+    long tokens() {
+        return tokens;
     }
 
     /// @param key whose turn it takes
@@ -118,6 +124,7 @@ final class FairQueue<T> {
     void add(T item, String key, long tokens, int priority) {
         Entry<T> entry = entry(item, key, tokens, priority, order++);
         entries.put(item, entry);
+        this.tokens += entry.tokens();
         Flow<T> flow = flows.get(key);
         if (flow == null) {
             flow = new Flow<>();
@@ -139,6 +146,7 @@ final class FairQueue<T> {
         if (entry == null) {
             return false;
         }
+        tokens -= entry.tokens();
         Flow<T> flow = flows.get(entry.key());
         flow.waiting.remove(entry);
         restIfDone(entry.key(), flow);
@@ -154,6 +162,7 @@ final class FairQueue<T> {
     void begin(T item) {
         Entry<T> entry = entries.remove(item);
         Flow<T> flow = flows.get(entry.key());
+        tokens -= entry.tokens();
         virtualTime =
                 Math.max(virtualTime, Math.min(flow.position, flow.turn().rank())) + entry.tokens();
         flow.waiting.remove(entry);

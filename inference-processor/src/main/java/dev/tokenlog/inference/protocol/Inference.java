@@ -77,6 +77,10 @@ public interface Inference {
         /// @param logprob null unless asked for
         void token(int id, String text, TokenLogprob logprob);
 
+        /// All that a step made has been told, of all generations that took part; told to one of
+        /// them.
+        default void stepEnded() {}
+
         /// @param reason `stop` or `length`
         void finished(String reason, String stopSequence, Saved saved);
 

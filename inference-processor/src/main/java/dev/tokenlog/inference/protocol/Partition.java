@@ -313,9 +313,23 @@ final class Partition implements CommitLoop.Progress {
     /// A generation of this worker has come to its end in the log.
     void ended(Generation generation) {
         live.remove(generation.key());
+        count(generation);
         done(generation.prompt());
         generation.repeats().forEach(this::done);
         commits.advance();
+    }
+
+    private void count(Generation generation) {
+        boolean own =
+                generation
+                        .log()
+                        .holder()
+                        .filter(claim -> worker.settings().workerId().equals(claim.workerId()))
+                        .isPresent();
+        if (own) {
+            String modelId = generation.prompt().parsed().modelId();
+            generation.log().end().ifPresent(end -> worker.ports().meter().ended(modelId, end));
+        }
     }
 
     // ---- Commit

@@ -8,8 +8,8 @@ import java.util.function.LongConsumer;
 /// The topic `prompts` beside the stream of new records: what was, and the group's commits.
 public interface PromptTopic {
 
-    /// Reads ids and body hashes of the records before `committed`, as far back as the window
-    /// reaches from the first uncommitted one (from now, if there is none).
+    /// Reads the ids of the records before `committed`, as far back as the window reaches from the
+    /// first uncommitted one (from now, if there is none).
     void past(int partition, long committed, long windowMillis, Consumer<Past> done);
 
     /// The offset of the first record at or behind this one; the log's end, if there is none.
@@ -25,7 +25,7 @@ public interface PromptTopic {
     /// @param end the offset behind the last prompt that was there
     record Past(OptionalLong firstUncommittedTime, List<PastPrompt> prompts, long end) {}
 
-    record PastPrompt(long offset, long appendTime, String generationId, String bodyHash) {}
+    record PastPrompt(long offset, long appendTime, String generationId) {}
 
     /// @param offset of the first prompt that is not done
     /// @param safeBeginning the offset in `tokens` from which a new owner has to read

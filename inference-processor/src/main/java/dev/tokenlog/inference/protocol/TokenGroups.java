@@ -10,6 +10,9 @@ import java.util.function.IntSupplier;
 /// is sent at once, so that one request to the broker carries it all, and one answer each brings it
 /// to the readers.
 ///
+/// They are sent at the end of the step that is nearest to the end of the interval, of each step
+/// where steps take longer: between two steps nothing is made, so who waits there waits for nobody.
+///
 /// The more generations run, the longer their tokens wait for each other: the number of events per
 /// second stays about the same, and with it what the log takes from the engine.
 final class TokenGroups {
@@ -25,6 +28,10 @@ final class TokenGroups {
     private final IntSupplier generations;
     private final Set<Runnable> waiting = new LinkedHashSet<>();
     private ProtocolClock.Cancellable timer = () -> {};
+    private long dueAt;
+    private long due;
+    private long step;
+    private long stepEndedAt;
 
     /// @param interval of one or two generations
     /// @param generations that run now
@@ -39,7 +46,10 @@ final class TokenGroups {
     /// @param send run when they are due; says who waits
     void add(Runnable send) {
         if (waiting.isEmpty()) {
-            timer = clock.after(interval(generations.getAsInt()), this::due);
+            due = interval(generations.getAsInt());
+            dueAt = clock.now() + due;
+            // For the case that no step ends near it.
+            timer = clock.after(due + Math.min(step, due) / 2, this::due);
         }
         waiting.add(send);
     }
@@ -48,6 +58,17 @@ final class TokenGroups {
     void remove(Runnable send) {
         if (waiting.remove(send) && waiting.isEmpty()) {
             timer.cancel();
+        }
+    }
+
+    /// All that a step of an engine made has been told.
+    void stepEnded() {
+        long now = clock.now();
+        step = now - stepEndedAt;
+        stepEndedAt = now;
+        if (!waiting.isEmpty() && (step >= due || now + step / 2 >= dueAt)) {
+            timer.cancel();
+            due();
         }
     }
 

@@ -147,6 +147,20 @@ public final class Worker {
         return admission.waiting();
     }
 
+    /// Asked for by the prompts that wait for their turn.
+    public long waitingTokens() {
+        return admission.waitingTokens();
+    }
+
+    /// Prompts in memory that are not done, and their bytes.
+    public int heldPrompts() {
+        return heldPrompts;
+    }
+
+    public long heldBytes() {
+        return heldBytes;
+    }
+
     /// The first prompts that wait, in the order of their turns if nobody else comes.
     public List<WorkerState.Waiting> queue(int most) {
         return admission.places(most).stream()

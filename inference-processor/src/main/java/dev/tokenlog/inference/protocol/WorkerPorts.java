@@ -8,4 +8,5 @@ public record WorkerPorts(
         DeadLetterTopic deadLetters,
         ModelCatalogue models,
         Inference inference,
-        HaltPoints halts) {}
+        HaltPoints halts,
+        Meter meter) {}

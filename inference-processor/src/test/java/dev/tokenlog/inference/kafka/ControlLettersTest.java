@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.tokenlog.contracts.DeadLetter;
 import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.UnreadableEventException;
+import dev.tokenlog.inference.protocol.ProtocolClock;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -24,7 +27,24 @@ class ControlLettersTest {
     private final BlockingQueue<Runnable> results = new LinkedBlockingQueue<>();
     private final RecordSender sender = new RecordSender(producer, results::add);
     private final List<Long> commits = new ArrayList<>();
-    private final ControlLetters letters = new ControlLetters("t-", sender, commits::add);
+    private final Queue<Runnable> timers = new ArrayDeque<>();
+    private final ControlLetters letters =
+            new ControlLetters(
+                    "t-",
+                    sender,
+                    commits::add,
+                    new ProtocolClock() {
+                        @Override
+                        public long now() {
+                            return 0;
+                        }
+
+                        @Override
+                        public Cancellable after(long millis, Runnable task) {
+                            timers.add(task);
+                            return () -> timers.remove(task);
+                        }
+                    });
 
     @AfterEach
     void close() {
@@ -59,18 +79,36 @@ class ControlLettersTest {
     }
 
     @Test
-    void whatCouldNotBeSentIsToldWithTheNext() throws Exception {
+    void whatCouldNotBeSentIsSentAgainBeforeTheNext() throws Exception {
         producer.sendException = new KafkaException("away");
         letters.assigned(0);
         unreadable(1);
         takeResults(1);
+        unreadable(2);
+        assertThat(results).isEmpty();
+        timers.remove().run();
+        takeResults(1);
         assertThat(commits).isEmpty();
 
         producer.sendException = null;
-        unreadable(2);
+        timers.remove().run();
         takeResults(2);
+        assertThat(timers).isEmpty();
         assertThat(offsets()).containsExactly(1L, 2L);
         assertThat(commits).containsExactly(2L, 3L);
+    }
+
+    @Test
+    void whoHasLostThePartitionDoesNotTryAgain() throws Exception {
+        producer.sendException = new KafkaException("away");
+        letters.assigned(0);
+        unreadable(1);
+        takeResults(1);
+        letters.lost();
+        producer.sendException = null;
+        timers.remove().run();
+        assertThat(results).isEmpty();
+        assertThat(producer.history()).isEmpty();
     }
 
     /// What the protocol thread is told about this many sends.

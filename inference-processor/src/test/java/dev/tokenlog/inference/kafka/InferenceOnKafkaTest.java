@@ -23,10 +23,17 @@ import dev.tokenlog.contracts.WorkerEvent.ModelLoaded;
 import dev.tokenlog.contracts.WorkerState;
 import dev.tokenlog.inference.protocol.StreamJudge;
 import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -47,6 +54,9 @@ class InferenceOnKafkaTest {
     @ConfigProperty(name = "kafka.bootstrap.servers")
     String servers;
 
+    @TestHTTPResource("/q/metrics")
+    URI metrics;
+
     private TestClient client;
 
     @BeforeEach
@@ -58,6 +68,70 @@ class InferenceOnKafkaTest {
     @AfterEach
     void disconnect() {
         client.close();
+    }
+
+    @Test
+    void theWorkerIsThereInNumbers() {
+        client.ended(raw(0, "{\"model_id\":\"demo\",\"prompt\":\"slow count\",\"max_tokens\":5}"));
+        fails(raw(0, "{\"model_id\":\"nobody\",\"prompt\":\"x\"}"), ErrorCode.MODEL_UNKNOWN);
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> {
+                    Map<String, Double> page = scraped();
+                    for (String gauge :
+                            List.of(
+                                    "tokenlog_queue_prompts",
+                                    "tokenlog_queue_tokens",
+                                    "tokenlog_prompts_held",
+                                    "tokenlog_generations_running")) {
+                        assertThat(page).containsEntry(gauge, 0.0);
+                    }
+                    String demo = "{model=\"demo\"}";
+                    assertThat(page.get("tokenlog_first_token_seconds_count" + demo)).isPositive();
+                    assertThat(page.get("tokenlog_token_time_seconds_count" + demo)).isPositive();
+                    assertThat(
+                                    page.get(
+                                            "tokenlog_tokens_total{kind=\"completion\",model=\"demo\"}"))
+                            .isGreaterThanOrEqualTo(5);
+                    assertThat(
+                                    page.get(
+                                            "tokenlog_generations_total{end=\"GenerationFailed\",model=\"unknown\"}"))
+                            .isPositive();
+                    assertThat(page.get("tokenlog_refusals_total{reason=\"MODEL_UNKNOWN\"}"))
+                            .isPositive();
+                    // As the scripted engine says.
+                    assertThat(engines(page, "tokenlog_kv_pages_limit")).containsOnly(64.0);
+                    assertThat(engines(page, "tokenlog_kv_pages")).contains(2.0, 1.0);
+                    assertThat(engines(page, "tokenlog_steps_total")).allMatch(n -> n >= 10);
+                    assertThat(engines(page, "tokenlog_batch_size")).containsOnly(0.0);
+                });
+    }
+
+    private static List<Double> engines(Map<String, Double> page, String name) {
+        List<Double> values =
+                page.entrySet().stream()
+                        .filter(e -> e.getKey().startsWith(name + "{digest=\"sha256-demo\""))
+                        .map(Map.Entry::getValue)
+                        .toList();
+        assertThat(values).as(name).isNotEmpty();
+        return values;
+    }
+
+    private Map<String, Double> scraped() throws Exception {
+        HttpResponse<String> page =
+                HttpClient.newHttpClient()
+                        .send(
+                                HttpRequest.newBuilder(metrics).build(),
+                                HttpResponse.BodyHandlers.ofString());
+        assertThat(page.statusCode()).isEqualTo(200);
+        Map<String, Double> values = new HashMap<>();
+        page.body()
+                .lines()
+                .filter(line -> !line.startsWith("#"))
+                .forEach(line -> {
+                    int end = line.lastIndexOf(' ');
+                    values.put(line.substring(0, end), Double.valueOf(line.substring(end + 1)));
+                });
+        return values;
     }
 
     private void serve(String modelId, ModelServing.State state, String digest) {

@@ -99,7 +99,7 @@ public class ScriptedLoader implements ModelLoader {
 
         @Override
         public LoopStatistics statistics() {
-            return new LoopStatistics(new KvPages(32, 1, 1, 0, 0, 0), 0, 0);
+            return new LoopStatistics(new KvPages(32, 1, 64, 2, 1, 0), 0, 0, 10, 15);
         }
 
         @Override

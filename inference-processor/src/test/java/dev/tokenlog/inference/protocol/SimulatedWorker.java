@@ -90,7 +90,8 @@ final class SimulatedWorker
         this.worker =
                 new Worker(
                         settings,
-                        new WorkerPorts(this, this, this, this, this, this, HaltPoints.NONE));
+                        new WorkerPorts(
+                                this, this, this, this, this, this, HaltPoints.NONE, Meter.NONE));
     }
 
     @Override
@@ -338,12 +339,7 @@ final class SimulatedWorker
             for (PromptRecord record : prompts.subList(0, (int) committed)) {
                 Optional<String> name = PromptParser.generationId(record);
                 if (record.appendTime() >= since && name.isPresent()) {
-                    past.add(
-                            new PastPrompt(
-                                    record.offset(),
-                                    record.appendTime(),
-                                    name.get(),
-                                    PromptParser.bodyHash(record)));
+                    past.add(new PastPrompt(record.offset(), record.appendTime(), name.get()));
                 }
             }
             pastPromptsRead += past.size();

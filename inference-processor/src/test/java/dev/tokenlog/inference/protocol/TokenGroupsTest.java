@@ -11,12 +11,13 @@ class TokenGroupsTest {
 
     /// A clock with at most one timer.
     private static final class OneTimer implements ProtocolClock {
+        private long now;
         private long millis;
         private Runnable task;
 
         @Override
         public long now() {
-            return 0;
+            return now;
         }
 
         @Override
@@ -82,6 +83,48 @@ class TokenGroupsTest {
         clock.passes();
         clock.passes();
         assertThat(sent).containsExactly("a", "a");
+    }
+
+    /// Steps of 10 ms, an interval of 25: the end of the second step after is nearer than that of
+    /// the third.
+    @Test
+    void whatWaitsIsSentAtTheEndOfTheStepThatIsNearest() {
+        clock.now = 1_000;
+        groups.stepEnded();
+        Runnable a = () -> sent.add(clock.now + "");
+        clock.now = 1_010;
+        groups.add(a);
+        groups.stepEnded();
+        clock.now = 1_020;
+        groups.stepEnded();
+        assertThat(sent).isEmpty();
+        clock.now = 1_030;
+        groups.stepEnded();
+        assertThat(sent).containsExactly("1030");
+        assertThat(clock.task).isNull();
+        groups.stepEnded();
+        assertThat(sent).hasSize(1);
+    }
+
+    @Test
+    void whereStepsTakeLongerNothingWaitsForTheNext() {
+        clock.now = 1_000;
+        groups.stepEnded();
+        clock.now = 1_030;
+        groups.add(() -> sent.add("a"));
+        groups.stepEnded();
+        assertThat(sent).containsExactly("a");
+    }
+
+    @Test
+    void whereNoStepEndsTheTimerSends() {
+        groups.stepEnded();
+        clock.now = 10;
+        groups.stepEnded();
+        groups.add(() -> sent.add("a"));
+        assertThat(clock.millis).isEqualTo(30);
+        clock.passes();
+        assertThat(sent).containsExactly("a");
     }
 
     @Test
