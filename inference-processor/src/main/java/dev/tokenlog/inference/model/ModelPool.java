@@ -251,6 +251,11 @@ public final class ModelPool implements AutoCloseable {
                 .sum();
     }
 
+    /// A pinned model is loaded because it is pinned, whoever asked first.
+    private LoadReason reason(Slot slot) {
+        return isPinned(slot) ? LoadReason.PINNED : slot.first.reason;
+    }
+
     private boolean isPinned(Slot slot) {
         return pins.stream().anyMatch(pin -> pin.modelDigest().equals(slot.digest()));
     }
@@ -343,7 +348,7 @@ public final class ModelPool implements AutoCloseable {
                                 slot.digest(),
                                 slot.bytes,
                                 millis,
-                                slot.first.reason,
+                                reason(slot),
                                 loadedBytes(),
                                 settings.budgetBytes());
                 actions.add(() -> tell(event));

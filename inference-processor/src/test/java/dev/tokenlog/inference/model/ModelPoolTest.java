@@ -239,6 +239,19 @@ class ModelPoolTest {
         assertThat(loaded()).containsExactly("whole");
     }
 
+    /// As when a worker warms up: the prompt may overtake the pin.
+    @Test
+    void aPinnedModelIsLoadedBecauseItIsPinnedWhoeverAskedFirst() {
+        CompletableFuture<ModelLease> prompt = ask("c");
+        pool.pin(Set.of(new ModelPool.Pin("model-c", "c", null)));
+        runTasks();
+
+        prompt.join().close();
+        assertThat(events(ModelLoaded.class))
+                .singleElement()
+                .satisfies(e -> assertThat(e.reason()).isEqualTo(LoadReason.PINNED));
+    }
+
     @Test
     void aPinThatDoesNotFitIsToldAndTheOthersStand() {
         pool.pin(
