@@ -167,7 +167,7 @@ final class ArtifactsGcCommand implements Callable<Integer> {
                     present.stream().filter(each -> each.place().equals(store.place())).toList();
             Optional<String> owner = store.owner().get();
             if (owner.isPresent()) {
-                requireSame(owner.get(), log.clusterId(), store.place());
+                requireSame(owner.get(), log.clusterId(), store);
                 continue;
             }
             long named =
@@ -180,22 +180,30 @@ final class ArtifactsGcCommand implements Callable<Integer> {
         }
     }
 
-    private static void requireSame(String owner, String clusterId, String place) {
+    private static void requireSame(String owner, String clusterId, Owned store) {
         if (!owner.equals(clusterId)) {
             throw CommandFailure.no(
-                    "%s belongs to the cluster '%s' and this is '%s', not the right cluster to say what is garbage there"
-                            .formatted(place, owner, clusterId));
+                    "%s belongs to the cluster '%s' and this is '%s', not the right cluster to say what is garbage there (if that cluster is no more: delete the note %s)"
+                            .formatted(store.place(), owner, clusterId, store.note()));
         }
     }
 
     /// A store and the note of whose it is.
-    private record Owned(String place, Supplier<Optional<String>> owner, Consumer<String> claim) {}
+    private record Owned(
+            String place, String note, Supplier<Optional<String>> owner, Consumer<String> claim) {}
 
     private List<Owned> stores(ArtifactStore here, Optional<RemoteArtifacts> remote) {
         List<Owned> stores = new ArrayList<>();
-        stores.add(new Owned(here.root().toString(), here::owner, here::claim));
-        remote.ifPresent(
-                there -> stores.add(new Owned(there.address(""), there::owner, there::claim)));
+        stores.add(
+                new Owned(
+                        here.root().toString(),
+                        here.ownerNote().toString(),
+                        here::owner,
+                        here::claim));
+        remote.ifPresent(there ->
+                stores.add(
+                        new Owned(
+                                there.address(""), there.ownerNote(), there::owner, there::claim)));
         return stores;
     }
 

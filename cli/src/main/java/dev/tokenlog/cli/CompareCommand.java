@@ -3,6 +3,7 @@ package dev.tokenlog.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.ConversionListener;
@@ -204,6 +205,12 @@ final class CompareCommand implements Callable<Integer> {
                                     documents);
                     finished.keep(key, row);
                     rows.add(row);
+                } catch (EngineException e) {
+                    // Not every model can be rotated or scaled; the others are still of use.
+                    if (recipes != ALL || e.reason() != Reason.UNSUPPORTED) {
+                        throw e;
+                    }
+                    common.terminal().err("left out: " + each.shown() + ": " + e.getMessage());
                 }
             }
             for (String other : others) {

@@ -68,8 +68,8 @@ final class RecipeOptions {
             names = "--calibrate",
             paramLabel = "METHOD",
             description =
-                    "Finds codes with the help of a text: gptq (default: none; scales come from the"
-                            + " weights alone).")
+                    "Finds codes with the help of a text: gptq, awq or awq-gptq (default: none;"
+                            + " scales come from the weights alone).")
     private String calibrate;
 
     @Option(
@@ -117,6 +117,7 @@ final class RecipeOptions {
                 && code == null
                 && groups() == null
                 && canonical == null
+                && rotate == null
                 && method() == null;
     }
 

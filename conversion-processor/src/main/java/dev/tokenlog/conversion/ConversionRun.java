@@ -341,7 +341,8 @@ final class ConversionRun implements ConversionListener {
                                 recipe.scales().label(),
                                 request.recipe() == null
                                         ? null
-                                        : filled(request.recipe().calibration()))),
+                                        : filled(request.recipe().calibration()),
+                                recipe.rotation() == null ? null : recipe.rotation().canonical())),
                 headers);
     }
 

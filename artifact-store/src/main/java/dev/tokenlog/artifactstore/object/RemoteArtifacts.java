@@ -284,6 +284,11 @@ public final class RemoteArtifacts implements AutoCloseable {
         return List.copyOf(found.values());
     }
 
+    /// Where the note about the cluster stands that the store belongs to.
+    public String ownerNote() {
+        return objects.address(OWNER);
+    }
+
     /// The cluster whose log says what here is garbage; empty where none has said so yet.
     public Optional<String> owner() {
         OptionalLong size = objects.size(OWNER);
@@ -292,7 +297,8 @@ public final class RemoteArtifacts implements AutoCloseable {
         }
         int bytes = (int) Math.min(size.getAsLong(), BUFFER);
         try (InputStream in = objects.read(OWNER, 0, Math.max(1, bytes))) {
-            return Optional.of(new String(in.readAllBytes(), StandardCharsets.UTF_8).strip());
+            return Optional.of(new String(in.readAllBytes(), StandardCharsets.UTF_8).strip())
+                    .filter(id -> !id.isEmpty());
         } catch (IOException e) {
             throw new EngineException(
                     Reason.SOURCE_UNAVAILABLE,

@@ -37,6 +37,11 @@ public final class ArtifactStore {
 
     private static final String WORK = ".work";
     private static final String OWNER = ".cluster-id";
+
+    /// Begins the names of folders that are being deleted. Nobody may lock one: that makes files in
+    /// it.
+    private static final String DOOMED = "deleted-";
+
     private static final Duration WAIT_FOR_OTHERS = Duration.ofMillis(100);
 
     private final Path root;
@@ -201,9 +206,13 @@ public final class ArtifactStore {
     /// Out of the way by one rename first: whoever waits for the folder makes a new one, and puts
     /// nothing into this one while it is emptied.
     private void remove(Path folder) throws IOException {
-        Path doomed = root.resolve(WORK).resolve("deleted-" + UUID.randomUUID());
+        Path doomed = root.resolve(WORK).resolve(DOOMED + UUID.randomUUID());
         Files.move(folder, doomed, StandardCopyOption.ATOMIC_MOVE);
-        delete(doomed);
+        try {
+            delete(doomed);
+        } catch (IOException e) {
+            // Nobody finds it under this name; what is left goes with the leftovers.
+        }
     }
 
     private void discard(WorkFolder work) {
@@ -257,9 +266,9 @@ public final class ArtifactStore {
 
     /// The cluster whose log says what here is garbage; empty where none has said so yet.
     public Optional<String> owner() {
-        Path note = root.resolve(OWNER);
+        Path note = ownerNote();
         try {
-            return Optional.of(Files.readString(note).strip());
+            return Optional.of(Files.readString(note).strip()).filter(id -> !id.isEmpty());
         } catch (NoSuchFileException e) {
             return Optional.empty();
         } catch (IOException e) {
@@ -267,9 +276,14 @@ public final class ArtifactStore {
         }
     }
 
+    /// Where that stands.
+    public Path ownerNote() {
+        return root.resolve(OWNER);
+    }
+
     /// Notes it.
     public void claim(String clusterId) {
-        writeDurably(root.resolve(OWNER), (clusterId + "\n").getBytes(StandardCharsets.UTF_8));
+        writeDurably(ownerNote(), (clusterId + "\n").getBytes(StandardCharsets.UTF_8));
     }
 
     /// What each artifact takes, and what several have in common. Reads no weights.
@@ -311,6 +325,10 @@ public final class ArtifactStore {
         int deleted = 0;
         try (Stream<Path> folders = Files.list(work)) {
             for (Path folder : folders.filter(Files::isDirectory).toList()) {
+                if (folder.getFileName().toString().startsWith(DOOMED)) {
+                    deleted += deleteDoomed(folder, limit) ? 1 : 0;
+                    continue;
+                }
                 Optional<WorkFolder> held = WorkFolder.lock(folder);
                 if (held.isPresent()) {
                     try (WorkFolder locked = held.get()) {
@@ -325,6 +343,19 @@ public final class ArtifactStore {
             throw failed(work, e);
         }
         return deleted;
+    }
+
+    /// What somebody began to delete, unless that may be going on.
+    private static boolean deleteDoomed(Path folder, Instant limit) throws IOException {
+        try {
+            if (Files.getLastModifiedTime(folder).toInstant().isBefore(limit)) {
+                delete(folder);
+                return true;
+            }
+        } catch (NoSuchFileException e) {
+            // Somebody else has ended it.
+        }
+        return false;
     }
 
     /// Writes a small file so that it is there whole or not at all, even after a power failure.

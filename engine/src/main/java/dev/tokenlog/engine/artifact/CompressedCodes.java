@@ -4,12 +4,14 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.Floats;
 import dev.tokenlog.engine.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.List;
 import java.util.Optional;
 
 /// Integer matrices of compressed-tensors, with outputs along the rows:
@@ -46,7 +48,7 @@ final class CompressedCodes {
         int bits = bits(parts, words, columns);
         int perWord = WORD / bits;
         Scales scales = Scales.of(parts, rows, columns);
-        requireScheme(parts, config, bits);
+        requireScheme(parts, PACKED, config, bits, scales);
         int mask = (1 << bits) - 1;
         int middle = 1 << bits - 1;
         Tensor zeros = parts.find(ZERO, DataType.I32).orElse(null);
@@ -80,11 +82,12 @@ final class CompressedCodes {
                 });
     }
 
-    static CodedTensor plain(TensorParts parts) {
+    static CodedTensor plain(TensorParts parts, QuantizationConfig config) {
         Tensor codes = parts.matrix(PLAIN, DataType.I8);
         int rows = size(codes, 0);
         int columns = size(codes, 1);
         Scales scales = Scales.of(parts, rows, columns);
+        requireScheme(parts, PLAIN, config, 8, scales);
         Tensor zeros = parts.find(ZERO, DataType.I8).orElse(null);
         if (zeros != null && zeros.elements() != scales.values.elements()) {
             throw parts.unreadable(
@@ -143,17 +146,31 @@ final class CompressedCodes {
     }
 
     /// What the configuration says must be what the shapes say.
-    private static void requireScheme(TensorParts parts, QuantizationConfig config, int bits) {
-        boolean found =
+    private static void requireScheme(
+            TensorParts parts, String part, QuantizationConfig config, int bits, Scales scales) {
+        List<JsonNode> schemes =
                 config.weightSchemes().stream()
-                        .anyMatch(scheme ->
+                        .filter(scheme ->
                                 scheme.path("num_bits").asInt(0) == bits
-                                        && scheme.path("type").asText("int").equals("int"));
-        if (!found) {
+                                        && scheme.path("type").asText("int").equals("int"))
+                        .toList();
+        if (schemes.isEmpty()) {
             throw parts.unreadable(
-                    PACKED,
+                    part,
                     "has codes of %d bits, but no group of %s.config_groups has such weights"
                             .formatted(bits, QuantizationConfig.FIELD));
+        }
+        // A last group that is shorter cannot be told from groups of another size by the shape.
+        boolean sized =
+                scales.groups == 1
+                        || schemes.stream()
+                                .anyMatch(scheme ->
+                                        scheme.path("group_size").asInt(-1) == scales.groupSize);
+        if (!sized) {
+            throw parts.unreadable(
+                    SCALE,
+                    "has groups of %d columns, but no group of %s.config_groups of %d bits has that group_size"
+                            .formatted(scales.groupSize, QuantizationConfig.FIELD, bits));
         }
     }
 
@@ -186,6 +203,7 @@ final class CompressedCodes {
             boolean rowsOfGroups =
                     values.shape().size() == 2
                             && values.shape().getFirst() == rows
+                            && values.shape().getLast() > 0
                             && columns % values.shape().getLast() == 0;
             if (rowsOfGroups) {
                 int groups = Math.toIntExact(values.shape().getLast());

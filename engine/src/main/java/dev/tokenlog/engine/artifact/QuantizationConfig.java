@@ -21,6 +21,9 @@ record QuantizationConfig(Method method, JsonNode fields, Path file) {
 
     static final String FIELD = "quantization_config";
     static final String METHOD = "quant_method";
+    private static final String CHECKPOINT_FORMAT = "checkpoint_format";
+    private static final String FORMAT = "format";
+    private static final String GPTQ_V2 = "gptq_v2";
 
     /// Programs whose files are read, by the names that they go by.
     enum Method {
@@ -92,8 +95,11 @@ record QuantizationConfig(Method method, JsonNode fields, Path file) {
     private void check() {
         switch (method) {
             case GPTQ -> {
-                for (String field : List.of("checkpoint_format", "format")) {
-                    requireOneOf(field, "gptq", "gptq_v2");
+                requireOneOf(CHECKPOINT_FORMAT, "gptq", GPTQ_V2);
+                requireOneOf(FORMAT, "gptq", GPTQ_V2);
+                JsonNode format = fields.path(FORMAT);
+                if (!isEmpty(format) && !isEmpty(fields.path(CHECKPOINT_FORMAT))) {
+                    requireOneOf(CHECKPOINT_FORMAT, format.asText().toLowerCase(Locale.ROOT));
                 }
                 requireOneOf("pack_dtype", "int32");
                 if (fields.path("is_marlin_format").asBoolean(false)) {
@@ -157,8 +163,8 @@ record QuantizationConfig(Method method, JsonNode fields, Path file) {
 
     /// Whether zero points are stored less 1, as the first format of GPTQ has them.
     boolean zeroPointsLackOne() {
-        String format = fields.path("checkpoint_format").asText(fields.path("format").asText(""));
-        return !format.equals("gptq_v2");
+        String format = fields.path(CHECKPOINT_FORMAT).asText(fields.path(FORMAT).asText(""));
+        return !format.equalsIgnoreCase(GPTQ_V2);
     }
 
     /// Rows and columns that share a scale of 8-bit floats; empty: whole rows or all.

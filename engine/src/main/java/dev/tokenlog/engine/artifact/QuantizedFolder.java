@@ -54,7 +54,10 @@ final class QuantizedFolder implements SourceWeights {
     private void read() {
         Set<String> parts = new HashSet<>();
         for (String name : folder.storedNames().keySet()) {
-            String module = name.substring(0, Math.max(0, name.lastIndexOf('.')));
+            if (name.lastIndexOf('.') < 1) {
+                continue; // of no module
+            }
+            String module = name.substring(0, name.lastIndexOf('.'));
             String part = name.substring(name.lastIndexOf('.') + 1);
             Optional<SourceTensor> coded = coded(module, part, parts);
             coded.ifPresent(tensor -> put(name, tensor));
@@ -109,7 +112,7 @@ final class QuantizedFolder implements SourceWeights {
             return null;
         }
         return switch (type) {
-            case I8 -> CompressedCodes.plain(parts);
+            case I8 -> CompressedCodes.plain(parts, config);
             case F8_E4M3 -> Fp8Tensor.of(parts, scale, config);
             default -> null;
         };

@@ -81,8 +81,9 @@ public final class SafetensorsExport {
             }
             for (Manifest.FileEntry each : artifact.manifest().files()) {
                 if (!each.path().equals(ModelFiles.CONFIG)) {
-                    ArtifactStore.copyDurably(
-                            artifact.folder().resolve(each.path()), folder.resolve(each.path()));
+                    Path to = folder.resolve(each.path());
+                    ArtifactStore.createFolder(to.getParent());
+                    ArtifactStore.copyDurably(artifact.folder().resolve(each.path()), to);
                 }
             }
             ArtifactStore.writeDurably(folder.resolve(ModelFiles.CONFIG), config);
@@ -143,8 +144,11 @@ public final class SafetensorsExport {
                             + " model that has more, and no program would find it under this"
                             + " configuration");
         }
-        return ConfigText.with(
-                StrictJson.bytes(file), QuantizationConfig.FIELD, quantization().toPrettyString());
+        // Some say null, which is none: the name must not stand there twice.
+        byte[] inFloat =
+                ConfigText.without(
+                        StrictJson.bytes(file), QuantizationConfig.FIELD, file.toString());
+        return ConfigText.with(inFloat, QuantizationConfig.FIELD, quantization().toPrettyString());
     }
 
     private JsonNode quantization() {
@@ -249,10 +253,14 @@ public final class SafetensorsExport {
     }
 
     private static void requireForm(PlannedTensor tensor, Matrix.Quantized matrix) {
-        switch (matrix.code()) {
-            case INT8, INT4, INT2, UINT8, UINT4, UINT2 -> {}
-            case INT1, TERNARY, QINS8_LOG, QINS9_LOG, QINS8_INV, QINS8_PROJ, QINS4 ->
-                    throw unsupported(tensor, "codes of " + matrix.code().label());
+        boolean integers =
+                switch (matrix.code()) {
+                    case INT8, INT4, INT2, UINT8, UINT4, UINT2 -> true;
+                    case INT1, TERNARY, QINS8_LOG, QINS9_LOG, QINS8_INV, QINS8_PROJ, QINS4, FP4 ->
+                            false;
+                };
+        if (!integers) {
+            throw unsupported(tensor, "codes of " + matrix.code().label());
         }
         if (matrix.groupsPerRow() > 1 && matrix.columns() % matrix.groupSize() != 0) {
             throw unsupported(

@@ -10,6 +10,7 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -53,7 +54,13 @@ final class WorkFolder implements AutoCloseable {
             Optional<WorkFolder> work = lockFile(folder);
             locked = work.isPresent();
             return work;
-        } catch (NoSuchFileException | FileAlreadyExistsException e) {
+        } catch (FileAlreadyExistsException e) {
+            Path obstacle = Path.of(e.getFile());
+            if (Files.exists(obstacle, LinkOption.NOFOLLOW_LINKS) && !Files.isDirectory(obstacle)) {
+                throw ArtifactStore.failed(folder, e); // a file, or a link to nowhere
+            }
+            return Optional.empty();
+        } catch (NoSuchFileException e) {
             return Optional.empty(); // whoever held it has just deleted it
         } catch (IOException e) {
             throw ArtifactStore.failed(folder, e);

@@ -271,6 +271,71 @@ class QuantizedFolderTest {
     }
 
     @Test
+    void scalesOfNoGroupAreRefused() throws IOException {
+        String scale = QUERY + ".weight_scale";
+        Path changed =
+                rewritten(
+                        "packed-4-sym-g32",
+                        scale,
+                        tensor ->
+                                Optional.of(
+                                        new Tensor(
+                                                scale,
+                                                tensor.type(),
+                                                List.of(tensor.shape().getFirst(), 0L),
+                                                tensor.data().asSlice(0, 0))));
+        assertRefused(changed, Reason.SOURCE_UNREADABLE, scale, "groups of equal size");
+    }
+
+    /// By the shape alone 128 + 72 columns could be twice 100.
+    @Test
+    void groupsOfAnotherSizeThanIsStatedAreRefused() throws IOException {
+        Path changed =
+                withField(
+                        "packed-4-sym-g32",
+                        "config_groups",
+                        """
+                        {"group_0": {"targets": ["Linear"], "weights":
+                          {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 64}}}
+                        """);
+        assertRefused(changed, Reason.SOURCE_UNREADABLE, "weight_scale", "groups of 32 columns");
+    }
+
+    @Test
+    void aTensorOfNoModuleIsNoPart() throws IOException {
+        Path changed =
+                rewritten(
+                        "fp8-blocks",
+                        "model.norm.weight",
+                        tensor ->
+                                Optional.of(
+                                        new Tensor(
+                                                "weight",
+                                                tensor.type(),
+                                                tensor.shape(),
+                                                tensor.data())));
+        assertRefused(changed, Reason.UNSUPPORTED, "'weight'");
+    }
+
+    @Test
+    void theSecondFormatOfGptqIsKnownInCapitalsToo() throws IOException {
+        String v2 = "gptq-4-asym-g64-v2";
+        Path changed = withField(v2, "checkpoint_format", "\"GPTQ_V2\"");
+        try (SourceModel one = SourceModel.open(folder(v2));
+                SourceModel other = SourceModel.open(changed);
+                Artifact expected = convert(one, one.recipe().orElseThrow());
+                Artifact found = convert(other, other.recipe().orElseThrow())) {
+            assertThat(found.manifest().weights()).isEqualTo(expected.manifest().weights());
+        }
+    }
+
+    @Test
+    void formatsOfGptqThatContradictEachOtherAreRefused() throws IOException {
+        Path changed = withField("gptq-4-asym-g64-v2", "format", "\"gptq\"");
+        assertRefused(changed, Reason.UNSUPPORTED, "checkpoint_format", "gptq_v2");
+    }
+
+    @Test
     void aMatrixThatIsThereTwiceIsRefused() throws IOException {
         Path changed =
                 rewritten(

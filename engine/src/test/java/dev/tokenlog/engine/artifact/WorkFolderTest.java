@@ -1,7 +1,10 @@
 package dev.tokenlog.engine.artifact;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tokenlog.engine.EngineException;
+import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.TestFiles;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -10,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -65,6 +69,33 @@ class WorkFolderTest {
         try (WorkFolder again = WorkFolder.lock(folder).orElseThrow()) {
             assertThat(again.artifact()).isDirectory();
         }
+    }
+
+    /// A disk that is not mounted: nobody has just deleted that, so nobody may wait for it.
+    @Test
+    void aLinkToNowhereIsAnError() throws IOException {
+        Path link = Files.createSymbolicLink(temp.resolve("store"), temp.resolve("not mounted"));
+        for (Path folder : List.of(link, link.resolve("work"))) {
+            assertThatThrownBy(() -> WorkFolder.lock(folder))
+                    .isInstanceOfSatisfying(
+                            EngineException.class,
+                            e -> assertThat(e.reason()).isEqualTo(Reason.STORAGE_FAILED));
+        }
+    }
+
+    /// To lock a folder makes files in it, which whoever is deleting it does not expect.
+    @Test
+    void whatIsBeingDeletedIsNotLockedAndGoesWhenItIsOld() throws IOException {
+        ArtifactStore store = new ArtifactStore(temp.resolve("store"));
+        Path doomed = temp.resolve("store/.work/deleted-1");
+        Files.createDirectories(doomed);
+        Files.writeString(doomed.resolve("weights"), "x");
+
+        assertThat(store.deleteLeftovers(Duration.ofHours(1))).isZero();
+        assertThat(doomed).isDirectoryContaining("glob:**weights");
+        assertThat(doomed.resolve("lock")).doesNotExist();
+        assertThat(store.deleteLeftovers(Duration.ofHours(-1))).isOne();
+        assertThat(doomed).doesNotExist();
     }
 
     /// As a process does that waits for the same artifact: it makes the folder and opens the lock,
