@@ -31,8 +31,8 @@ final class WorkFolder implements AutoCloseable {
     /// any channel of the file: nobody here may so much as open one that is held.
     private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
 
-    /// Of a file with a hole, which takes no room.
-    private static final long MAX_LOCK_BYTES = 1L << 30;
+    private static final long MAX_LOCK_BYTES = 1 << 12;
+    private static final int SIZES_ASKED = 4;
 
     private final Path folder;
     private final FileChannel lockChannel;
@@ -89,14 +89,20 @@ final class WorkFolder implements AutoCloseable {
     }
 
     /// Whether the file that was locked still has the name: the folder may have been deleted, and
-    /// made again by somebody else, since it was opened. It gets a size of its own, since to open
-    /// the name once more and close it would give the lock away.
+    /// made again by somebody else, since it was opened. It gets sizes that nobody can know, since
+    /// to open the name once more and close it would give the lock away; small ones, for a limit on
+    /// the size of files, and several, for another file to have the same by chance.
     private static boolean isStill(Path file, FileChannel locked) throws IOException {
-        long size = ThreadLocalRandom.current().nextLong(1, MAX_LOCK_BYTES);
-        locked.truncate(0);
-        locked.write(ByteBuffer.allocate(1), size - 1);
         try {
-            return Files.size(file) == size;
+            for (int i = 0; i < SIZES_ASKED; i++) {
+                long size = ThreadLocalRandom.current().nextLong(1, MAX_LOCK_BYTES);
+                locked.truncate(0);
+                locked.write(ByteBuffer.allocate(1), size - 1);
+                if (Files.size(file) != size) {
+                    return false;
+                }
+            }
+            return true;
         } catch (NoSuchFileException e) {
             return false;
         }
