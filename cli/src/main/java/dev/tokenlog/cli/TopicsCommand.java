@@ -80,6 +80,9 @@ final class TopicsCommand implements Callable<Integer> {
         String prefix = target.topicPrefix();
         try (TopicAdmin admin =
                 TopicAdmin.connect(target.kafka(), prefix, connection.callTimeout())) {
+            if (!checkOnly) {
+                admin.renew();
+            }
             // Whoever names no number is content with the one that the topics have.
             boolean complete = partitions == null && admin.check(OptionalInt.empty()).isEmpty();
             List<Topic> created = checkOnly || complete ? List.of() : admin.create(layout());

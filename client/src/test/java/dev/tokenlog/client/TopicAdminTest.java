@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -96,6 +97,34 @@ class TopicAdminTest {
                 .hasMessageContaining(
                         "topic %sprompts: max.message.bytes is 5000, expected 1048576", prefix)
                 .hasMessageContaining("retention.ms is 60000, expected 604800000");
+    }
+
+    /// Before decision 0202.
+    @Test
+    void workerEventsOfAnEarlierVersionAreRenewed() throws Exception {
+        Topic old = Topic.WORKER_EVENTS;
+        create(
+                old,
+                1,
+                Map.of("cleanup.policy", "compact", "message.timestamp.type", "LogAppendTime"));
+        assertThat(topics.check(OptionalInt.empty()))
+                .filteredOn(problem -> problem.topic().equals(old.name(prefix)))
+                .extracting(TopicException.Problem::setting)
+                .containsExactly("cleanup.policy", "retention.ms", "segment.ms");
+        topics.require(Set.of(old), OptionalInt.empty());
+
+        assertThat(topics.create(TopicLayout.EMBEDDED)).doesNotContain(old);
+        assertThat(topics.check(OptionalInt.of(4))).isEmpty();
+    }
+
+    @Test
+    void whatElseIsWrongWithWorkerEventsIsRefused() throws Exception {
+        Topic old = Topic.WORKER_EVENTS;
+        create(old, 1, Map.of("message.timestamp.type", "CreateTime"));
+        assertThatThrownBy(() -> topics.create(TopicLayout.EMBEDDED))
+                .hasMessageContaining("worker-events: message.timestamp.type is CreateTime")
+                .hasMessageNotContaining("retention.ms");
+        assertThat(topics.isUsable()).isFalse();
     }
 
     @Test

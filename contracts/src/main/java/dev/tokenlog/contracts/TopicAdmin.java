@@ -39,6 +39,15 @@ public final class TopicAdmin implements AutoCloseable {
 
     private static final Duration BETWEEN_LOOKS = Duration.ofMillis(50);
 
+    private static final System.Logger LOG = System.getLogger(TopicAdmin.class.getName());
+
+    /// Only says what is forgotten when, on a topic that holds no truth: nobody who finds it
+    /// otherwise has to stop.
+    private static final Topic RENEWED = Topic.WORKER_EVENTS;
+
+    private static final Set<String> RENEWED_SETTINGS =
+            Set.of("cleanup.policy", "retention.ms", "segment.ms");
+
     private final Admin admin;
     private final String prefix;
     private final Duration timeout;
@@ -89,8 +98,55 @@ public final class TopicAdmin implements AutoCloseable {
             }
         }
         awaitVisible();
+        renew();
         require(OptionalInt.of(layout.partitions()));
         return created;
+    }
+
+    /// Gives `worker-events` of an earlier version what is kept of it today. Where the cluster does
+    /// not allow that the topic stays as it is: [#check] says so, and nobody insists.
+    public void renew() {
+        List<AlterConfigOp> changes =
+                outdated().stream()
+                        .map(problem -> set(problem.setting(), problem.expected()))
+                        .toList();
+        if (changes.isEmpty()) {
+            return;
+        }
+        ConfigResource resource =
+                new ConfigResource(ConfigResource.Type.TOPIC, RENEWED.name(prefix));
+        try {
+            await(
+                    admin.incrementalAlterConfigs(Map.of(resource, changes)).all(),
+                    AclOperation.ALTER_CONFIGS,
+                    topicName(RENEWED));
+        } catch (TopicException e) {
+            if (e.kind() == Kind.UNREACHABLE) {
+                throw e;
+            }
+            LOG.log(
+                    System.Logger.Level.WARNING,
+                    "{0} keeps its old settings: {1}",
+                    topicName(RENEWED),
+                    e.getMessage());
+            return;
+        }
+        // The broker that answers next may not know it yet.
+        long until = System.nanoTime() + timeout.toNanos();
+        while (!outdated().isEmpty() && System.nanoTime() < until) {
+            pause();
+        }
+    }
+
+    /// Empty too if something else is wrong with the topic: it is judged as it is then.
+    private List<Problem> outdated() {
+        List<Problem> problems = settingProblems(describe(EnumSet.of(RENEWED)).keySet());
+        return problems.stream().allMatch(this::isRenewed) ? problems : List.of();
+    }
+
+    private boolean isRenewed(Problem problem) {
+        return problem.topic().equals(RENEWED.name(prefix))
+                && RENEWED_SETTINGS.contains(problem.setting());
     }
 
     private NewTopic newTopic(Topic topic, TopicLayout layout) {
@@ -138,17 +194,28 @@ public final class TopicAdmin implements AutoCloseable {
         }
     }
 
-    /// @throws TopicException with every problem, if there is one
+    /// Whether all topics are there and such that one can work with them; any number of partitions
+    /// will do.
+    public boolean isUsable() {
+        return insisted(check(OptionalInt.empty())).isEmpty();
+    }
+
+    /// @throws TopicException with every problem that is insisted on, if there is one: not with
+    ///   what [#renew] would alter
     public void require(OptionalInt partitions) {
         require(EnumSet.allOf(Topic.class), partitions);
     }
 
     /// As [#require(OptionalInt)] for these topics alone.
     public void require(Set<Topic> topics, OptionalInt partitions) {
-        List<Problem> problems = check(topics, partitions);
+        List<Problem> problems = insisted(check(topics, partitions));
         if (!problems.isEmpty()) {
             throw new TopicException(problems);
         }
+    }
+
+    private List<Problem> insisted(List<Problem> problems) {
+        return problems.stream().filter(problem -> !isRenewed(problem)).toList();
     }
 
     /// Everything that is wrong with the cluster's topics.
@@ -270,8 +337,11 @@ public final class TopicAdmin implements AutoCloseable {
     }
 
     private static AlterConfigOp setting(String name, Duration value) {
-        return new AlterConfigOp(
-                new ConfigEntry(name, Long.toString(value.toMillis())), AlterConfigOp.OpType.SET);
+        return set(name, Long.toString(value.toMillis()));
+    }
+
+    private static AlterConfigOp set(String name, String value) {
+        return new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
     }
 
     @Override

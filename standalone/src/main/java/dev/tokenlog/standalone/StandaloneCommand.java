@@ -15,7 +15,6 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
@@ -100,8 +99,9 @@ final class StandaloneCommand implements Callable<Integer> {
     private void prepareTopics(KafkaSettings kafka) {
         try (TopicAdmin topics =
                 TopicAdmin.connect(kafka.client(), options.topicPrefix, ADMIN_TIMEOUT)) {
+            topics.renew();
             // Another cluster's operator may have chosen other partition counts than our default.
-            if (!topics.check(OptionalInt.empty()).isEmpty()) {
+            if (!topics.isUsable()) {
                 topics.create(new TopicLayout(options.partitions, options.replication));
             }
         }
