@@ -3,6 +3,7 @@ package dev.tokenlog.client;
 import dev.tokenlog.contracts.WorkerState;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,9 +19,16 @@ final class Queues {
     private Queues() {}
 
     /// The place of a prompt, by the latest snapshot that names it and still counts: its worker has
-    /// lost none of its partitions to another one since, and has told it lately.
+    /// lost none of its partitions to another one since, and has told it about when the newest
+    /// snapshot of all was told.
     static Optional<WorkerState.Waiting> place(
-            List<LogEvent<WorkerState>> snapshots, String generationId, Instant now) {
+            List<LogEvent<WorkerState>> snapshots, String generationId) {
+        // In append time: the clock of whoever asks may be wrong.
+        Instant newest =
+                snapshots.stream()
+                        .map(LogEvent::timestamp)
+                        .max(Comparator.naturalOrder())
+                        .orElse(Instant.EPOCH);
         Map<Integer, Long> owned = new HashMap<>();
         for (LogEvent<WorkerState> snapshot : snapshots) {
             for (int partition : partitions(snapshot.event())) {
@@ -28,7 +36,7 @@ final class Queues {
             }
         }
         return snapshots.stream()
-                .filter(snapshot -> snapshot.timestamp().isAfter(now.minus(STALE)))
+                .filter(snapshot -> snapshot.timestamp().isAfter(newest.minus(STALE)))
                 .filter(snapshot ->
                         partitions(snapshot.event()).stream()
                                 .allMatch(partition -> owned.get(partition) <= snapshot.offset()))

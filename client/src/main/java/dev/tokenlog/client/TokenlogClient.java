@@ -267,7 +267,7 @@ public final class TokenlogClient implements AutoCloseable {
     /// wait, or behind [WorkerState#QUEUE_LIMIT] others, or where nobody says it any more: its
     /// worker has died, or lost partitions to another one.
     public Optional<WorkerState.Waiting> waiting(String generationId) {
-        return Queues.place(workers(), generationId, Instant.now());
+        return Queues.place(workers(), generationId);
     }
 
     /// Loads and evictions of models that the log still holds, of all workers, oldest first. The

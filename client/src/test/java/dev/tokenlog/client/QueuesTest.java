@@ -42,7 +42,7 @@ class QueuesTest {
     }
 
     private static List<Integer> positions(List<LogEvent<WorkerState>> snapshots) {
-        return Queues.place(snapshots, "g", NOW).map(Waiting::position).stream().toList();
+        return Queues.place(snapshots, "g").map(Waiting::position).stream().toList();
     }
 
     @Test
@@ -67,6 +67,9 @@ class QueuesTest {
 
     @Test
     void oneThatHasSaidNothingForLongIsNotBelieved() {
-        assertThat(positions(List.of(snapshot("a", 5, 31, List.of(0), "g")))).isEmpty();
+        LogEvent<WorkerState> old = snapshot("a", 5, 3_631, List.of(0), "g");
+        assertThat(positions(List.of(old, snapshot("b", 6, 3_600, List.of(1))))).isEmpty();
+        // How long ago that was nobody can say whose clock is another.
+        assertThat(positions(List.of(old, snapshot("b", 6, 3_602, List.of(1))))).containsExactly(5);
     }
 }
