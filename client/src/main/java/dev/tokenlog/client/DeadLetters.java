@@ -83,6 +83,8 @@ final class DeadLetters {
                         letter.key(),
                         value,
                         new RecordHeaders(letter.headers()));
+        // It is a new prompt, at a new place: what the first one's sender noted is not true of it.
+        record.headers().remove(EventHeaders.TOKENS_FROM);
         EventHeaders.set(
                 record.headers(), DeadLetter.RESENT, letter.partition() + "-" + letter.offset());
         RecordMetadata sent = cluster.append(record);

@@ -22,6 +22,7 @@ import dev.tokenlog.contracts.ConversionRequest.ConversionRequested;
 import dev.tokenlog.contracts.DeadLetter;
 import dev.tokenlog.contracts.ErrorCode;
 import dev.tokenlog.contracts.Event;
+import dev.tokenlog.contracts.EventHeaders;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.ModelManifest;
 import dev.tokenlog.contracts.ModelServing;
@@ -38,6 +39,8 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -279,6 +282,30 @@ class PlatformTest {
                     assertThat(letter.key()).isNull();
                     assertThat(letter.letter())
                             .isEqualTo(platform.letter(2, 17, ErrorCode.UNREADABLE));
+                });
+    }
+
+    @Test
+    void aPromptThatIsSentAgainKeepsWhatItsCallerWroteAndNotWhereItsTokensWere() {
+        RecordHeaders headers = new RecordHeaders();
+        EventHeaders.set(headers, EventHeaders.TOKENS_FROM, "7");
+        EventHeaders.set(headers, "x-tenant", "a");
+        platform.writeDeadLetter(
+                platform.letter(2, 17, ErrorCode.LOG_GAP),
+                null,
+                bytes("{\"model_id\":\"demo\",\"prompt\":\"x\"}"),
+                headers);
+        client.resend(client.deadLetters().getFirst());
+
+        List<Headers> sent = new ArrayList<>();
+        try (Cluster cluster = Cluster.connect(ClientOptions.of(broker.settings(), prefix))) {
+            cluster.scan(List.of(Topic.PROMPTS), record -> sent.add(record.raw().headers()));
+        }
+        assertThat(sent)
+                .singleElement()
+                .satisfies(found -> {
+                    assertThat(EventHeaders.text(found, "x-tenant")).contains("a");
+                    assertThat(EventHeaders.text(found, EventHeaders.TOKENS_FROM)).isEmpty();
                 });
     }
 

@@ -24,6 +24,7 @@ import java.util.concurrent.Future;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
@@ -71,7 +72,11 @@ final class ScriptedWorker implements AutoCloseable {
     }
 
     void writeDeadLetter(DeadLetter letter, byte[] key, byte[] value) {
-        send(letter.record(prefix, key, value, new RecordHeaders()));
+        writeDeadLetter(letter, key, value, new RecordHeaders());
+    }
+
+    void writeDeadLetter(DeadLetter letter, byte[] key, byte[] value, Headers headers) {
+        send(letter.record(prefix, key, value, headers));
     }
 
     DeadLetter letter(int partition, long offset, ErrorCode reason) {
