@@ -88,10 +88,16 @@ final class ControlLetters {
     }
 
     private void told(long offset, SendResult result) {
-        if (!(result instanceof SendResult.Acknowledged)) {
-            LOG.warnf("control at offset %d not told of: %s", offset, result);
-            clock.after(RETRY_MILLIS, this::tellAgain);
-            return;
+        switch (result) {
+            case SendResult.Failed _ -> {
+                LOG.warnf("control at offset %d not told of: %s", offset, result);
+                clock.after(RETRY_MILLIS, this::tellAgain);
+                return;
+            }
+            // It never will be, and those behind it must not wait for it.
+            case SendResult.TooLarge _ ->
+                    LOG.errorf("control at offset %d has no dead letter: %s", offset, result);
+            case SendResult.Acknowledged _ -> {}
         }
         sending = false;
         untold.remove(offset);

@@ -15,6 +15,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.MockProducer;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -95,6 +96,22 @@ class ControlLettersTest {
         takeResults(2);
         assertThat(timers).isEmpty();
         assertThat(offsets()).containsExactly(1L, 2L);
+        assertThat(commits).containsExactly(2L, 3L);
+    }
+
+    @Test
+    void whatNoLetterCanHoldStopsNobodyBehindIt() throws Exception {
+        producer.sendException = new RecordTooLargeException("too large");
+        letters.assigned(0);
+        unreadable(1);
+        takeResults(1);
+        assertThat(timers).isEmpty();
+        assertThat(commits).containsExactly(2L);
+
+        producer.sendException = null;
+        unreadable(2);
+        takeResults(1);
+        assertThat(offsets()).containsExactly(2L);
         assertThat(commits).containsExactly(2L, 3L);
     }
 
