@@ -70,8 +70,8 @@ record ModelHistory(
     }
 
     /// What stands on `model-registry`; empty (a tombstone) while no version has a manifest and
-    /// none was revoked with `STOP`. That is told without a manifest too: generations may still run
-    /// on it, and have to hear that they must not.
+    /// none was revoked with `STOP`. That is told without a manifest too, unless the model never
+    /// was: generations may still run on it, and have to hear that they must not.
     ///
     /// Without a current version the state says why: that of the version that was served last, or
     /// of the latest one if none ever was.
@@ -122,7 +122,12 @@ record ModelHistory(
     }
 
     private List<KnownVersion> told() {
-        return inOrder(v -> v.isPublished() || v.drain() == Drain.STOP);
+        return inOrder(v -> v.isPublished() || (v.drain() == Drain.STOP && mayHaveRun(v)));
+    }
+
+    /// What was never judged, of a model that never had a manifest, never was: nobody runs it.
+    private boolean mayHaveRun(KnownVersion version) {
+        return version.verdict() != null || nextSequence > 1;
     }
 
     private List<KnownVersion> published() {

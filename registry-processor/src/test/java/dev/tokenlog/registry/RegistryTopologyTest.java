@@ -375,6 +375,18 @@ class RegistryTopologyTest {
     }
 
     @Test
+    void aStopOfAModelThatNeverWasIsToldOnlyWhenItComes() {
+        send(commands, new RevokeRequested("demo", A, "leaks", "op", Drain.STOP));
+        assertThat(registry.readRecordsToList())
+                .allSatisfy(told -> assertThat(told.value()).isNull());
+
+        publish(A);
+        ModelServing last = lastChange();
+        assertThat(last.state()).isEqualTo(State.REVOKED);
+        assertThat(last.versions().getLast().drain()).isEqualTo(Drain.STOP);
+    }
+
+    @Test
     void aTombstoneTakesTheModelOutOfTheRegistry() {
         publish(A);
         judge(A, Verdict.PASS);
