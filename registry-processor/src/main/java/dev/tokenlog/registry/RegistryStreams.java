@@ -124,8 +124,9 @@ public class RegistryStreams {
                                         store, QueryableStoreTypes.<String, V>keyValueStore()))
                         .all()) {
             all.forEachRemaining(entry -> view.put(entry.key, entry.value));
-        } catch (InvalidStateStoreException e) {
-            // The partition is another instance's, or on its way: nothing is known here.
+        } catch (InvalidStateStoreException | IllegalStateException e) {
+            // The partition is another instance's, or on its way, or all is being closed: nothing
+            // is known here.
             LOG.debug("no view of {}", store, e);
         }
         return view;

@@ -26,7 +26,7 @@ import java.util.function.ToDoubleFunction;
 /// from the protocol twice a second, on its thread; what has happened is counted when it happens.
 ///
 /// Names of models come from prompts, which anybody may write: only those that the registry knows
-/// become labels of what is counted.
+/// become labels.
 final class WorkerMetrics implements Meter {
 
     private static final long SAMPLE_MILLIS = 500;
@@ -95,13 +95,22 @@ final class WorkerMetrics implements Meter {
                         worker.activeGenerations(),
                         worker.heldPrompts(),
                         worker.heldBytes());
-        List<MultiGauge.Row<?>> owed = new ArrayList<>();
-        worker.debt()
-                .forEach((model, tokens) ->
-                        owed.add(MultiGauge.Row.of(Tags.of(MODEL, model), tokens)));
-        debt.register(owed, true);
+        owed(worker.debt());
         engines(models.statistics());
         clock.after(SAMPLE_MILLIS, () -> watch(worker, models, clock));
+    }
+
+    void owed(Map<String, Long> tokens) {
+        Map<String, Long> byLabel = new HashMap<>();
+        tokens.forEach((model, owed) -> byLabel.merge(label(model), owed, Long::sum));
+        List<MultiGauge.Row<?>> rows = new ArrayList<>();
+        byLabel.forEach((label, owed) -> rows.add(MultiGauge.Row.of(Tags.of(MODEL, label), owed)));
+        debt.register(rows, true);
+    }
+
+    private String label(String modelId) {
+        boolean known = modelId != null && catalogue.find(modelId).isPresent();
+        return known ? modelId : UNKNOWN;
     }
 
     private void engines(Map<ModelPool.Entry, LoopStatistics> engines) {
@@ -135,8 +144,7 @@ final class WorkerMetrics implements Meter {
 
     @Override
     public void ended(String modelId, Terminal end) {
-        boolean known = modelId != null && catalogue.find(modelId).isPresent();
-        String model = known ? modelId : UNKNOWN;
+        String model = label(modelId);
         registry.counter("tokenlog.generations", MODEL, model, "end", end.type()).increment();
         if (end instanceof GenerationFailed failed) {
             registry.counter("tokenlog.refusals", "reason", String.valueOf(failed.code()))
