@@ -49,6 +49,7 @@ final class Partition implements CommitLoop.Progress {
     private Phase phase = Phase.READING;
     private long lastPromptTime = Long.MIN_VALUE;
     private long tokensRead;
+    private long tokensAtOpening;
     private long deletedBefore = Long.MIN_VALUE;
     private OptionalLong tokensSince = OptionalLong.empty();
     private long promptsBefore;
@@ -151,6 +152,7 @@ final class Partition implements CommitLoop.Progress {
             return;
         }
         phase = Phase.OPEN;
+        tokensAtOpening = tokensRead;
         LOG.log(
                 Level.INFO,
                 "partition={0} open: committed={1,number,#} prompts={2,number,#} unfinished={3,number,#}"
@@ -213,9 +215,12 @@ final class Partition implements CommitLoop.Progress {
     /// Whether somebody may have begun it whose records are gone: its first ones may stand in what
     /// was deleted, it was there before this worker read, nothing is left that shows its beginning,
     /// and it is older than all that is left. By offsets and by the append times of two topics, not
-    /// by this worker's clock.
+    /// by this worker's clock. An offset that the log had not reached was not noted by a client
+    /// that knew better.
     private boolean mayHaveBegunInWhatWasDeleted(Prompt prompt) {
-        return prompt.tokensFrom() < deletedBefore
+        long end = Math.max(tokensAtOpening, deletedBefore);
+        long tokensFrom = prompt.tokensFrom() <= end ? prompt.tokensFrom() : -1;
+        return tokensFrom < deletedBefore
                 && prompt.offset() < promptsBefore
                 && !logs.isClaimed(prompt.key())
                 && (tokensSince.isEmpty()
@@ -393,7 +398,12 @@ final class Partition implements CommitLoop.Progress {
     /// @param done told, once, what may be committed at last; nothing, if this worker has not read
     ///   far enough to say
     void handOver(Consumer<Optional<Commit>> done) {
-        if (phase == Phase.READING) {
+        if (phase == Phase.LEAVING) {
+            // Whoever asked first waits too.
+            handedOver = handedOver.andThen(done);
+            return;
+        }
+        if (phase == Phase.READING || phase == Phase.GONE) {
             gone();
             done.accept(Optional.empty());
             return;

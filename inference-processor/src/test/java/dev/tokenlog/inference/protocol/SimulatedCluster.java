@@ -102,10 +102,14 @@ final class SimulatedCluster {
 
     /// By a client that notes where its tokens will be found.
     void sendNoted(int partition, PromptSubmitted prompt) {
+        sendNoted(partition, prompt, partitions.get(partition).tokens.size());
+    }
+
+    void sendNoted(int partition, PromptSubmitted prompt, long tokensFrom) {
         EventHeaders.set(
                 send(partition, EventJson.write(prompt)).headers(),
                 EventHeaders.TOKENS_FROM,
-                Integer.toString(partitions.get(partition).tokens.size()));
+                Long.toString(tokensFrom));
     }
 
     PromptRecord send(int partition, byte[] value) {

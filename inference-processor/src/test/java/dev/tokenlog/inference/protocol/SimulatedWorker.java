@@ -192,6 +192,11 @@ final class SimulatedWorker
                 });
     }
 
+    /// As the end of the process asks, whatever the group has asked for.
+    void handsOver(int partition, Consumer<Map<Integer, Commit>> done) {
+        worker.revoked(List.of(partition), done);
+    }
+
     private void free(int partition) {
         if (logs(partition).owner == this) {
             logs(partition).owner = null;

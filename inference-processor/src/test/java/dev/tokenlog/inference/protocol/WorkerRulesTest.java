@@ -279,12 +279,14 @@ class WorkerRulesTest {
         logs.start = logs.prompts.size();
         logs.committed = null;
         cluster.sendNoted(0, prompt("noted", null));
+        cluster.sendNoted(0, prompt("beyond", null), logs.tokens.size() + 1);
         cluster.send(0, prompt("typed", null));
         cluster.passes(Duration.ofMinutes(10).toMillis());
         cluster.run(STEPS);
         assertThat(endsSince(logs.tokensStart))
                 .containsOnly(
                         Map.entry("noted", "GenerationFinished"),
+                        Map.entry("beyond", ErrorCode.LOG_GAP.name()),
                         Map.entry("typed", ErrorCode.LOG_GAP.name()));
     }
 
@@ -315,6 +317,26 @@ class WorkerRulesTest {
         assertThat(cluster.problems).isEmpty();
         assertThat(cluster.deadLetters).isEmpty();
         assertThat(logs.tokens.getLast().event()).isInstanceOf(GenerationFinished.class);
+    }
+
+    /// The group wants a partition back, and then the process ends.
+    @Test
+    void whoAsksForAPartitionThatIsBeingHandedOverIsToldWithTheFirst() {
+        cluster.send(0, prompt("g", null));
+        while (cluster.partitions.getFirst().tokens.isEmpty()) {
+            cluster.steps(1);
+        }
+        SimulatedWorker worker = cluster.workers.getFirst();
+        List<Map<Integer, PromptTopic.Commit>> told = new ArrayList<>();
+        worker.handsOver(0, told::add);
+        worker.handsOver(0, told::add);
+        assertThat(told).isEmpty();
+        for (int step = 0; step < STEPS && told.size() < 2; step++) {
+            cluster.steps(1);
+        }
+        assertThat(told)
+                .hasSize(2)
+                .allSatisfy(commits -> assertThat(commits.get(0).offset()).isZero());
     }
 
     @Test
