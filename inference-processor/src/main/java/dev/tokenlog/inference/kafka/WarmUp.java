@@ -5,13 +5,13 @@ import dev.tokenlog.contracts.PromptEvent.Message;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.TokenEvent.Parameters;
 import dev.tokenlog.contracts.TokenEvent.TokenLogprob;
-import dev.tokenlog.inference.model.EngineInference;
 import dev.tokenlog.inference.model.ModelPool.Pin;
 import dev.tokenlog.inference.protocol.Inference;
 import dev.tokenlog.inference.protocol.PromptTopic;
 import dev.tokenlog.inference.protocol.TokenTopic;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -43,15 +43,16 @@ final class WarmUp {
     private static final int ROUNDS = 12;
 
     private final ProtocolThread protocol;
-    private final EngineInference inference;
+    private final Inference inference;
     private final PromptTopic prompts;
     private final TokenTopic tokens;
 
-    WarmUp(
-            ProtocolThread protocol,
-            EngineInference inference,
-            PromptTopic prompts,
-            TokenTopic tokens) {
+    /// On the protocol thread.
+    private final Set<Inference.Run> running = new HashSet<>();
+
+    private volatile boolean over;
+
+    WarmUp(ProtocolThread protocol, Inference inference, PromptTopic prompts, TokenTopic tokens) {
         this.protocol = protocol;
         this.inference = inference;
         this.prompts = prompts;
@@ -74,19 +75,27 @@ final class WarmUp {
             List<CompletableFuture<?>> steps = new ArrayList<>();
             steps.add(past());
             steps.add(recentTokens());
-            for (Pin pin : protocol.ask(pins).get(most.toMillis(), TimeUnit.MILLISECONDS)) {
+            for (Pin pin : protocol.ask(pins).get(left(most, begin), TimeUnit.NANOSECONDS)) {
                 steps.add(generate(pin));
             }
-            long left = most.toNanos() - (System.nanoTime() - begin);
             CompletableFuture.allOf(steps.toArray(CompletableFuture[]::new))
-                    .get(Math.max(0, left), TimeUnit.NANOSECONDS);
+                    .get(left(most, begin), TimeUnit.NANOSECONDS);
         } catch (TimeoutException | ExecutionException e) {
             LOG.warnf("joins the group before it is warm, after %s: %s", most, e.toString());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        protocol.execute(() -> tokens.unfollow(PARTITION));
+        over = true;
+        protocol.execute(() -> {
+            // From now on there are generations that somebody waits for.
+            List.copyOf(running).forEach(Inference.Run::stop);
+            tokens.unfollow(PARTITION);
+        });
         LOG.infof("warm after %d ms", (System.nanoTime() - begin) / 1_000_000);
+    }
+
+    private static long left(Duration most, long begin) {
+        return Math.max(0, most.toNanos() - (System.nanoTime() - begin));
     }
 
     private CompletableFuture<?> past() {
@@ -151,17 +160,36 @@ final class WarmUp {
                             done.complete(null);
                         }
                         case Inference.Preparation.Ready ready -> {
-                            Told told = new Told(System.nanoTime());
-                            told.ended = () -> next(pin, number, before, told, done);
-                            ready.prompt().start(new int[0], false, told);
+                            if (over) {
+                                ready.prompt().discard();
+                                done.complete(null);
+                            } else {
+                                start(ready.prompt(), pin, number, before, done);
+                            }
                         }
                     }
                 });
     }
 
+    private void start(
+            Inference.PreparedPrompt prompt,
+            Pin pin,
+            int number,
+            long before,
+            CompletableFuture<Void> done) {
+        Told told = new Told(System.nanoTime());
+        told.ended =
+                () -> {
+                    running.remove(told.run);
+                    next(pin, number, before, told, done);
+                };
+        told.run = prompt.start(new int[0], false, told);
+        running.add(told.run);
+    }
+
     private void next(Pin pin, int number, long before, Told told, CompletableFuture<Void> done) {
         long perToken = (System.nanoTime() - told.begin) / Math.max(1, told.tokens);
-        if (number + 1 < ROUNDS && perToken < SETTLED * before) {
+        if (!over && number + 1 < ROUNDS && perToken < SETTLED * before) {
             round(pin, number + 1, perToken, done);
         } else {
             done.complete(null);
@@ -172,6 +200,7 @@ final class WarmUp {
 
         private final long begin;
         private Runnable ended;
+        private Inference.Run run;
         private int tokens;
 
         Told(long begin) {
