@@ -158,13 +158,17 @@ final class PromptCommits implements KafkaCommitHandler {
                 offsets.put(place, offset(commit));
             }
         });
+        boolean committed = false;
         try {
             if (!offsets.isEmpty()) {
                 kafka.commitSync(offsets, LEAVE_TIMEOUT);
             }
+            committed = true;
         } finally {
             kafka.unsubscribe();
-            LOG.infof("left the group with its last commits: %s", offsets.keySet());
+            if (committed) {
+                LOG.infof("left the group with its last commits: %s", offsets.keySet());
+            }
             Set<TopicPartition> idle = Set.of(new TopicPartition(topic, 0));
             kafka.assign(idle);
             kafka.pause(idle);
