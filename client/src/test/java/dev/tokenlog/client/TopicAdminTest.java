@@ -16,6 +16,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TopicDescription;
@@ -176,5 +177,18 @@ class TopicAdminTest {
                                         .configs(settings)))
                 .all()
                 .get();
+        // It is answered before the metadata of the broker has the topic.
+        long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (isMissing(topic)) {
+            assertThat(System.nanoTime()).as("the topic is there").isLessThan(until);
+            Thread.sleep(10);
+        }
+    }
+
+    private boolean isMissing(Topic topic) {
+        return topics.check(OptionalInt.empty()).stream()
+                .anyMatch(problem ->
+                        problem.topic().equals(topic.name(prefix))
+                                && problem.setting().equals("topic"));
     }
 }

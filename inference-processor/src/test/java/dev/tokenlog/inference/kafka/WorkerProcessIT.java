@@ -175,12 +175,32 @@ class WorkerProcessIT {
         return streams;
     }
 
+    /// Rounds of prompts, so that one is under way whenever this worker gets its partitions.
+    ///
+    /// @return how many prompts that took
+    private static int sendUntilAssigned(TestClient client, WorkerProcess worker) {
+        int sent = 0;
+        for (int round = 0; !isAssigned(worker); round++) {
+            send(client, round);
+            sent += PROMPTS;
+            int begun = sent - PROMPTS;
+            await("the round before has ended, or partitions are assigned")
+                    .atMost(PATIENCE)
+                    .until(() -> isAssigned(worker) || ended(client) >= begun);
+        }
+        return sent;
+    }
+
+    private static boolean isAssigned(WorkerProcess worker) {
+        return worker.log().contains(" assigned [");
+    }
+
+    private static long ended(TestClient client) {
+        return streams(client).values().stream().filter(s -> s.end != null).count();
+    }
+
     private static Map<String, StreamJudge.Stream> awaitEnds(TestClient client, int count) {
-        await("ends of all generations")
-                .atMost(PATIENCE)
-                .until(() ->
-                        streams(client).values().stream().filter(s -> s.end != null).count()
-                                == count);
+        await("ends of all generations").atMost(PATIENCE).until(() -> ended(client) == count);
         return streams(client);
     }
 
@@ -311,13 +331,10 @@ class WorkerProcessIT {
         try (TestClient client = prepare("joined-");
                 WorkerProcess first = start("joined-", "first")) {
             awaitWorkers(client, 1);
-            // Longer than the start of another process.
-            for (int i = 0; i < 6; i++) {
-                send(client, i);
-            }
             try (WorkerProcess second = start("joined-", "second")) {
+                int sent = sendUntilAssigned(client, second);
                 awaitWorkers(client, 2);
-                Map<String, StreamJudge.Stream> all = awaitEnds(client, 6 * PROMPTS);
+                Map<String, StreamJudge.Stream> all = awaitEnds(client, sent);
                 all.forEach((id, stream) -> {
                     assertThat(stream.verdict()).as(id).isEmpty();
                     assertThat(stream.tokens)
