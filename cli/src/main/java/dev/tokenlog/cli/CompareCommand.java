@@ -183,7 +183,7 @@ final class CompareCommand implements Callable<Integer> {
             CompareRows finished = new CompareRows(resume);
             for (ComparedRecipe each : wanted) {
                 progress.show(rows.size(), total, each.shown());
-                String key = key(source, each.recipe().canonical());
+                String key = key(source, each.recipe().canonical(), List.of());
                 Optional<CompareRow> known = finished.find(key);
                 if (known.isPresent()) {
                     rows.add(known.get());
@@ -215,7 +215,7 @@ final class CompareCommand implements Callable<Integer> {
             }
             for (String other : others) {
                 progress.show(rows.size(), total, other);
-                String key = key(source, other);
+                String key = key(source, other, List.of(Other.parse(other).path()));
                 Optional<CompareRow> known = finished.find(key);
                 CompareRow row =
                         known.isPresent() ? known.get() : other(other, source, baseline, documents);
@@ -248,28 +248,60 @@ final class CompareCommand implements Callable<Integer> {
     }
 
     private List<int[]> documents(Path folder) {
-        Path file = text == null ? Installation.heldOutText() : text;
         try (ModelTokenizer tokenizer = ModelTokenizer.open(folder)) {
-            return HeldOutText.read(file, ChatTemplate.open(folder), tokenizer, LONGEST, tokens);
+            return HeldOutText.read(
+                    heldOut(), ChatTemplate.open(folder), tokenizer, LONGEST, tokens);
         }
     }
 
-    private String key(SourceModel source, String candidate) {
-        return "%s %s %s %d".formatted(source.path(), candidate, text, tokens);
+    private Path heldOut() {
+        return text == null ? Installation.heldOutText() : text;
+    }
+
+    /// Everything that a line depends on. A file that was written again is another one.
+    ///
+    /// @param files of the candidate, beside those of the source and the text
+    private String key(SourceModel source, String candidate, List<Path> files) throws IOException {
+        StringBuilder key = new StringBuilder("%s tokens=%d".formatted(candidate, tokens));
+        for (Path file :
+                Stream.of(source.weightFiles(), List.of(heldOut()), files)
+                        .flatMap(List::stream)
+                        .toList()) {
+            key.append(
+                    " %s:%d:%d"
+                            .formatted(
+                                    file.toAbsolutePath().normalize(),
+                                    Files.size(file),
+                                    Files.getLastModifiedTime(file).toMillis()));
+        }
+        return key.toString();
     }
 
     private CompareRow other(
             String other, SourceModel source, CpuExecutor baseline, List<int[]> documents) {
-        Matcher matcher = WITH_BYTES.matcher(other);
-        boolean sized = matcher.matches();
-        Path path = Path.of(sized ? matcher.group("path") : other);
-        try (Model opened = ModelFolders.open(path.toString())) {
+        Other file = Other.parse(other);
+        try (Model opened = ModelFolders.open(file.path().toString())) {
             CompareRow.Size size =
-                    sized
-                            ? CompareRow.size(Long.parseLong(matcher.group("bytes")), source)
-                            : CompareRow.size(opened, source);
-            String name = path.getFileName().toString().replaceFirst("(\\.decoded)?\\.gguf$", "");
-            return row(name, null, opened, size, baseline, documents);
+                    file.bytes() == null
+                            ? CompareRow.size(opened, source)
+                            : CompareRow.size(file.bytes(), source);
+            return row(file.name(), null, opened, size, baseline, documents);
+        }
+    }
+
+    /// @param bytes null where the file shows them
+    private record Other(Path path, Long bytes) {
+
+        static Other parse(String text) {
+            Matcher matcher = WITH_BYTES.matcher(text);
+            return matcher.matches()
+                    ? new Other(
+                            Path.of(matcher.group("path")), Long.valueOf(matcher.group("bytes")))
+                    : new Other(Path.of(text), null);
+        }
+
+        String name() {
+            return path.getFileName().toString().replaceFirst("(\\.decoded)?\\.gguf$", "");
         }
     }
 

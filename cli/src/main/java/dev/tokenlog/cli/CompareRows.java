@@ -11,7 +11,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /// Lines of the table that an earlier run has finished, one JSON object each: a comparison of many
-/// recipes takes long, and may be interrupted.
+/// recipes takes long, and may be interrupted. A last line that the interruption has cut off is
+/// dropped.
 final class CompareRows {
 
     private final Path file;
@@ -21,7 +22,12 @@ final class CompareRows {
     CompareRows(Path file) throws IOException {
         this.file = file;
         if (file != null && Files.exists(file)) {
-            for (String line : Files.readAllLines(file)) {
+            String content = Files.readString(file);
+            String whole = content.substring(0, content.lastIndexOf('\n') + 1);
+            if (whole.length() < content.length()) {
+                Files.writeString(file, whole);
+            }
+            for (String line : whole.lines().toList()) {
                 JsonNode row = Json.read(line, file.toString());
                 known.put(row.path("key").asText(), CompareRow.of(row));
             }

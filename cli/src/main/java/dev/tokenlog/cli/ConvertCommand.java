@@ -289,7 +289,8 @@ final class ConvertCommand implements Callable<Integer> {
                 recipe.groupSize(),
                 recipe.scales().label(),
                 options.requestedCalibration(),
-                recipe.rotation() == null ? null : recipe.rotation().canonical());
+                recipe.rotation() == null ? null : recipe.rotation().canonical(),
+                recipe.lossySparsity() == 0 ? null : recipe.lossySparsity());
     }
 
     /// To the conversion's end, over interruptions that turn out not to be meant.

@@ -103,6 +103,11 @@ final class ExportCommand implements Callable<Integer> {
         ObjectNode answer = Json.object().put("model_digest", opened.digest().orElseThrow());
         answer.put("file", file.toString());
         common.terminal().line(output.json ? Json.text(answer) : file.toString());
+        if (SafetensorsExport.isTiedAcrossCodes(opened)) {
+            common.terminal()
+                    .err(
+                            "warning: transformers does not open a tied model whose embedding has another code than the layers: convert by --recipe int4-g32-absmax,embedding=int4 for one that it opens");
+        }
     }
 
     private void gguf(Artifact opened) {

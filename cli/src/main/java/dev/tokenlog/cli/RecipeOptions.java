@@ -96,6 +96,14 @@ final class RecipeOptions {
                             + " hadamard:7 (default: none).")
     private String rotate;
 
+    @Option(
+            names = "--lossy-sparsity",
+            paramLabel = "PERCENT",
+            description =
+                    "Loses the PERCENT weights of least magnitude of each row: they become 0, which"
+                            + " 'pack' stores in next to nothing (default: 0).")
+    private int lossySparsity;
+
     /// The text to calibrate by, if one is asked for.
     Optional<CalibrationFile> calibrationFile() {
         if (method() == null) {
@@ -118,6 +126,7 @@ final class RecipeOptions {
                 && groups() == null
                 && canonical == null
                 && rotate == null
+                && lossySparsity == 0
                 && method() == null;
     }
 
@@ -175,11 +184,16 @@ final class RecipeOptions {
     }
 
     Recipe uncalibrated() {
-        boolean parts = bits != null || code != null || groups() != null || rotate != null;
+        boolean parts =
+                bits != null
+                        || code != null
+                        || groups() != null
+                        || rotate != null
+                        || lossySparsity != 0;
         if (canonical != null && parts) {
             throw CommandFailure.usage(
-                    "--recipe says everything: leave out --bits, --code, --granularity and"
-                            + " --rotate");
+                    "--recipe says everything: leave out --bits, --code, --granularity,"
+                            + " --rotate and --lossy-sparsity");
         }
         if (bits != null && code != null) {
             throw CommandFailure.usage("--bits and --code both name a number code: give one");
@@ -189,7 +203,8 @@ final class RecipeOptions {
                 return Recipe.parse(canonical);
             }
             return Recipe.of(Recipe.codeOf(code()), groups() == null ? 32 : groups())
-                    .rotated(rotate == null ? null : Rotation.parse(rotate));
+                    .rotated(rotate == null ? null : Rotation.parse(rotate))
+                    .sparse(lossySparsity);
         } catch (EngineException e) {
             // What was typed is wrong, not the model.
             throw new CommandFailure(ExitStatus.USAGE, e.getMessage(), e);

@@ -70,6 +70,56 @@ class CompareCommandTest {
     }
 
     @Test
+    void lines_of_other_contents_are_made_again() throws IOException {
+        Path text = temp.resolve("text.jsonl");
+        Path kept = temp.resolve("rows.jsonl");
+        write(text, "A dog and a cat went to the sea.");
+        String[] command = {
+            "compare",
+            CommandRun.demoModel(),
+            "--json",
+            "--recipe",
+            "int8",
+            "--tokens",
+            "100",
+            "--text",
+            text.toString(),
+            "--resume",
+            kept.toString()
+        };
+        CommandRun first = CommandRun.of(command);
+        assertThat(first.status()).as(first.err()).isEqualTo(ExitStatus.DONE);
+        write(text, "The weather was bad, and nobody wanted to go out at all.");
+        CommandRun other = CommandRun.of(command);
+        assertThat(other.out()).isNotEqualTo(first.out());
+        assertThat(Files.readAllLines(kept)).hasSize(2);
+
+        // What an interruption has cut off.
+        Files.writeString(kept, Files.readString(kept).substring(0, 200));
+        CommandRun again = CommandRun.of(command);
+        assertThat(again.status()).as(again.err()).isEqualTo(ExitStatus.DONE);
+        assertThat(Files.readAllLines(kept)).hasSize(1);
+        assertThat(mean(again)).isEqualTo(mean(other));
+    }
+
+    private static double mean(CommandRun run) {
+        return Json.read(run.out(), "answer")
+                .path("rows")
+                .path(0)
+                .path("mean_kl_divergence")
+                .doubleValue();
+    }
+
+    private static void write(Path file, String said) throws IOException {
+        Files.writeString(
+                file,
+                """
+                {"messages":[{"role":"user","content":"Tell me."},{"role":"assistant","content":"%s"}]}
+                """
+                        .formatted(said));
+    }
+
+    @Test
     void what_is_no_recipe_is_refused_before_anything_is_converted() {
         for (String wrong : new String[] {"int3", "int4*x", "int4*99"}) {
             CommandRun run = CommandRun.of("compare", "demo", "--recipe", wrong);

@@ -154,6 +154,7 @@ class LocalCommandsTest {
         assertThat(export.status()).as(export.toString()).isZero();
         assertThat(Json.read(export.out(), "export").path("file").asText())
                 .isEqualTo(exported.resolve("model.safetensors").toString());
+        assertThat(export.err()).contains("transformers does not open a tied model");
         assertThat(exported.resolve("tokenizer.json")).exists();
         assertThat(exported.resolve("config.json")).content().contains("compressed-tensors");
 

@@ -47,21 +47,24 @@ public sealed interface ConversionRequest extends Event {
     /// @param calibration how a text helps to find codes; missing: none does
     /// @param rotation of the model before it is quantized: `hadamard` or `hadamard-heads`, with a
     ///   seed after a colon or without; missing: none
+    /// @param lossySparsity percent of each row of the matrices in the layers, the weights of least
+    ///   magnitude, that become 0; missing: none
     record Recipe(
             @Required String code,
             Integer groupSize,
             String scales,
             Calibration calibration,
-            String rotation) {
+            String rotation,
+            Integer lossySparsity) {
 
-        /// A recipe without a text and a rotation.
+        /// A recipe of the weights as they are, without a text.
         public Recipe(String code, Integer groupSize, String scales) {
-            this(code, groupSize, scales, null, null);
+            this(code, groupSize, scales, null, null, null);
         }
 
-        /// A recipe without a rotation.
+        /// A recipe of the weights as they are.
         public Recipe(String code, Integer groupSize, String scales, Calibration calibration) {
-            this(code, groupSize, scales, calibration, null);
+            this(code, groupSize, scales, calibration, null, null);
         }
     }
 

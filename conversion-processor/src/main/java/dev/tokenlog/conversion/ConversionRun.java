@@ -186,7 +186,8 @@ final class ConversionRun implements ConversionListener {
                         : asked.groupSize(),
                 asked == null || asked.scales() == null ? usualScales(code) : asked.scales(),
                 asked == null ? null : filled(asked.calibration()),
-                asked == null ? null : asked.rotation());
+                asked == null ? null : asked.rotation(),
+                asked == null ? null : asked.lossySparsity());
     }
 
     private static ConversionRequest.Calibration filled(ConversionRequest.Calibration asked) {
@@ -290,7 +291,8 @@ final class ConversionRun implements ConversionListener {
                         .rotated(
                                 filled.rotation() == null
                                         ? null
-                                        : Rotation.parse(filled.rotation()));
+                                        : Rotation.parse(filled.rotation()))
+                        .sparse(filled.lossySparsity() == null ? 0 : filled.lossySparsity());
         return text.map(file ->
                         plain.calibrated(
                                 new Calibration(
@@ -342,7 +344,8 @@ final class ConversionRun implements ConversionListener {
                                 request.recipe() == null
                                         ? null
                                         : filled(request.recipe().calibration()),
-                                recipe.rotation() == null ? null : recipe.rotation().canonical())),
+                                recipe.rotation() == null ? null : recipe.rotation().canonical(),
+                                recipe.lossySparsity() == 0 ? null : recipe.lossySparsity())),
                 headers);
     }
 

@@ -1,6 +1,7 @@
 package dev.tokenlog.conversion;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 
 import dev.tokenlog.artifactstore.hub.Hub;
@@ -449,6 +450,33 @@ class ConversionDeskTest {
         assertThat(log.all(ConversionFailed.class))
                 .extracting(ConversionFailed::code)
                 .containsExactly(ErrorCode.UNSUPPORTED, ErrorCode.SOURCE_NOT_FOUND);
+    }
+
+    @Test
+    void aModelCanBeRotatedAndThinned() {
+        submit(request("c1", "demo", recipe("hadamard-heads", null)));
+        submit(request("c2", "demo", recipe(null, 30)));
+        submit(request("c3", "demo", recipe("spin", null)));
+        submit(request("c4", "demo", recipe(null, 99)));
+        await().atMost(Duration.ofMinutes(5))
+                .until(() -> log.all(ConversionFinished.class).size() == 2);
+        awaitAcknowledged(4);
+
+        assertThat(log.all(SourceResolved.class))
+                .extracting(SourceResolved::recipe)
+                .extracting(Recipe::rotation, Recipe::lossySparsity)
+                .containsExactlyInAnyOrder(tuple("hadamard-heads:0", null), tuple(null, 30));
+        assertThat(log.all(ConversionFinished.class))
+                .extracting(ConversionFinished::modelDigest)
+                .doesNotHaveDuplicates();
+        assertThat(log.all(ConversionFailed.class))
+                .hasSize(2)
+                .extracting(ConversionFailed::code)
+                .containsOnly(ErrorCode.UNSUPPORTED);
+    }
+
+    private static Recipe recipe(String rotation, Integer lossySparsity) {
+        return new Recipe("int4", null, null, null, rotation, lossySparsity);
     }
 
     @Test

@@ -3,16 +3,18 @@ package dev.tokenlog.integration;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.tokenlog.artifactstore.object.S3Server;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Two machines that share nothing but the log and a store of artifacts (a folder here; the same
-/// with S3 is `RemoteArtifactsTest`).
+/// Two machines that share nothing but the log and a store of artifacts.
 class ObjectStoreIT {
 
     @TempDir private Path folder;
@@ -23,51 +25,83 @@ class ObjectStoreIT {
         Path shared = folder.resolve("shared");
         try (Platform platform =
                 Platform.start(data, Map.of("TOKENLOG_OBJECT_STORE_URL", shared.toString()))) {
-            DemoModel.convert(platform, "demo", 4);
-            var manifest =
-                    TopicDump.of(platform.bootstrap(), "model-manifests")
-                            .events("model_id", "demo")
-                            .getLast();
-            String digest = manifest.path("model_digest").asText();
-            assertThat(manifest.path("location").asText())
-                    .isEqualTo(shared.resolve(digest).toString());
-
-            Path other = folder.resolve("other machine");
-            try (Worker worker =
-                    Worker.start(
-                            platform.bootstrap(),
-                            other,
-                            "-Dtokenlog.object-store.url=" + shared,
-                            "-Dtokenlog.inference.models.pinned=demo")) {
-                Path fetched = other.resolve("artifacts").resolve(digest);
-                await("the other worker has fetched the model: " + worker.log())
-                        .atMost(Duration.ofSeconds(60))
-                        .until(() -> Files.exists(fetched.resolve("manifest.json")));
-                assertThat(
-                                CommandLine.tokenlog(
-                                                folder,
-                                                "artifacts",
-                                                "verify",
-                                                "--store",
-                                                fetched.getParent().toString())
-                                        .out())
-                        .isEqualTo(digest + "  whole\n");
-                await("and has loaded it")
-                        .atMost(Duration.ofSeconds(30))
-                        .until(() ->
-                                TopicDump.of(platform.bootstrap(), "worker-events")
-                                        .records()
-                                        .stream()
-                                        .anyMatch(record -> isLoaded(record.value())));
-            }
+            String digest = converted(platform, shared.toString());
+            fetched(platform, digest, "-Dtokenlog.object-store.url=" + shared);
             collectsGarbage(platform, data, shared, digest);
         }
     }
 
+    @Test
+    void theStoreMayBeS3() throws Exception {
+        String url = "s3://" + S3Server.BUCKET + "/artifacts";
+        try (S3Server server = S3Server.start(folder.resolve("s3"));
+                Platform platform =
+                        Platform.start(
+                                folder.resolve("data"),
+                                Map.of(
+                                        "TOKENLOG_OBJECT_STORE_URL",
+                                        url,
+                                        "TOKENLOG_OBJECT_STORE_ENDPOINT",
+                                        server.endpoint().toString(),
+                                        "AWS_ACCESS_KEY_ID",
+                                        S3Server.ID,
+                                        "AWS_SECRET_ACCESS_KEY",
+                                        S3Server.SECRET))) {
+            String digest = converted(platform, url);
+            fetched(
+                    platform,
+                    digest,
+                    "-Dtokenlog.object-store.url=" + url,
+                    "-Dtokenlog.object-store.endpoint=" + server.endpoint(),
+                    "-Daws.accessKeyId=" + S3Server.ID,
+                    "-Daws.secretAccessKey=" + S3Server.SECRET);
+        }
+    }
+
+    /// The digest of the bundled model, converted by the platform into the store.
+    private static String converted(Platform platform, String url) throws Exception {
+        DemoModel.convert(platform, "demo", 4);
+        var manifest =
+                TopicDump.of(platform.bootstrap(), "model-manifests")
+                        .events("model_id", "demo")
+                        .getLast();
+        String digest = manifest.path("model_digest").asText();
+        assertThat(manifest.path("location").asText()).isEqualTo(url + "/" + digest);
+        return digest;
+    }
+
+    /// A worker with a disk of its own loads the model.
+    private void fetched(Platform platform, String digest, String... properties) throws Exception {
+        Path other = folder.resolve("other machine");
+        String[] all =
+                Stream.concat(
+                                Stream.of(properties),
+                                Stream.of("-Dtokenlog.inference.models.pinned=demo"))
+                        .toArray(String[]::new);
+        try (Worker worker = Worker.start(platform.bootstrap(), other, all)) {
+            Path fetched = other.resolve("artifacts").resolve(digest);
+            await("the other worker has fetched the model: " + worker.log())
+                    .atMost(Duration.ofSeconds(60))
+                    .until(() -> Files.exists(fetched.resolve("manifest.json")));
+            assertThat(
+                            CommandLine.tokenlog(
+                                            folder,
+                                            "artifacts",
+                                            "verify",
+                                            "--store",
+                                            fetched.getParent().toString())
+                                    .out())
+                    .isEqualTo(digest + "  whole\n");
+            await("and has loaded it")
+                    .atMost(Duration.ofSeconds(30))
+                    .until(() ->
+                            TopicDump.of(platform.bootstrap(), "worker-events").records().stream()
+                                    .anyMatch(record -> isLoaded(record.value())));
+        }
+    }
+
     private static boolean isLoaded(byte[] event) {
-        return event != null
-                && new String(event, java.nio.charset.StandardCharsets.UTF_8)
-                        .contains("\"PINNED\"");
+        return event != null && new String(event, StandardCharsets.UTF_8).contains("\"PINNED\"");
     }
 
     private void collectsGarbage(Platform platform, Path data, Path shared, String named)
@@ -142,9 +176,7 @@ class ObjectStoreIT {
 
     private static CommandLine.Result gc(Platform platform, String store, String... more) {
         String[] arguments =
-                java.util.stream.Stream.concat(
-                                java.util.stream.Stream.of("artifacts", "gc", "--store", store),
-                                java.util.stream.Stream.of(more))
+                Stream.concat(Stream.of("artifacts", "gc", "--store", store), Stream.of(more))
                         .toArray(String[]::new);
         CommandLine.Result result = platform.tokenlog(arguments);
         assertThat(result.status()).as(result.toString()).isZero();

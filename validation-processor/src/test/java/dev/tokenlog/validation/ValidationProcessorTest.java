@@ -19,6 +19,7 @@ import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
 import dev.tokenlog.engine.artifact.Recipe;
+import dev.tokenlog.engine.artifact.Rotation;
 import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.tensor.NumberCode;
 import io.quarkus.test.common.QuarkusTestResource;
@@ -84,6 +85,21 @@ class ValidationProcessorTest {
     }
 
     @Test
+    void judgesARotatedModelAgainstTheRotatedSource() throws Exception {
+        Recipe recipe = Recipe.of(NumberCode.INT4).rotated(Rotation.parse("hadamard:3"));
+        send(Topic.MODEL_MANIFESTS, EventJson.write(convert("rotated", recipe)));
+        ValidationFinished verdict = awaitVerdict("rotated", 1);
+
+        assertThat(verdict.verdict()).as(verdict.message()).isEqualTo(Verdict.PASS);
+        // One more than without: the head is not the embedding any more.
+        assertThat(
+                        measured("rotated").stream()
+                                .filter(m -> m.check().equals("tensor_relative_error")))
+                .hasSize(6 * 7 + 2)
+                .allSatisfy(m -> assertThat(m.value()).isBetween(0.0, 0.15));
+    }
+
+    @Test
     void givesNoVerdictWithoutSourceOrWithAFlippedByte() throws Exception {
         ModelManifest manifest = convert("broken", NumberCode.INT4);
         send(Topic.MODEL_MANIFESTS, EventJson.write(withSource(manifest, "gone", "/nothing/here")));
@@ -108,16 +124,17 @@ class ValidationProcessorTest {
     }
 
     private static ModelManifest convert(String modelId, NumberCode code) throws IOException {
+        return convert(modelId, Recipe.of(code));
+    }
+
+    private static ModelManifest convert(String modelId, Recipe recipe) throws IOException {
+        NumberCode code = recipe.code();
         Path source = Path.of(System.getProperty("tokenlog.root")).resolve("demo-model/model");
         ArtifactStore store = new ArtifactStore(folder.resolve(modelId));
         try (SourceModel model = SourceModel.open(source);
                 Artifact artifact =
                         new Converter(2)
-                                .convert(
-                                        model,
-                                        Recipe.of(code),
-                                        store,
-                                        new ConversionListener() {})) {
+                                .convert(model, recipe, store, new ConversionListener() {})) {
             return new ModelManifest(
                     modelId,
                     artifact.manifest().modelDigest(),

@@ -17,11 +17,11 @@ import software.amazon.awssdk.services.s3.S3Client;
 /// A server of somebody else's (S3Proxy) that speaks the S3 protocol over files and checks
 /// signatures, in this process. Credentials reach our client as a user gives them: by system
 /// properties, which the standard chain reads first.
-final class S3Server implements AutoCloseable {
+public final class S3Server implements AutoCloseable {
 
-    static final String BUCKET = "models";
-    static final String ID = "a-test-identity";
-    static final String SECRET = "a-secret-that-no-message-shows";
+    public static final String BUCKET = "models";
+    public static final String ID = "a-test-identity";
+    public static final String SECRET = "a-secret-that-no-message-shows";
 
     private final S3Proxy proxy;
 
@@ -29,7 +29,7 @@ final class S3Server implements AutoCloseable {
         this.proxy = proxy;
     }
 
-    static S3Server start(Path folder) throws Exception {
+    public static S3Server start(Path folder) throws Exception {
         Properties properties = new Properties();
         properties.setProperty(
                 "jclouds.filesystem.basedir", Files.createDirectories(folder).toString());
@@ -53,7 +53,7 @@ final class S3Server implements AutoCloseable {
         System.setProperty("aws.secretAccessKey", secret);
     }
 
-    URI endpoint() {
+    public URI endpoint() {
         return URI.create("http://127.0.0.1:" + proxy.getPort());
     }
 

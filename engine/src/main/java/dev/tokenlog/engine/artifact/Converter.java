@@ -210,11 +210,7 @@ public final class Converter {
             }
             TensorEncoder encoder =
                     new TensorEncoder(
-                            pool,
-                            2 * threads,
-                            recipe.scales(),
-                            source.hasCodes(),
-                            listener::isCancelled);
+                            pool, 2 * threads, recipe, source.hasCodes(), listener::isCancelled);
             long bytesTotal = sourceBytes(source);
             long bytesDone = 0;
             for (StoredTensor stored : tensors) {

@@ -20,22 +20,28 @@ import java.util.stream.Collectors;
 /// @param calibration how a text helps to find the codes of the matrices in the layers; null: none
 ///   does
 /// @param rotation of the model before anything else; null: none
+/// @param lossySparsity percent of each row of the matrices in the layers, those of least
+///   magnitude, that become 0 before they are quantized; 0: none
 public record Recipe(
         NumberCode code,
         int groupSize,
         NumberCode embeddingCode,
         Scales scales,
         Calibration calibration,
-        Rotation rotation) {
+        Rotation rotation,
+        int lossySparsity) {
 
     /// The group size that means one scale per row.
     public static final int PER_ROW = 0;
+
+    private static final int MAX_SPARSITY = 95;
 
     private static final Pattern CANONICAL =
             Pattern.compile(
                     "(?<code>%1$s|[a-z0-9]+)(-(?<group>g[1-9][0-9]{0,5}|row))?(-(?<scales>[a-z]+))?"
                             .concat("(,embedding=(?<embedding>%1$s|[a-z0-9]+))?")
                             .concat("(,rotation=(?<rotation>[a-z0-9:-]+))?")
+                            .concat("(,lossy-sparsity=(?<sparsity>[1-9][0-9]?))?")
                             .concat("(,calibration=(?<calibration>[a-z0-9:.-]+))?")
                             .formatted(
                                     Arrays.stream(NumberCode.values())
@@ -50,6 +56,28 @@ public record Recipe(
         }
         requireKnows(code, scales);
         requireKnows(embeddingCode, scales);
+        if (lossySparsity != 0) {
+            requireSparse(code, calibration, lossySparsity);
+        }
+    }
+
+    private static void requireSparse(NumberCode code, Calibration calibration, int percent) {
+        if (percent < 1 || percent > MAX_SPARSITY) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    "lossy sparsity %d: expected 1 to %d percent".formatted(percent, MAX_SPARSITY));
+        }
+        if (!GroupCode.of(code).hasZero()) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    "lossy sparsity: %s has no code for 0".formatted(code.label()));
+        }
+        if (calibration != null) {
+            throw new EngineException(
+                    Reason.UNSUPPORTED,
+                    "lossy sparsity with calibration: codes that make up for each other leave no"
+                            + " zeros");
+        }
     }
 
     private static void requireKnows(NumberCode code, Scales scales) {
@@ -64,14 +92,22 @@ public record Recipe(
 
     /// A recipe without a text.
     public Recipe(NumberCode code, int groupSize, NumberCode embeddingCode, Scales scales) {
-        this(code, groupSize, embeddingCode, scales, null, null);
+        this(code, groupSize, embeddingCode, scales, null, null, 0);
     }
 
     /// The same of a rotated model.
     ///
     /// @param wanted null: as it is
     public Recipe rotated(Rotation wanted) {
-        return new Recipe(code, groupSize, embeddingCode, scales, calibration, wanted);
+        return new Recipe(
+                code, groupSize, embeddingCode, scales, calibration, wanted, lossySparsity);
+    }
+
+    /// The same with zeros in place of the weights of least magnitude.
+    ///
+    /// @param percent of each row; 0: none
+    public Recipe sparse(int percent) {
+        return new Recipe(code, groupSize, embeddingCode, scales, calibration, rotation, percent);
     }
 
     /// The same with the help of a text. What the text does not help with, gets scales by least
@@ -86,7 +122,8 @@ public record Recipe(
                 embeddingCode,
                 searches ? Scales.LEAST_SQUARES : scales,
                 text,
-                rotation);
+                rotation,
+                lossySparsity);
     }
 
     /// The usual recipe of a code: groups of 32, embedding and head at 8 bits.
@@ -128,13 +165,15 @@ public record Recipe(
         NumberCode embeddingCode = embedding == null ? usualEmbeddingCode(code) : codeOf(embedding);
         String calibration = matcher.group("calibration");
         String rotation = matcher.group("rotation");
+        String sparsity = matcher.group("sparsity");
         return new Recipe(
                 code,
                 groupSize,
                 embeddingCode,
                 scales,
                 calibration == null ? null : calibrationOf(calibration),
-                rotation == null ? null : Rotation.parse(rotation));
+                rotation == null ? null : Rotation.parse(rotation),
+                sparsity == null ? 0 : Integer.parseInt(sparsity));
     }
 
     private static Calibration calibrationOf(String text) {
@@ -177,6 +216,9 @@ public record Recipe(
         }
         if (rotation != null) {
             text += ",rotation=" + rotation.canonical();
+        }
+        if (lossySparsity != 0) {
+            text += ",lossy-sparsity=" + lossySparsity;
         }
         return calibration == null ? text : text + ",calibration=" + calibration.canonical();
     }

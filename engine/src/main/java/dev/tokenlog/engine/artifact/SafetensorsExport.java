@@ -65,6 +65,19 @@ public final class SafetensorsExport {
         }
     }
 
+    /// Whether the embedding is the head as well and has another code than the layers: transformers
+    /// (5.23 with compressed-tensors 0.20) does not open such a folder.
+    public static boolean isTiedAcrossCodes(Artifact artifact) {
+        SafetensorsExport export = new SafetensorsExport(artifact);
+        return artifact.plan().tiedEmbeddings()
+                && export.planned().stream()
+                                .filter(tensor -> tensor.kind().isQuantizable())
+                                .map(tensor -> Scheme.of(export.codes(tensor)))
+                                .distinct()
+                                .count()
+                        > 1;
+    }
+
     private Path write(Path folder) {
         Path file = folder.resolve(SafetensorsFolder.SINGLE);
         Path unfinished = folder.resolve(SafetensorsFolder.SINGLE + ".part");

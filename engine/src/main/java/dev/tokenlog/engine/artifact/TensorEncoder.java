@@ -2,11 +2,13 @@ package dev.tokenlog.engine.artifact;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
+import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.format.safetensors.SafetensorsWriter;
 import dev.tokenlog.engine.quantize.ErrorMeasures;
 import dev.tokenlog.engine.quantize.QuantizedRows;
 import dev.tokenlog.engine.quantize.RowSource;
 import dev.tokenlog.engine.quantize.Scales;
+import dev.tokenlog.engine.quantize.Sparsity;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
@@ -30,6 +32,7 @@ final class TensorEncoder {
     private final ExecutorService pool;
     private final int window;
     private final Scales scales;
+    private final Sparsity sparsity;
     private final boolean sourceHasCodes;
     private final BooleanSupplier cancelled;
 
@@ -38,10 +41,11 @@ final class TensorEncoder {
     TensorEncoder(
             ExecutorService pool,
             int window,
-            Scales scales,
+            Recipe recipe,
             boolean sourceHasCodes,
             BooleanSupplier cancelled) {
-        this.scales = scales;
+        this.scales = recipe.scales();
+        this.sparsity = new Sparsity(recipe.lossySparsity());
         this.sourceHasCodes = sourceHasCodes;
         this.pool = pool;
         this.window = window;
@@ -77,7 +81,7 @@ final class TensorEncoder {
                 ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asFloatBuffer().put(values);
         writer.write(stored.name(), 0, bytes.duplicate());
-        return weight(stored, source, file, Digests.of(bytes.array()), null);
+        return weight(stored, source, file, Digests.of(bytes.array()), null, false);
     }
 
     private Manifest.Weight quantize(
@@ -88,7 +92,10 @@ final class TensorEncoder {
             String file) {
         int rows = stored.planned().rows();
         int columns = stored.planned().columns();
-        boolean takenOver = from.holds(stored.code(), stored.groupSize());
+        Sparsity wanted =
+                stored.planned().kind() == PlannedTensor.Kind.MATRIX ? sparsity : Sparsity.NONE;
+        boolean takenOver =
+                wanted.equals(Sparsity.NONE) && from.holds(stored.code(), stored.groupSize());
         int rowsPerChunk = Math.max(1, CHUNK / columns);
         Deque<Future<QuantizedRows>> waiting = new ArrayDeque<>();
         Rows written = new Rows(stored, writer);
@@ -96,7 +103,7 @@ final class TensorEncoder {
             for (int row = 0; row < rows; row += rowsPerChunk) {
                 int first = row;
                 int end = Math.min(row + rowsPerChunk, rows);
-                waiting.add(pool.submit(() -> rows(stored, from, takenOver, first, end)));
+                waiting.add(pool.submit(() -> rows(stored, from, takenOver, wanted, first, end)));
                 if (waiting.size() == window) {
                     written.add(take(waiting));
                 }
@@ -107,14 +114,20 @@ final class TensorEncoder {
         } finally {
             waiting.forEach(future -> future.cancel(false));
         }
-        return weight(stored, source, file, written.finish(), written.errors);
+        return weight(stored, source, file, written.finish(), written.errors, takenOver);
     }
 
     private QuantizedRows rows(
-            StoredTensor stored, RowSource source, boolean takenOver, int from, int to) {
+            StoredTensor stored,
+            RowSource source,
+            boolean takenOver,
+            Sparsity wanted,
+            int from,
+            int to) {
         return takenOver
                 ? QuantizedRows.takenOver(source, stored.code(), stored.groupSize(), from, to)
-                : QuantizedRows.of(source, stored.code(), stored.groupSize(), scales, from, to);
+                : QuantizedRows.of(
+                        source, stored.code(), stored.groupSize(), scales, wanted, from, to);
     }
 
     private QuantizedRows take(Deque<Future<QuantizedRows>> waiting) {
@@ -149,7 +162,8 @@ final class TensorEncoder {
             SourceTensor source,
             String file,
             String sha256,
-            ErrorMeasures errors) {
+            ErrorMeasures errors,
+            boolean takenOver) {
         return new Manifest.Weight(
                 stored.name(),
                 stored.planned().shape(),
@@ -163,9 +177,7 @@ final class TensorEncoder {
                 sha256,
                 stored.bytes(),
                 source.type(),
-                sourceHasCodes
-                        ? stored.isQuantized() && source.holds(stored.code(), stored.groupSize())
-                        : null,
+                sourceHasCodes ? takenOver : null,
                 errors == null
                         ? null
                         : new Manifest.Errors(

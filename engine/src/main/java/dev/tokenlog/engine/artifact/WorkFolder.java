@@ -44,7 +44,7 @@ final class WorkFolder implements AutoCloseable {
 
     /// Locks the folder; empty while another conversion, of this process or another, holds it.
     static Optional<WorkFolder> lock(Path path) {
-        Path folder = path.toAbsolutePath().normalize();
+        Path folder = withoutLinks(path.toAbsolutePath().normalize());
         if (!HELD.add(folder)) {
             return Optional.empty();
         }
@@ -68,6 +68,16 @@ final class WorkFolder implements AutoCloseable {
             if (!locked) {
                 HELD.remove(folder);
             }
+        }
+    }
+
+    /// One name for each folder, by whatever links somebody came.
+    private static Path withoutLinks(Path folder) {
+        try {
+            Path parent = Files.createDirectories(folder.getParent()).toRealPath();
+            return parent.resolve(folder.getFileName());
+        } catch (IOException e) {
+            throw ArtifactStore.failed(folder, e);
         }
     }
 

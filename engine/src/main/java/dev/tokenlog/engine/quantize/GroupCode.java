@@ -52,6 +52,11 @@ public sealed interface GroupCode
                 && IntStream.rangeClosed(smallest(), largest()).allMatch(q -> operand(q, 0) == q);
     }
 
+    /// Whether there is a code for a weight of 0.
+    default boolean hasZero() {
+        return IntStream.rangeClosed(smallest(), largest()).anyMatch(q -> operand(q, 0) == 0);
+    }
+
     /// What an operand counts in: 1, or 2⁻¹⁵ for tables of fractions.
     default float unit() {
         return 1f;

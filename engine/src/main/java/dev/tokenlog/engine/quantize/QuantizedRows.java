@@ -28,6 +28,18 @@ public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeas
             Scales scales,
             int fromRow,
             int toRow) {
+        return of(source, numberCode, groupSize, scales, Sparsity.NONE, fromRow, toRow);
+    }
+
+    /// The same of sparse rows; the errors are against the source.
+    public static QuantizedRows of(
+            RowSource source,
+            NumberCode numberCode,
+            int groupSize,
+            Scales scales,
+            Sparsity sparsity,
+            int fromRow,
+            int toRow) {
         GroupCode code = GroupCode.of(numberCode);
         boolean searches = scales == Scales.LEAST_SQUARES && code.scales().size() > 1;
         LeastSquares search = new LeastSquares();
@@ -35,10 +47,11 @@ public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeas
         for (int row = fromRow; row < toRow; row++) {
             source.row(row, packed.x);
             checkFinite(packed.x, source.name(), row);
+            float[] x = sparsity.of(packed.x);
             for (int group = 0; group < packed.groups; group++) {
                 int from = group * groupSize;
-                int to = Math.min(from + groupSize, packed.x.length);
-                short scale = code.scale(packed.x, from, to);
+                int to = Math.min(from + groupSize, x.length);
+                short scale = code.scale(x, from, to);
                 float first = Float.float16ToFloat(scale);
                 if (Float.isInfinite(first)) {
                     throw new EngineException(
@@ -47,10 +60,10 @@ public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeas
                                     .formatted(source.name(), row, from, to - 1));
                 }
                 if (searches && first != 0) {
-                    scale = search.scale(code, packed.x, from, to, scale);
+                    scale = search.scale(code, x, from, to, scale);
                 }
-                int zero = code.zeroPoint(packed.x, from, to, scale);
-                code.encode(packed.x, from, to, scale, zero, packed.q);
+                int zero = code.zeroPoint(x, from, to, scale);
+                code.encode(x, from, to, scale, zero, packed.q);
                 packed.scales[group] = scale;
                 packed.zeros[group] = (byte) zero;
             }

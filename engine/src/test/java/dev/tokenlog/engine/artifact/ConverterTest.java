@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.TestFiles;
+import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.quantize.Dequantizer;
 import dev.tokenlog.engine.quantize.ErrorMeasures;
 import dev.tokenlog.engine.tensor.NumberCode;
@@ -150,6 +151,46 @@ class ConverterTest {
         try (Stream<Path> work = Files.list(cut.root().resolve(".work"))) {
             assertThat(work).isEmpty();
         }
+    }
+
+    @Test
+    void sparse_rows_have_their_zeros_and_say_what_was_lost() {
+        Recipe recipe = Recipe.of(NumberCode.INT8).sparse(60);
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel());
+                Artifact dense =
+                        new Converter(2)
+                                .convert(
+                                        source,
+                                        Recipe.of(NumberCode.INT8),
+                                        store("dense"),
+                                        new Recorder());
+                Artifact sparse =
+                        new Converter(2).convert(source, recipe, store("store"), new Recorder())) {
+            assertThat(sparse.manifest().recipe().canonical()).endsWith(",lossy-sparsity=60");
+            for (PlannedTensor planned : source.plannedTensors()) {
+                Manifest.Weight weight = weight(sparse, planned.name());
+                if (planned.kind() != PlannedTensor.Kind.MATRIX) {
+                    assertThat(weight).isEqualTo(weight(dense, planned.name()));
+                    continue;
+                }
+                // Against the source, not against what is left of it.
+                assertThat(weight.errors().relativeL2()).isBetween(0.1, 0.5);
+                float[] row = new float[planned.columns()];
+                Dequantizer.row(sparse.matrix(planned.name()), 0, row);
+                int zeros = 0;
+                for (float each : row) {
+                    zeros += each == 0 ? 1 : 0;
+                }
+                assertThat(zeros).isGreaterThanOrEqualTo(planned.columns() * 60 / 100);
+            }
+        }
+    }
+
+    private static Manifest.Weight weight(Artifact artifact, String name) {
+        return artifact.manifest().weights().stream()
+                .filter(each -> each.name().equals(name))
+                .findFirst()
+                .orElseThrow();
     }
 
     /// Converts until so many tensors are done, then throws.

@@ -24,7 +24,9 @@ class RecipeTest {
                 "int4,embedding=int8 | int4-g32-absmax",
                 "int8,embedding=int4 | int8-g32-lsq,embedding=int4",
                 "int8-g64-absmax | int8-g64-absmax",
-                "int4-lsq | int4-g32-lsq"
+                "int4-lsq | int4-g32-lsq",
+                "int4,lossy-sparsity=30 | int4-g32-absmax,lossy-sparsity=30",
+                "int4,rotation=hadamard,lossy-sparsity=5 | int4-g32-absmax,rotation=hadamard:0,lossy-sparsity=5"
             })
     void every_recipe_has_one_line(String text, String canonical) {
         Recipe recipe = Recipe.parse(text);
@@ -44,7 +46,11 @@ class RecipeTest {
                 "int4-g32-gptq",
                 "int4 ",
                 "g32",
-                "int4,embedding=none"
+                "int4,embedding=none",
+                "int4,lossy-sparsity=0",
+                "int4,lossy-sparsity=96",
+                "int1,lossy-sparsity=10",
+                "int4,lossy-sparsity=10,calibration=gptq:1:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
             })
     void what_the_encoder_does_not_do_is_refused(String text) {
         assertThatThrownBy(() -> Recipe.parse(text)).isInstanceOf(EngineException.class);

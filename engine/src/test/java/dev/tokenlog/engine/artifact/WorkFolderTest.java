@@ -61,6 +61,8 @@ class WorkFolderTest {
         WorkFolder held = WorkFolder.lock(folder).orElseThrow();
         assertThat(WorkFolder.lock(folder)).isEmpty();
         assertThat(WorkFolder.lock(temp.resolve("x/../work"))).isEmpty();
+        Path link = Files.createSymbolicLink(temp.resolve("link"), temp);
+        assertThat(WorkFolder.lock(link.resolve("work"))).isEmpty();
 
         assertThat(askAnotherProcess(folder)).isEqualTo("held");
 
