@@ -33,6 +33,9 @@ final class ChaosCommand implements Callable<Integer> {
     @Option(names = "--hand-overs", paramLabel = "N", defaultValue = "4")
     private int handOvers;
 
+    @Option(names = "--streams", paramLabel = "N", defaultValue = "3")
+    private int streams;
+
     @Option(names = "--data", paramLabel = "DIR")
     private Path data;
 
@@ -51,9 +54,9 @@ final class ChaosCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         boolean enough = kills == 0 ? handOvers > 0 : kills >= 5;
-        if (!enough || generations < 1 || handOvers < 0) {
+        if (!enough || generations < 1 || handOvers < 0 || streams < 1) {
             System.err.println(
-                    "tokenlog: --kills must be at least 5, or 0 to measure hand-overs alone, --generations at least 1, --hand-overs at least 0");
+                    "tokenlog: --kills must be at least 5, or 0 to measure hand-overs alone, --generations and --streams at least 1, --hand-overs at least 0");
             return USAGE;
         }
         long chosen = seed == null ? new Random().nextInt(Integer.MAX_VALUE) : seed;
@@ -74,6 +77,7 @@ final class ChaosCommand implements Callable<Integer> {
                         chosen,
                         generations,
                         handOvers,
+                        streams,
                         folder.toAbsolutePath(),
                         root(),
                         judge == null ? null : judge.toAbsolutePath(),

@@ -96,13 +96,17 @@ final class ChaosRun {
         }
         Load load = new Load(platform.bootstrap(), MODEL, name, options.seed());
         loads.add(load);
-        return new HandOvers(log)
+        return new HandOvers(log, options.streams())
                 .measure(workers, () -> warmWorker(platform), load, options.handOvers(), kill);
     }
 
     /// One that has its model before it joins, as an operator would have it.
     private Child warmWorker(Platform platform) {
-        List<String> properties = new ArrayList<>(options.worker());
+        List<String> properties = new ArrayList<>();
+        // They share the processors of one machine, which workers as operators have them do not.
+        properties.add("tokenlog.inference.threads=1");
+        properties.add("tokenlog.compute=" + Schedule.AUTOMATIC);
+        properties.addAll(options.worker());
         properties.add("tokenlog.inference.models.pinned=" + MODEL);
         return platform.start(Processor.INFERENCE, properties);
     }

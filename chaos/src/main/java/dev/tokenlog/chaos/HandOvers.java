@@ -15,14 +15,17 @@ final class HandOvers {
     private static final long STOP_MILLIS = 60_000;
     private static final long CALM_MILLIS = 1_500;
     private static final long SESSION_MILLIS = 8_000;
-    private static final int IN_FLIGHT = 12;
     private static final int MAX_TOKENS = 400;
     private static final long FEED_MILLIS = 20;
 
     private final RunLog log;
+    private final int streams;
 
-    HandOvers(RunLog log) {
+    /// @param streams generations in flight; where they leave the processors no rest, it is their
+    ///   waiting for a processor that is measured
+    HandOvers(RunLog log, int streams) {
         this.log = log;
+        this.streams = streams;
     }
 
     /// Pauses by what caused them.
@@ -66,6 +69,10 @@ final class HandOvers {
             Child coming = start.get();
             workers.add(coming);
             coming.await(() -> WorkerPlace.hasPartitions(coming), PARTITIONS_MILLIS);
+            if (!coming.isAlive()) {
+                throw new IllegalStateException(
+                        "%s ended by itself; its log is %s".formatted(coming.name(), coming.log()));
+            }
         }
         feeding.set(false);
         feeder.join();
@@ -83,10 +90,10 @@ final class HandOvers {
         return new Pauses(Quantiles.of(gone), Quantiles.of(came));
     }
 
-    private static void feed(Load load, AtomicBoolean feeding) {
+    private void feed(Load load, AtomicBoolean feeding) {
         try {
             while (feeding.get()) {
-                if (load.inFlight() < IN_FLIGHT) {
+                if (load.inFlight() < streams) {
                     load.send(MAX_TOKENS);
                 } else {
                     Thread.sleep(FEED_MILLIS);

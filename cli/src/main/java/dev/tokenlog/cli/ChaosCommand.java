@@ -55,6 +55,13 @@ final class ChaosCommand implements Callable<Integer> {
     private int handOvers;
 
     @Option(
+            names = "--streams",
+            paramLabel = "N",
+            defaultValue = "3",
+            description = "Generations in flight while hand-overs are measured (default: 3).")
+    private int streams;
+
+    @Option(
             names = "--data",
             paramLabel = "DIR",
             description =
@@ -96,7 +103,8 @@ final class ChaosCommand implements Callable<Integer> {
                         Installation.chaosJar().toString(),
                         "--kills=" + kills,
                         "--generations=" + generations,
-                        "--hand-overs=" + handOvers));
+                        "--hand-overs=" + handOvers,
+                        "--streams=" + streams));
         add(command, "--seed=", seed);
         add(command, "--data=", data == null ? null : data.toAbsolutePath());
         worker.forEach(property -> command.add("--worker=" + property));

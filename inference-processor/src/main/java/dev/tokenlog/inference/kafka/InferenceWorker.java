@@ -50,6 +50,12 @@ import org.jboss.logging.Logger;
 @ApplicationScoped
 public class InferenceWorker {
 
+    /// Fetches of the reader that follows partitions as they come and go, and of those that look
+    /// for something and are done.
+    private static final Duration FOLLOWING = Duration.ofMillis(50);
+
+    private static final Duration LOOKING = Duration.ofMillis(10);
+
     private static final Logger LOG = Logger.getLogger(InferenceWorker.class);
     private static final Duration TOPICS_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration READ_TIMEOUT = Duration.ofSeconds(30);
@@ -107,7 +113,7 @@ public class InferenceWorker {
         HaltPoints halts = ProcessHalt.of(configuration.halt());
         Duration clockOffset = configuration.clockOffset();
         protocol = new ProtocolThread(clockOffset, () -> Quarkus.asyncExit(1));
-        log = new LogReader(clients.reader("log"));
+        log = new LogReader(clients.reader("log", FOLLOWING));
         sender = new RecordSender(clients.producer(), protocol);
         registry =
                 new RegistryView(
@@ -115,7 +121,7 @@ public class InferenceWorker {
         prompts =
                 new KafkaPromptTopic(
                         Topic.PROMPTS.name(prefix),
-                        () -> clients.reader("past-" + UUID.randomUUID()),
+                        () -> clients.reader("past-" + UUID.randomUUID(), LOOKING),
                         commits,
                         clockOffset,
                         protocol);

@@ -1,6 +1,7 @@
 package dev.tokenlog.inference.kafka;
 
 import dev.tokenlog.contracts.Topic;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -44,7 +45,10 @@ final class KafkaClients {
     }
 
     /// Without a group.
-    Consumer<byte[], byte[]> reader(String purpose) {
+    ///
+    /// @param patience how long a fetch that finds nothing stays at its broker: a partition that is
+    ///   added, or a place that is sought, waits until it is back
+    Consumer<byte[], byte[]> reader(String purpose, Duration patience) {
         Map<String, Object> config = with(purpose);
         config.keySet().removeIf(key -> key.startsWith("group."));
         config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
@@ -54,6 +58,7 @@ final class KafkaClients {
         config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
         config.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, "10000");
         config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, "2000");
+        config.put(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, Long.toString(patience.toMillis()));
         return new KafkaConsumer<>(
                 config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
