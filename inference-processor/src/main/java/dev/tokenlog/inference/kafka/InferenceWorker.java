@@ -52,7 +52,7 @@ public class InferenceWorker {
 
     /// Fetches of the reader that follows partitions as they come and go, and of those that look
     /// for something and are done.
-    private static final Duration FOLLOWING = Duration.ofMillis(50);
+    private static final Duration FOLLOWING = Duration.ofMillis(100);
 
     private static final Duration LOOKING = Duration.ofMillis(10);
 
