@@ -17,14 +17,15 @@ import org.junit.jupiter.api.io.TempDir;
 class ChaosIT {
 
     private static final int KILLS = 20;
+    private static final long SEED = 42;
+
+    /// It takes little more than a minute; where it takes longer, that is no failure.
+    private static final Duration PATIENCE = Duration.ofMinutes(20);
 
     @TempDir private Path folder;
 
     @Test
     void everyPromiseHoldsUnderTwentyKills() throws Exception {
-        Needs.asked(
-                "chaos",
-                "takes minutes: ./tokenlog test --require chaos, or ./tokenlog chaos by itself");
         Needs.that(
                 "linux",
                 Files.isDirectory(Path.of("/proc/self")),
@@ -36,7 +37,7 @@ class ChaosIT {
                                 "--kills",
                                 Integer.toString(KILLS),
                                 "--seed",
-                                "42",
+                                Long.toString(SEED),
                                 "--generations",
                                 "40",
                                 "--hand-overs",
@@ -47,14 +48,14 @@ class ChaosIT {
         if (Checkout.hasShared("tools/check-stream")) {
             arguments.addAll(List.of("--judge", Checkout.shared("tools/check-stream").toString()));
         }
+        System.out.printf("./tokenlog chaos --kills %d --seed %d%n", KILLS, SEED);
         CommandLine.Result result =
-                CommandLine.tokenlog(
-                        folder, Duration.ofMinutes(8), arguments.toArray(String[]::new));
+                CommandLine.tokenlog(folder, PATIENCE, arguments.toArray(String[]::new));
 
         assertThat(result.status()).as(result.toString()).isZero();
         JsonNode report = new ObjectMapper().readTree(result.out());
-        assertThat(report.path("seed").asLong()).isEqualTo(42);
-        assertThat(report.path("kills").asInt()).isEqualTo(KILLS);
+        assertThat(report.path("seed").asLong()).isEqualTo(SEED);
+        assertThat(report.path("kills").asInt()).isGreaterThanOrEqualTo(KILLS);
         assertThat(report.path("generations").asInt()).isGreaterThanOrEqualTo(40);
         assertThat(report.path("resumptions").asInt()).as("generations that moved").isPositive();
         assertThat(report.path("halt_points").size()).isPositive();

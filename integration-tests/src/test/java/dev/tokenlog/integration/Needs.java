@@ -10,11 +10,6 @@ final class Needs {
 
     private Needs() {}
 
-    /// What takes minutes is run where somebody asks for it by this name.
-    static void asked(String name, String reason) {
-        assumeTrue(required().contains(name), reason);
-    }
-
     private static List<String> required() {
         return List.of(System.getProperty("tokenlog.require", "").split(","));
     }
