@@ -105,6 +105,7 @@ final class ChaosRun {
         List<String> properties = new ArrayList<>();
         // They share the processors of one machine, which workers as operators have them do not.
         properties.add("tokenlog.inference.threads=1");
+        // Said, so that they start as those of the schedule do where kernels are native.
         properties.add("tokenlog.compute=" + Schedule.AUTOMATIC);
         properties.addAll(options.worker());
         properties.add("tokenlog.inference.models.pinned=" + MODEL);

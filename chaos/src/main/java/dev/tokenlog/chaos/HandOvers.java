@@ -8,7 +8,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 
 /// How long a stream pauses when its generation goes from one worker to the next, as its reader
-/// sees it: from the last tokens of the one to the first of the other.
+/// sees it: from the last tokens of the one to the first of the other. Who goes is somebody who has
+/// just begun to answer.
 final class HandOvers {
 
     private static final long PARTITIONS_MILLIS = 60_000;
@@ -17,6 +18,8 @@ final class HandOvers {
     private static final long SESSION_MILLIS = 8_000;
     private static final int MAX_TOKENS = 400;
     private static final long FEED_MILLIS = 20;
+    private static final long LOOK_MILLIS = 5;
+    private static final int LOOKS = 400;
 
     private final RunLog log;
     private final int streams;
@@ -50,9 +53,39 @@ final class HandOvers {
         }
         AtomicBoolean feeding = new AtomicBoolean(true);
         Thread feeder = Thread.ofVirtual().start(() -> feed(load, feeding));
+        try {
+            moves(workers, start, load, count, kill, causes);
+        } finally {
+            feeding.set(false);
+            feeder.join();
+        }
+        while (load.inFlight() > 0) {
+            Thread.sleep(FEED_MILLIS);
+        }
+        List<Long> gone = new ArrayList<>();
+        List<Long> came = new ArrayList<>();
+        for (Reading reading : load.readings().values()) {
+            for (Reading.Gap gap : reading.gaps()) {
+                Map.Entry<Long, Boolean> cause = causes.floorEntry(gap.at() - gap.nanos() / 2);
+                (cause != null && cause.getValue() ? came : gone).add(gap.nanos() / 1_000_000);
+            }
+        }
+        return new Pauses(Quantiles.of(gone), Quantiles.of(came));
+    }
+
+    /// @param causes when somebody went (false) or came (true)
+    private void moves(
+            List<Child> workers,
+            Supplier<Child> start,
+            Load load,
+            int count,
+            boolean kill,
+            Map<Long, Boolean> causes)
+            throws InterruptedException {
         for (int i = 0; i < count; i++) {
             Thread.sleep(CALM_MILLIS);
-            Child leaving = workers.removeFirst();
+            Child leaving = busy(workers, load);
+            workers.remove(leaving);
             causes.put(System.nanoTime(), false);
             if (kill) {
                 leaving.kill();
@@ -68,26 +101,31 @@ final class HandOvers {
             causes.put(System.nanoTime(), true);
             Child coming = start.get();
             workers.add(coming);
-            coming.await(() -> WorkerPlace.hasPartitions(coming), PARTITIONS_MILLIS);
-            if (!coming.isAlive()) {
+            if (!coming.await(() -> WorkerPlace.hasPartitions(coming), PARTITIONS_MILLIS)) {
                 throw new IllegalStateException(
-                        "%s ended by itself; its log is %s".formatted(coming.name(), coming.log()));
+                        "%s %s; its log is %s"
+                                .formatted(
+                                        coming.name(),
+                                        coming.isAlive() ? "got no partitions" : "ended by itself",
+                                        coming.log()));
             }
         }
-        feeding.set(false);
-        feeder.join();
-        while (load.inFlight() > 0) {
-            Thread.sleep(FEED_MILLIS);
-        }
-        List<Long> gone = new ArrayList<>();
-        List<Long> came = new ArrayList<>();
-        for (Reading reading : load.readings().values()) {
-            for (Reading.Gap gap : reading.gaps()) {
-                Map.Entry<Long, Boolean> cause = causes.floorEntry(gap.at() - gap.nanos() / 2);
-                (cause != null && cause.getValue() ? came : gone).add(gap.nanos() / 1_000_000);
+    }
+
+    /// One that has just begun a generation, so that there is a stream to pause; if none does, the
+    /// one that has been there longest.
+    private static Child busy(List<Child> workers, Load load) throws InterruptedException {
+        for (int i = 0; i < LOOKS; i++) {
+            for (Child worker : workers) {
+                String said = worker.said();
+                if (load.readings().values().stream()
+                        .anyMatch(reading -> reading.isBeginningAt(said::contains))) {
+                    return worker;
+                }
             }
+            Thread.sleep(LOOK_MILLIS);
         }
-        return new Pauses(Quantiles.of(gone), Quantiles.of(came));
+        return workers.getFirst();
     }
 
     private void feed(Load load, AtomicBoolean feeding) {

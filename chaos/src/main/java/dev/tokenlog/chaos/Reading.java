@@ -3,6 +3,7 @@ package dev.tokenlog.chaos;
 import dev.tokenlog.client.GenerationUpdate;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 
 /// What the readers of one generation were given: one after the other, each from the beginning,
 /// because readers die as well. All have to be given the same.
@@ -10,6 +11,8 @@ final class Reading {
 
     /// A pause in the stream while the generation went from one attempt to the next.
     record Gap(long at, long nanos) {}
+
+    private static final int FIRST_TOKENS = 60;
 
     private final String id;
     private final List<Integer> tokens = new ArrayList<>();
@@ -20,6 +23,7 @@ final class Reading {
     private boolean ended;
     private long lastTokens;
     private boolean resumed;
+    private String workerId;
 
     Reading(String id) {
         this.id = id;
@@ -35,8 +39,11 @@ final class Reading {
 
     synchronized void take(GenerationUpdate update, long now) {
         switch (update) {
-            case GenerationUpdate.Started _ -> {}
-            case GenerationUpdate.Resumed _ -> resumed = true;
+            case GenerationUpdate.Started started -> workerId = started.event().workerId();
+            case GenerationUpdate.Resumed again -> {
+                workerId = again.event().workerId();
+                resumed = true;
+            }
             case GenerationUpdate.Tokens part -> {
                 if (!part.tokenIds().isEmpty()) {
                     tokens(part, now);
@@ -72,6 +79,15 @@ final class Reading {
         }
         resumed = false;
         lastTokens = now;
+    }
+
+    /// Whether the generation has got its first tokens, and not many, from this worker.
+    synchronized boolean isBeginningAt(Predicate<String> worker) {
+        return !ended
+                && workerId != null
+                && place > 0
+                && place < FIRST_TOKENS
+                && worker.test(workerId);
     }
 
     synchronized void problem(String text) {

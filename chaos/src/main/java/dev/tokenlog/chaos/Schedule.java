@@ -108,6 +108,9 @@ record Schedule(
 
     static final int BROKERS = 3;
 
+    /// Every third pause of a broker: longer than sessions and requests last.
+    private static final long LONG_PAUSE_MILLIS = 30_000;
+
     /// The points at which a worker may be halted, and up to which occurrence.
     private record Halt(String point, int most) {}
 
@@ -218,7 +221,8 @@ record Schedule(
         List<BrokerFault> faults = new ArrayList<>();
         for (int i = 0; i < kills; i++) {
             if (i % 3 == 2) {
-                faults.add(fault(random, BrokerEnd.PAUSE, 3_000 + random.nextInt(12_000)));
+                long hold = 3_000 + random.nextInt(12_000);
+                faults.add(fault(random, BrokerEnd.PAUSE, i % 9 == 8 ? LONG_PAUSE_MILLIS : hold));
             }
             BrokerEnd end =
                     switch (i % 4) {

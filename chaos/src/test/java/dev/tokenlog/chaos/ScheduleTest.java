@@ -31,4 +31,12 @@ class ScheduleTest {
                         .toList();
         assertThat(points).hasSize(8);
     }
+
+    @Test
+    void someBrokersArePausedForHalfAMinute() {
+        assertThat(Schedule.of(1, 200).brokers())
+                .filteredOn(fault -> fault.end() == Schedule.BrokerEnd.PAUSE)
+                .anyMatch(fault -> fault.holdMillis() == 30_000)
+                .anyMatch(fault -> fault.holdMillis() < 15_000);
+    }
 }

@@ -158,8 +158,8 @@ final class CompareCommand implements Callable<Integer> {
             names = "--resume",
             paramLabel = "FILE",
             description =
-                    "Keeps finished lines there, and takes those that are there already as they"
-                            + " are.")
+                    "Keeps finished lines there, and takes those that are there already, if model,"
+                            + " text and encoder are the same.")
     private Path resume;
 
     @Option(names = "--svg", paramLabel = "FILE", description = "Draws a plot of the table.")
@@ -183,7 +183,7 @@ final class CompareCommand implements Callable<Integer> {
             CompareRows finished = new CompareRows(resume);
             for (ComparedRecipe each : wanted) {
                 progress.show(rows.size(), total, each.shown());
-                String key = key(source, each.recipe().canonical(), List.of());
+                String key = finished.key(each.recipe().canonical(), tokens, common(source));
                 Optional<CompareRow> known = finished.find(key);
                 if (known.isPresent()) {
                     rows.add(known.get());
@@ -215,7 +215,9 @@ final class CompareCommand implements Callable<Integer> {
             }
             for (String other : others) {
                 progress.show(rows.size(), total, other);
-                String key = key(source, other, List.of(Other.parse(other).path()));
+                List<Path> files = new ArrayList<>(common(source));
+                files.add(ModelFolders.resolve(Other.parse(other).path().toString()));
+                String key = finished.key(other, tokens, files);
                 Optional<CompareRow> known = finished.find(key);
                 CompareRow row =
                         known.isPresent() ? known.get() : other(other, source, baseline, documents);
@@ -258,23 +260,9 @@ final class CompareCommand implements Callable<Integer> {
         return text == null ? Installation.heldOutText() : text;
     }
 
-    /// Everything that a line depends on. A file that was written again is another one.
-    ///
-    /// @param files of the candidate, beside those of the source and the text
-    private String key(SourceModel source, String candidate, List<Path> files) throws IOException {
-        StringBuilder key = new StringBuilder("%s tokens=%d".formatted(candidate, tokens));
-        for (Path file :
-                Stream.of(source.weightFiles(), List.of(heldOut()), files)
-                        .flatMap(List::stream)
-                        .toList()) {
-            key.append(
-                    " %s:%d:%d"
-                            .formatted(
-                                    file.toAbsolutePath().normalize(),
-                                    Files.size(file),
-                                    Files.getLastModifiedTime(file).toMillis()));
-        }
-        return key.toString();
+    /// The files that every line depends on.
+    private List<Path> common(SourceModel source) {
+        return List.of(source.folder(), heldOut());
     }
 
     private CompareRow other(

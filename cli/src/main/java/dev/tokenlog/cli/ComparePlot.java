@@ -205,7 +205,9 @@ final class ComparePlot {
 
     /// The usual is left out.
     private static String shortened(String recipe) {
-        return recipe.replace("-absmax", "").replace(",rotation=", " ").replaceFirst(":0$", "");
+        return recipe.replace("-absmax", "")
+                .replace(",rotation=", " ")
+                .replaceFirst(":0(?=,|$)", "");
     }
 
     private boolean fits(Box box) {

@@ -178,10 +178,21 @@ final class EventSummary {
     }
 
     private static String recipe(ConversionRequest.Recipe recipe) {
-        return recipe == null
-                ? "its source decides"
-                : "%s, groups of %s, scales by %s"
+        if (recipe == null) {
+            return "its source decides";
+        }
+        String text =
+                "%s, groups of %s, scales by %s"
                         .formatted(recipe.code(), recipe.groupSize(), recipe.scales());
+        if (recipe.rotation() != null) {
+            text += ", rotated by " + recipe.rotation();
+        }
+        if (recipe.lossySparsity() != null && recipe.lossySparsity() != 0) {
+            text += ", %d percent of each row lost".formatted(recipe.lossySparsity());
+        }
+        return recipe.calibration() == null
+                ? text
+                : text + ", calibrated by " + recipe.calibration().method();
     }
 
     /// The largest by name: the weights.

@@ -3,9 +3,12 @@ package dev.tokenlog.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.GgufExport;
+import dev.tokenlog.engine.artifact.Manifest;
 import dev.tokenlog.engine.artifact.NpzExport;
+import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.artifact.SafetensorsExport;
 import dev.tokenlog.engine.format.gguf.GgufType;
+import dev.tokenlog.engine.tensor.NumberCode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -104,9 +107,14 @@ final class ExportCommand implements Callable<Integer> {
         answer.put("file", file.toString());
         common.terminal().line(output.json ? Json.text(answer) : file.toString());
         if (SafetensorsExport.isTiedAcrossCodes(opened)) {
+            Manifest.Quantization quantization = opened.manifest().quantization();
+            NumberCode code = Recipe.codeOf(quantization.scheme());
             common.terminal()
                     .err(
-                            "warning: transformers does not open a tied model whose embedding has another code than the layers: convert by --recipe int4-g32-absmax,embedding=int4 for one that it opens");
+                            "warning: transformers does not open a tied model whose embedding has another code than the layers; one that it opens: tokenlog quantize --recipe %s,embedding=%s"
+                                    .formatted(
+                                            Recipe.of(code, quantization.groupSize()).canonical(),
+                                            quantization.scheme()));
         }
     }
 

@@ -100,8 +100,9 @@ final class RecipeOptions {
             names = "--lossy-sparsity",
             paramLabel = "PERCENT",
             description =
-                    "Loses the PERCENT weights of least magnitude of each row: they become 0, which"
-                            + " 'pack' stores in next to nothing (default: 0).")
+                    "Loses the PERCENT (1 to 95) weights of least magnitude of each row of the layers'"
+                            + " matrices: they become 0, so that 'pack' makes the artifact smaller"
+                            + " (default: none).")
     private int lossySparsity;
 
     /// The text to calibrate by, if one is asked for.
@@ -179,6 +180,9 @@ final class RecipeOptions {
             throw CommandFailure.usage(
                     "--recipe %s: a request says neither calibration (give --calibrate) nor the code of the embedding"
                             .formatted(canonical));
+        }
+        if (recipe.lossySparsity() != 0 && method() != null) {
+            throw CommandFailure.usage("--lossy-sparsity goes with no calibration");
         }
         return recipe;
     }

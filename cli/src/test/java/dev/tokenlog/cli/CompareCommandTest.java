@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -94,12 +95,33 @@ class CompareCommandTest {
         assertThat(other.out()).isNotEqualTo(first.out());
         assertThat(Files.readAllLines(kept)).hasSize(2);
 
-        // What an interruption has cut off.
-        Files.writeString(kept, Files.readString(kept).substring(0, 200));
+        // What an interruption has cut off: within the second line.
+        List<String> whole = Files.readAllLines(kept);
+        Files.writeString(kept, whole.get(0) + "\n" + whole.get(1).substring(0, 200));
         CommandRun again = CommandRun.of(command);
         assertThat(again.status()).as(again.err()).isEqualTo(ExitStatus.DONE);
-        assertThat(Files.readAllLines(kept)).hasSize(1);
+        assertThat(Files.readAllLines(kept)).hasSize(2).startsWith(whole.get(0));
         assertThat(mean(again)).isEqualTo(mean(other));
+        write(text, "A dog and a cat went to the sea.");
+        assertThat(CommandRun.of(command).out()).as("a line of the same").isEqualTo(first.out());
+    }
+
+    @Test
+    void a_file_of_something_else_is_refused_and_stays_as_it_is() throws IOException {
+        for (String content : List.of("a diary", "{\"a\":1}\n", "one\ntwo")) {
+            Path kept = Files.writeString(temp.resolve("other.txt"), content);
+            CommandRun run =
+                    CommandRun.of(
+                            "compare",
+                            CommandRun.demoModel(),
+                            "--recipe",
+                            "int8",
+                            "--resume",
+                            kept.toString());
+            assertThat(run.status()).as(content).isEqualTo(ExitStatus.USAGE);
+            assertThat(run.err()).contains(kept.toString());
+            assertThat(kept).hasContent(content);
+        }
     }
 
     private static double mean(CommandRun run) {

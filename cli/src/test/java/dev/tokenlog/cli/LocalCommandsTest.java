@@ -154,7 +154,9 @@ class LocalCommandsTest {
         assertThat(export.status()).as(export.toString()).isZero();
         assertThat(Json.read(export.out(), "export").path("file").asText())
                 .isEqualTo(exported.resolve("model.safetensors").toString());
-        assertThat(export.err()).contains("transformers does not open a tied model");
+        assertThat(export.err())
+                .contains("transformers does not open a tied model")
+                .contains("tokenlog quantize --recipe int4-g32-absmax,embedding=int4");
         assertThat(exported.resolve("tokenizer.json")).exists();
         assertThat(exported.resolve("config.json")).content().contains("compressed-tensors");
 

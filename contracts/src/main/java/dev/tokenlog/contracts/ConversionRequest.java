@@ -48,7 +48,7 @@ public sealed interface ConversionRequest extends Event {
     /// @param rotation of the model before it is quantized: `hadamard` or `hadamard-heads`, with a
     ///   seed after a colon or without; missing: none
     /// @param lossySparsity percent of each row of the matrices in the layers, the weights of least
-    ///   magnitude, that become 0; missing: none
+    ///   magnitude, that become 0: 1 to 95; 0 or missing: none
     record Recipe(
             @Required String code,
             Integer groupSize,

@@ -85,7 +85,10 @@ final class KafkaValidationLog implements ValidationLog, AutoCloseable {
                                 ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG,
                                 false,
                                 ConsumerConfig.AUTO_OFFSET_RESET_CONFIG,
-                                "earliest")),
+                                "earliest",
+                                // It looks for something, seeks, and waits for the fetch before.
+                                ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG,
+                                10)),
                 new ByteArrayDeserializer(),
                 new ByteArrayDeserializer());
     }

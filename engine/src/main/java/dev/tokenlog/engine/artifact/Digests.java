@@ -140,7 +140,7 @@ public final class Digests {
     }
 
     /// Size and digest of a file, under its name without a path.
-    static Manifest.FileEntry file(Path file) {
+    public static Manifest.FileEntry file(Path file) {
         InputFiles.requireRegular(file);
         MessageDigest digest = sha256();
         long bytes = 0;

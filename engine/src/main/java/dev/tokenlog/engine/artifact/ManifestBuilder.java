@@ -125,6 +125,11 @@ final class ManifestBuilder {
     /// How codes are read, and how they were found: calibrated ones are not what rounding gives.
     private static String formula(Recipe recipe) {
         String rounded = GroupCode.of(recipe.code()).formula(recipe.scales());
+        if (recipe.lossySparsity() != 0) {
+            rounded +=
+                    "; of rows whose %d percent of least magnitude are 0"
+                            .formatted(recipe.lossySparsity());
+        }
         return recipe.rotation() == null
                 ? found(recipe, rounded)
                 : "%s; of the model after rotation=%s"

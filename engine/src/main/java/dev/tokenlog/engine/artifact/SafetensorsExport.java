@@ -28,7 +28,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.ObjLongConsumer;
+import java.util.stream.Collectors;
 
 /// Writes an artifact as a folder of compressed-tensors, which transformers and vLLM read: codes
 /// and scales as they are, under a `quantization_config`; configuration, tokenizer and template
@@ -70,12 +72,14 @@ public final class SafetensorsExport {
     public static boolean isTiedAcrossCodes(Artifact artifact) {
         SafetensorsExport export = new SafetensorsExport(artifact);
         return artifact.plan().tiedEmbeddings()
-                && export.planned().stream()
-                                .filter(tensor -> tensor.kind().isQuantizable())
-                                .map(tensor -> Scheme.of(export.codes(tensor)))
-                                .distinct()
-                                .count()
-                        > 1;
+                && !export.schemes(Kind.MATRIX).containsAll(export.schemes(Kind.EMBEDDING));
+    }
+
+    private Set<Scheme> schemes(Kind kind) {
+        return planned().stream()
+                .filter(tensor -> tensor.kind() == kind)
+                .map(tensor -> Scheme.of(codes(tensor)))
+                .collect(Collectors.toSet());
     }
 
     private Path write(Path folder) {

@@ -4,6 +4,7 @@ import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.format.safetensors.SafetensorsWriter;
+import dev.tokenlog.engine.quantize.CalibratedRows;
 import dev.tokenlog.engine.quantize.ErrorMeasures;
 import dev.tokenlog.engine.quantize.QuantizedRows;
 import dev.tokenlog.engine.quantize.RowSource;
@@ -114,7 +115,9 @@ final class TensorEncoder {
         } finally {
             waiting.forEach(future -> future.cancel(false));
         }
-        return weight(stored, source, file, written.finish(), written.errors, takenOver);
+        // Codes that a calibration has found are handed on as well, but they are not the source's.
+        boolean ofSource = takenOver && !(from instanceof CalibratedRows);
+        return weight(stored, source, file, written.finish(), written.errors, ofSource);
     }
 
     private QuantizedRows rows(

@@ -75,7 +75,10 @@ final class WorkFolder implements AutoCloseable {
     private static Path withoutLinks(Path folder) {
         try {
             Path parent = Files.createDirectories(folder.getParent()).toRealPath();
-            return parent.resolve(folder.getFileName());
+            Path named = parent.resolve(folder.getFileName());
+            return Files.exists(named) ? named.toRealPath() : named;
+        } catch (NoSuchFileException e) {
+            return folder; // whoever held it is deleting it; what follows finds out
         } catch (IOException e) {
             throw ArtifactStore.failed(folder, e);
         }

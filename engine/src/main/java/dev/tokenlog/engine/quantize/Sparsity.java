@@ -2,8 +2,8 @@ package dev.tokenlog.engine.quantize;
 
 import java.util.Arrays;
 
-/// Zeros in place of the weights of least magnitude of a row. What those weights did is lost;
-/// packed, zeros take next to nothing.
+/// Zeros in place of the weights of least magnitude of a row. What those weights did is lost; what
+/// is left packs better.
 ///
 /// @param percent of a row's weights, rounded down to whole ones; 0: none
 public record Sparsity(int percent) {

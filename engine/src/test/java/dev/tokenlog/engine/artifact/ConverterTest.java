@@ -167,6 +167,8 @@ class ConverterTest {
                 Artifact sparse =
                         new Converter(2).convert(source, recipe, store("store"), new Recorder())) {
             assertThat(sparse.manifest().recipe().canonical()).endsWith(",lossy-sparsity=60");
+            assertThat(sparse.manifest().quantization().formula())
+                    .endsWith("; of rows whose 60 percent of least magnitude are 0");
             for (PlannedTensor planned : source.plannedTensors()) {
                 Manifest.Weight weight = weight(sparse, planned.name());
                 if (planned.kind() != PlannedTensor.Kind.MATRIX) {

@@ -10,6 +10,7 @@ import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.Calibration;
 import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
+import dev.tokenlog.engine.artifact.GgufExport;
 import dev.tokenlog.engine.artifact.Manifest;
 import dev.tokenlog.engine.artifact.Recipe;
 import dev.tokenlog.engine.artifact.SourceModel;
@@ -26,6 +27,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.Test;
@@ -91,6 +93,38 @@ class TextCalibratorTest {
         try (Artifact artifact = convert(recipe(64), 3, "other", resumed)) {
             assertThat(heard[1]).isGreaterThanOrEqualTo(25);
             assertThat(artifact.manifest().modelDigest()).isEqualTo(one);
+        }
+    }
+
+    @Test
+    void codes_that_were_found_are_not_called_the_sources() {
+        Path gguf = temp.resolve("demo.gguf");
+        try (SourceModel source = SourceModel.open(MODEL);
+                Artifact nearest =
+                        new Converter(2)
+                                .convert(
+                                        source,
+                                        Recipe.parse("int4"),
+                                        new ArtifactStore(temp.resolve("nearest")),
+                                        new ConversionListener() {})) {
+            GgufExport.write(nearest, gguf, Optional.empty());
+        }
+        try (SourceModel source = SourceModel.open(gguf);
+                Artifact found =
+                        new Converter(2)
+                                .with(TextCalibrator.reading(TEXT))
+                                .convert(
+                                        source,
+                                        // Q4_0 holds int4: that is taken over as it is.
+                                        Recipe.parse("uint4").calibrated(recipe(64).calibration()),
+                                        new ArtifactStore(temp.resolve("found")),
+                                        new ConversionListener() {})) {
+            assertThat(found.manifest().weights())
+                    .filteredOn(weight -> weight.shape().size() == 2)
+                    .allSatisfy(weight ->
+                            assertThat(weight.takenOver())
+                                    .as(weight.name())
+                                    .isEqualTo(weight.name().contains("embed")));
         }
     }
 

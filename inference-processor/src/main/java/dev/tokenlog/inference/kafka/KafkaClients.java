@@ -47,7 +47,8 @@ final class KafkaClients {
     /// Without a group.
     ///
     /// @param patience how long a fetch that finds nothing stays at its broker: a partition that is
-    ///   added, or a place that is sought, waits until it is back
+    ///   added, or a place that is sought, waits until it is back; what an operator has set goes
+    ///   first
     Consumer<byte[], byte[]> reader(String purpose, Duration patience) {
         Map<String, Object> config = with(purpose);
         config.keySet().removeIf(key -> key.startsWith("group."));
@@ -58,7 +59,8 @@ final class KafkaClients {
         config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
         config.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, "10000");
         config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, "2000");
-        config.put(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, Long.toString(patience.toMillis()));
+        config.putIfAbsent(
+                ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, Long.toString(patience.toMillis()));
         return new KafkaConsumer<>(
                 config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
