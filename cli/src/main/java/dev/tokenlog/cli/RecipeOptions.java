@@ -23,8 +23,8 @@ final class RecipeOptions {
             names = "--bits",
             paramLabel = "N",
             description =
-                    "8, 4, 2, 1.6 (ternary) or 1 (default: 4, or the source's own codes where it is"
-                            + " quantized already): the usual code of that width. Any"
+                    "8, 4, 2, 1.6 (ternary) or 1 (default: 4, or the own codes of a folder, not of a GGUF"
+                            + " file, that is quantized already): the usual code of that width. Any"
                             + " other number from 2 to 8, like 3.5, is a budget: each matrix gets the"
                             + " code that the calibration text shows it to need.")
     private String bits;

@@ -21,8 +21,8 @@ final class TestCommand implements Callable<Integer> {
             names = "--require",
             paramLabel = "WHAT",
             description =
-                    "kcat, model, docker, compiler, gpu (comma separated): skipping what needs these is a failure;"
-                            + " chaos: also a run of twenty kills, which takes minutes.")
+                    "kcat, model, docker, linux (comma separated): skipping what needs these is a"
+                            + " failure.")
     private String require;
 
     @Unmatched private List<String> rest;
