@@ -222,7 +222,7 @@ record Schedule(
         for (int i = 0; i < kills; i++) {
             if (i % 3 == 2) {
                 long hold = 3_000 + random.nextInt(12_000);
-                faults.add(fault(random, BrokerEnd.PAUSE, i % 9 == 8 ? LONG_PAUSE_MILLIS : hold));
+                faults.add(fault(random, BrokerEnd.PAUSE, i % 9 == 2 ? LONG_PAUSE_MILLIS : hold));
             }
             BrokerEnd end =
                     switch (i % 4) {
