@@ -223,8 +223,7 @@ def convert(options, model):
         subprocess.run(
             [str(ROOT / "tokenlog"), "quantize", str(source), "--recipe", "int4,embedding=int4", "--threads", str(options.threads),
              "--out", str(out)],
-            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env=dict(os.environ, TOKENLOG_NO_BUILD="1"))
+            check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, TOKENLOG_NO_BUILD="1"))
         elapsed, after = time.monotonic() - begin, os.times()
         used = after.children_user + after.children_system - own.children_user - own.children_system
         others = (ticks() - machine - used) / elapsed / os.cpu_count()

@@ -110,7 +110,7 @@ def tokenizer(out, size):
                 "normalizer": None,
                 "pre_tokenizer": None,
                 "post_processor": None,
-                "decoder": None,
+                "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
                 "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": False,
                           "vocab": tokens, "merges": []},
             }

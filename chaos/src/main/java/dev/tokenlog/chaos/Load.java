@@ -10,6 +10,7 @@ import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.UnsignedSeed;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -144,8 +145,15 @@ final class Load implements AutoCloseable {
 
     /// Reads whole generations again by their id alone, as somebody does who comes later.
     void readAgain(int count) {
-        for (String id : readings.keySet().stream().sorted().limit(count).toList()) {
-            Reading reading = readings.get(id);
+        // Whoever has not ended by now never will: that is for the judge to say.
+        List<Reading> ended =
+                readings.values().stream()
+                        .filter(Reading::ended)
+                        .sorted(Comparator.comparing(Reading::id))
+                        .limit(count)
+                        .toList();
+        for (Reading reading : ended) {
+            String id = reading.id();
             reading.begin();
             try (GenerationStream stream = clients.getFirst().attach(id)) {
                 follow(stream, reading, Integer.MAX_VALUE);

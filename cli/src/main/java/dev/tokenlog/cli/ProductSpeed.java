@@ -21,12 +21,17 @@ record ProductSpeed(int rows, int columns) {
 
     private static final int GROUP = 32;
     private static final long ROUND_NANOS = 60_000_000;
-    private static final int ROUNDS = 5;
+
+    /// So many rounds in a row without a better one end a measurement: kernels in Java are compiled
+    /// while they run, some of them for half a second.
+    private static final int ROUNDS_ALIKE = 15;
+
+    private static final double BETTER = 1.03;
 
     /// Rows of one call, so that slow kernels end in time.
     private static final int PART = 128;
 
-    /// Billions of multiply-adds a second for each number of tokens, the best of a few rounds.
+    /// Billions of multiply-adds a second for each number of tokens, the best of the rounds.
     double[] of(NumberCode code, Kernels kernels, List<Integer> batches) {
         try (Arena arena = Arena.ofShared()) {
             PreparedMatrix weights = kernels.prepare(weights(code, arena), arena);
@@ -40,7 +45,7 @@ record ProductSpeed(int rows, int columns) {
         Workspace workspace = new Workspace(columns, 1, 1);
         double best = 0;
         int from = 0;
-        for (int round = 0; round < ROUNDS; round++) {
+        for (int alike = 0; alike < ROUNDS_ALIKE; alike++) {
             long done = 0;
             long begin = System.nanoTime();
             long took;
@@ -50,7 +55,11 @@ record ProductSpeed(int rows, int columns) {
                 from = (from + PART) % rows;
                 took = System.nanoTime() - begin;
             } while (took < ROUND_NANOS);
-            best = Math.max(best, (double) done / took);
+            double rate = (double) done / took;
+            if (rate > BETTER * best) {
+                alike = 0;
+            }
+            best = Math.max(best, rate);
         }
         return best;
     }
