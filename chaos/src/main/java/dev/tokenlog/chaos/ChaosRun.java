@@ -237,12 +237,14 @@ final class ChaosRun {
 
     /// Nobody dies any more: what was sent has to come to its end.
     private void rest(Load load) throws InterruptedException {
-        while (load.sent() < options.generations()) {
+        long until = System.nanoTime() + REST_MILLIS * 1_000_000;
+        // Where generations are lost, no place becomes free for another.
+        while (load.sent() < options.generations() && System.nanoTime() < until) {
             feed(load, options.kills());
             Thread.sleep(LOOK_MILLIS);
         }
         log.event("nobody dies any more, %d generations have not ended", load.inFlight());
-        long until = System.nanoTime() + REST_MILLIS * 1_000_000;
+        until = System.nanoTime() + REST_MILLIS * 1_000_000;
         while (load.inFlight() > 0 && System.nanoTime() < until) {
             Thread.sleep(LOOK_MILLIS);
         }
