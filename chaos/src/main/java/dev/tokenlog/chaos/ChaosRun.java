@@ -244,10 +244,7 @@ final class ChaosRun {
             Thread.sleep(LOOK_MILLIS);
         }
         log.event("nobody dies any more, %d generations have not ended", load.inFlight());
-        until = System.nanoTime() + REST_MILLIS * 1_000_000;
-        while (load.inFlight() > 0 && System.nanoTime() < until) {
-            Thread.sleep(LOOK_MILLIS);
-        }
+        load.awaitEnds();
     }
 
     // ---- The judgement

@@ -59,9 +59,7 @@ final class HandOvers {
             feeding.set(false);
             feeder.join();
         }
-        while (load.inFlight() > 0) {
-            Thread.sleep(FEED_MILLIS);
-        }
+        load.awaitEnds();
         List<Long> gone = new ArrayList<>();
         List<Long> came = new ArrayList<>();
         for (Reading reading : load.readings().values()) {

@@ -24,6 +24,8 @@ final class Load implements AutoCloseable {
     private static final Duration SILENCE = Duration.ofSeconds(20);
     private static final Duration TIMEOUT = Duration.ofSeconds(15);
     private static final long RETRY_MILLIS = 500;
+    private static final long LOOK_MILLIS = 20;
+    private static final long ENDS_NANOS = Duration.ofMinutes(10).toNanos();
 
     private static final List<String> WHO =
             List.of("fox", "baker", "robot", "sailor", "clock", "owl", "painter", "river");
@@ -143,9 +145,17 @@ final class Load implements AutoCloseable {
         return readings;
     }
 
+    /// Waits for the ends of what was sent, but not for ever: a generation may be lost, which is
+    /// for the judge to say.
+    void awaitEnds() throws InterruptedException {
+        long until = System.nanoTime() + ENDS_NANOS;
+        while (inFlight() > 0 && System.nanoTime() < until) {
+            Thread.sleep(LOOK_MILLIS);
+        }
+    }
+
     /// Reads whole generations again by their id alone, as somebody does who comes later.
     void readAgain(int count) {
-        // Whoever has not ended by now never will: that is for the judge to say.
         List<Reading> ended =
                 readings.values().stream()
                         .filter(Reading::ended)

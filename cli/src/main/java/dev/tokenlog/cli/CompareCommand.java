@@ -183,7 +183,7 @@ final class CompareCommand implements Callable<Integer> {
             CompareRows finished = new CompareRows(resume);
             for (ComparedRecipe each : wanted) {
                 progress.show(rows.size(), total, each.shown());
-                String key = finished.key(each.recipe().canonical(), tokens, common(source));
+                String key = finished.key(each.recipe().canonical(), tokens, inputs(source));
                 Optional<CompareRow> known = finished.find(key);
                 if (known.isPresent()) {
                     rows.add(known.get());
@@ -215,7 +215,7 @@ final class CompareCommand implements Callable<Integer> {
             }
             for (String other : others) {
                 progress.show(rows.size(), total, other);
-                List<Path> files = new ArrayList<>(common(source));
+                List<Path> files = new ArrayList<>(inputs(source));
                 files.add(ModelFolders.resolve(Other.parse(other).path().toString()));
                 String key = finished.key(other, tokens, files);
                 Optional<CompareRow> known = finished.find(key);
@@ -261,7 +261,7 @@ final class CompareCommand implements Callable<Integer> {
     }
 
     /// The files that every line depends on.
-    private List<Path> common(SourceModel source) {
+    private List<Path> inputs(SourceModel source) {
         return List.of(source.folder(), heldOut());
     }
 
