@@ -22,6 +22,9 @@ import java.util.stream.Stream;
 /// the next line is written; a file of anything else is refused and stays as it is.
 final class CompareRows {
 
+    /// Of every line.
+    private static final String BEGINNING = "{\"name\":";
+
     private final Path file;
     private final Map<String, CompareRow> known = new LinkedHashMap<>();
     private final Map<Path, String> digests = new HashMap<>();
@@ -48,7 +51,8 @@ final class CompareRows {
                 start = i + 1;
             }
         }
-        if (start == 0 && bytes.length > 0 && bytes[0] != '{') {
+        String cutOff = new String(bytes, start, bytes.length - start, StandardCharsets.UTF_8);
+        if (!cutOff.startsWith(BEGINNING) && !BEGINNING.startsWith(cutOff)) {
             throw foreign();
         }
         whole = start;

@@ -108,7 +108,7 @@ class CompareCommandTest {
 
     @Test
     void a_file_of_something_else_is_refused_and_stays_as_it_is() throws IOException {
-        for (String content : List.of("a diary", "{\"a\":1}\n", "one\ntwo")) {
+        for (String content : List.of("a diary", "{\"a\":1}\n", "{\"a\":1}", "one\ntwo")) {
             Path kept = Files.writeString(temp.resolve("other.txt"), content);
             CommandRun run =
                     CommandRun.of(
