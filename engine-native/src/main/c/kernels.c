@@ -67,6 +67,7 @@ INLINE float round_block(const float *x, int32_t largest, int32_t *rounded) {
 #include "kv_cache.h"
 
 #include "attention.h"
+#include "encode.h"
 
 // What a kernel for ROWS rows and a fixed number of tokens works on.
 typedef struct {

@@ -118,6 +118,16 @@ typedef struct {
   const float *key, *value; // [head][head_size]
 } Stored;
 
+// Rows of weights on their way to codes; encode.h.
+typedef struct {
+  int32_t type;     // TOKENLOG_F32, TOKENLOG_F16 or TOKENLOG_BF16
+  const uint8_t *x; // [row][column]
+  int32_t rows, columns, group_size;
+  uint8_t *codes;  // packed, row after row
+  uint8_t *scales; // F16, [row][group]
+  double *sums;    // of errors, [7][8]
+} Encoding;
+
 // KERNEL(name, parameters): one row per kernel.
 #define KERNEL_LIST(KERNEL) \
   KERNEL(read_all, (const uint8_t *memory, int64_t bytes, int64_t *sum)) \
@@ -129,7 +139,8 @@ typedef struct {
   KERNEL(add, (float *x, const float *y, int32_t n)) \
   KERNEL(all_finite, (const float *x, int32_t n, int32_t *result)) \
   KERNEL(rotate, (float *x, int32_t heads, int32_t head_size, int32_t pairs, const float *cos, const float *sin)) \
-  KERNEL(store_position, (const Stored *, int32_t *result))
+  KERNEL(store_position, (const Stored *, int32_t *result)) \
+  KERNEL(encode, (int32_t code, const Encoding *, int32_t *result))
 
 #define MEMBER(NAME, PARAMETERS) void(*NAME) PARAMETERS;
 typedef struct {

@@ -409,6 +409,25 @@ int32_t tokenlog_store(int32_t tier, int32_t type, uint8_t *page, int64_t keys, 
   return result;
 }
 
+int32_t tokenlog_encode(int32_t tier, int32_t code, int32_t type, const uint8_t *x, int32_t rows, int32_t columns,
+                        int32_t group_size, uint8_t *codes, uint8_t *scales, double *sums) {
+  const Encoding encoding = {
+      .type = type,
+      .x = x,
+      .rows = rows,
+      .columns = columns,
+      .group_size = group_size,
+      .codes = codes,
+      .scales = scales,
+      .sums = sums,
+  };
+  int32_t result;
+  tiers[tier].kernels->encode(code, &encoding, &result);
+  return result;
+}
+
+int32_t tokenlog_encodes(int32_t code) { return code == CODE_int8 || code == CODE_int4 || code == CODE_int2; }
+
 void tokenlog_prefetch(const uint8_t *memory, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(memory + i);
 }

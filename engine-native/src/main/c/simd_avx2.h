@@ -26,6 +26,16 @@ static inline floats fma_floats(floats a, floats b, floats c) { return _mm256_fm
 // a < b ? a : b and a > b ? a : b, so the second where one is not a number.
 static inline floats smaller(floats a, floats b) { return _mm256_min_ps(a, b); }
 static inline floats larger(floats a, floats b) { return _mm256_max_ps(a, b); }
+// Larger as signed and as unsigned patterns.
+static inline floats larger_signed(floats a, floats b) {
+  return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+static inline floats larger_unsigned(floats a, floats b) {
+  return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+static inline floats load_bfloats(const uint8_t *p) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
+}
 static inline void store(float *p, floats v) { _mm256_storeu_ps(p, v); }
 static inline floats fma_scaled(floats sum, floats ws, float xs, floats acc) {
   return _mm256_fmadd_ps(sum, _mm256_mul_ps(ws, _mm256_set1_ps(xs)), acc);

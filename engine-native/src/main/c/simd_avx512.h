@@ -26,6 +26,16 @@ static inline floats fma_floats(floats a, floats b, floats c) { return _mm512_fm
 // a < b ? a : b and a > b ? a : b, so the second where one is not a number.
 static inline floats smaller(floats a, floats b) { return _mm512_min_ps(a, b); }
 static inline floats larger(floats a, floats b) { return _mm512_max_ps(a, b); }
+// Larger as signed and as unsigned patterns.
+static inline floats larger_signed(floats a, floats b) {
+  return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+static inline floats larger_unsigned(floats a, floats b) {
+  return _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+static inline floats load_bfloats(const uint8_t *p) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+}
 static inline void store(float *p, floats v) { _mm512_storeu_ps(p, v); }
 static inline floats fma_scaled(floats sum, floats ws, float xs, floats acc) {
   return _mm512_fmadd_ps(sum, _mm512_mul_ps(ws, _mm512_set1_ps(xs)), acc);

@@ -34,6 +34,16 @@ static inline floats fma_floats(floats a, floats b, floats c) { return vfmaq_f32
 // a < b ? a : b and a > b ? a : b, so the second where one is not a number. (vminq and vmaxq are other functions.)
 static inline floats smaller(floats a, floats b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 static inline floats larger(floats a, floats b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+// Larger as signed and as unsigned patterns.
+static inline floats larger_signed(floats a, floats b) {
+  return vreinterpretq_f32_s32(vmaxq_s32(vreinterpretq_s32_f32(a), vreinterpretq_s32_f32(b)));
+}
+static inline floats larger_unsigned(floats a, floats b) {
+  return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+}
+static inline floats load_bfloats(const uint8_t *p) {
+  return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(p)), 16));
+}
 static inline void store(float *p, floats v) { vst1q_f32(p, v); }
 
 static inline row_floats no_rows(void) { return (row_floats){zero(), zero()}; }

@@ -424,6 +424,75 @@ static void between(int tier, int n) {
   give_back_all();
 }
 
+static float half_value(uint16_t h) {
+  const double value = h >> 10 & 31 ? ldexp(1024 + (h & 1023), (h >> 10 & 31) - 25) : ldexp(h & 1023, -24);
+  return h >> 15 ? -value : value;
+}
+
+// A weight of all sorts: many equal magnitudes with both signs, ties between codes, zeros; sometimes one that nothing holds.
+static float weight_to_encode(int kind) {
+  const float w = (below(2) ? -1 : 1) * (kind == 1 ? below(17) * 0.25f : below(1 << 12) * (kind == 2 ? 1e-9f : 0.003f));
+  return kind == 3 ? 0 : w;
+}
+
+static void encoding(int tier, int code, int type, int rows, int columns, int group_size) {
+  const int bits = !strcmp(tokenlog_code_name(code), "int8") ? 8 : !strcmp(tokenlog_code_name(code), "int4") ? 4 : 2;
+  const int low = bits == 8 ? -127 : -(1 << (bits - 1)), high = (1 << (bits - 1)) - 1, width = type == TOKENLOG_F32 ? 4 : 2;
+  const int row_bytes = (columns * bits + 7) / 8, groups = (columns + group_size - 1) / group_size, count = rows * columns;
+  uint8_t *x = memory(width * count), *codes = memory(rows * row_bytes), *scales = memory(2 * rows * groups);
+  uint8_t *expected = memory(rows * row_bytes), *expected_scales = memory(2 * rows * groups);
+  double *sums = memory(sizeof(double) * 56), *expected_sums = memory(sizeof(double) * 56);
+  float *wide = memory(4 * count);
+  const int kind = below(4), strange = below(6) ? -1 : below(count);
+  for (int i = 0; i < count; i++) {
+    float w = weight_to_encode(kind ? kind : 1 + below(3));
+    if (i == strange) w = (float[]){NAN, INFINITY, -INFINITY, 3e38f}[below(4)];
+    if (type == TOKENLOG_F16) {
+      const uint16_t half = isfinite(w) ? nearest_half(w) : isnan(w) ? 0x7e00 : 0x7c00;
+      w = (half & 0x7c00) == 0x7c00 ? INFINITY : half_value(half);
+      memcpy(x + 2 * i, &half, 2);
+    } else {
+      uint32_t pattern = bits_of(w);
+      if (type == TOKENLOG_BF16) pattern &= 0xffff0000;
+      memcpy(&w, &pattern, 4);
+      memcpy(x + width * i, (char *)&pattern + 4 - width, width);
+    }
+    wide[i] = w;
+  }
+  memset(expected, 0, rows * row_bytes);
+  for (int i = 0; i < 56; i++) sums[i] = expected_sums[i] = i % 9;
+  int done = 1;
+  for (int row = 0; row < rows; row++)
+    for (int g = 0; g < groups; g++) {
+      const float *w = wide + row * columns;
+      const int from = g * group_size, to = from + group_size < columns ? from + group_size : columns;
+      float m = 0;
+      for (int c = from; c < to; c++) {
+        if (!isfinite(w[c])) done = 0;
+        if (fabsf(w[c]) > fabsf(m)) m = w[c];
+      }
+      const uint16_t half = nearest_half(bits == 8 ? fabsf(m) / 127 : (m == 0 ? 0.0f : m) / low);
+      if ((half & 0x7c00) == 0x7c00) done = 0;
+      memcpy(expected_scales + 2 * (row * groups + g), &half, 2);
+      const float s = half_value(half);
+      for (int c = from; c < to && done; c++) {
+        const float exact = s == 0 ? 0 : w[c] / s;
+        const int q = nearbyintf(exact < low ? low : exact > high ? high : exact), stored = bits == 8 ? q & 255 : q - low;
+        expected[row * row_bytes + c * bits / 8] |= stored << c * bits % 8;
+        const double value = q * s, error = fabs(w[c] - value), weight = w[c];
+        const double more[] = {error * error, weight * weight, value * value, weight * value, error, fabs(weight)};
+        for (int k = 0; k < 6; k++) expected_sums[8 * k + c % 8] += more[k];
+        if (error > expected_sums[48 + c % 8]) expected_sums[48 + c % 8] = error;
+      }
+    }
+  const int found = tokenlog_encode(tier, code, type, x, rows, columns, group_size, codes, scales, sums);
+  if (found != done) fail("encoded", tier, code, type, columns, found);
+  if (done && memcmp(codes, expected, rows * row_bytes)) fail("codes", tier, code, type, columns, group_size);
+  if (done && memcmp(scales, expected_scales, 2 * rows * groups)) fail("scales", tier, code, type, columns, group_size);
+  if (done && memcmp(sums, expected_sums, 8 * 56)) fail("errors", tier, code, type, columns, group_size);
+  give_back_all();
+}
+
 static void read_everything(int tier) {
   for (int bytes = 64; bytes < 1024; bytes += 64) {
     uint8_t *p = memory(bytes);
@@ -475,6 +544,12 @@ int main(int count, char **argument) {
       }
     for (size_t h = 0; h < sizeof head_sizes / sizeof *head_sizes; h++)
       for (int i = 0; i < 9; i++, cases++) store_one(tier, i % 3, 1 + below(4), head_sizes[h] + below(3));
+    for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
+      for (int code = 0; code < tokenlog_codes(); code++)
+        for (int i = 0; i < 12 && tokenlog_encodes(code); i++, cases++) {
+          const int group_size = group_sizes[i % 4];
+          encoding(tier, code, i / 4, 1 + below(4), columns[c], group_size ? group_size : columns[c]);
+        }
     for (int n = 1; n < 70; n++, cases++) between(tier, n);
     between(tier, 2048);
     read_everything(tier);

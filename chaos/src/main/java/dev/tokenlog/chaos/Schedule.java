@@ -108,7 +108,8 @@ record Schedule(
 
     static final int BROKERS = 3;
 
-    /// The first pause of a broker and every third after it: longer than sessions and requests last.
+    /// The first pause of a broker and every third after it: longer than sessions and requests
+    /// last.
     private static final long LONG_PAUSE_MILLIS = 30_000;
 
     /// The points at which a worker may be halted, and up to which occurrence.

@@ -49,11 +49,13 @@ record NativeLibrary(
         MethodHandle allFinite,
         MethodHandle rotate,
         MethodHandle store,
+        MethodHandle encode,
+        MethodHandle encodes,
         MethodHandle prefetch,
         MethodHandle read) {
 
     /// `TOKENLOG_ABI` of the header that this class was written for.
-    static final int ABI = 7;
+    static final int ABI = 8;
 
     /// @param usable whether this processor and operating system have its instructions
     record Tier(int number, String name, boolean usable) {}
@@ -247,6 +249,20 @@ record NativeLibrary(
                                 JAVA_LONG,
                                 ADDRESS,
                                 JAVA_LONG),
+                        question(
+                                symbols,
+                                "tokenlog_encode",
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                JAVA_INT,
+                                JAVA_INT,
+                                JAVA_INT,
+                                ADDRESS,
+                                ADDRESS,
+                                ADDRESS),
+                        function(symbols, "tokenlog_encodes", JAVA_INT, JAVA_INT),
                         kernel(symbols, "tokenlog_prefetch", ADDRESS, JAVA_LONG),
                         function(
                                 symbols,

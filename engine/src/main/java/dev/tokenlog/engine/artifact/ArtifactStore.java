@@ -215,7 +215,8 @@ public final class ArtifactStore {
         }
     }
 
-    private void discard(WorkFolder work) {
+    /// Deletes a working folder: there is nothing in it to go on with.
+    void discard(WorkFolder work) {
         try {
             remove(work.path());
         } catch (IOException e) {

@@ -4,20 +4,15 @@ import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.architecture.PlannedTensor;
 import dev.tokenlog.engine.quantize.RowSource;
-import dev.tokenlog.engine.tokenizer.TokenizerSource;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.stream.Stream;
 
 /// Turns a source into an artifact: tensor by tensor, on all threads, into a working folder of the
@@ -30,7 +25,7 @@ import java.util.stream.Stream;
 public final class Converter {
 
     /// Changes whenever the same source and recipe would give other bytes.
-    public static final String ENCODER_VERSION = "tokenlog-2";
+    public static final String ENCODER_VERSION = "tokenlog-3";
 
     private static final int MAX_THREADS = 1024;
 
@@ -100,23 +95,66 @@ public final class Converter {
         try (ExecutorService pool =
                 Executors.newFixedThreadPool(
                         threads, Thread.ofPlatform().daemon().name("quantize-", 0).factory())) {
-            SourceFiles files = SourceFiles.digest(source, pool);
-            listener.sourceFound(found(source, files));
+            SourceFiles.Reading reading = SourceFiles.read(source, pool);
+            boolean readsTwice = recipe.rotation() != null || recipe.calibration() != null;
+            if (readsTwice) {
+                listener.sourceFound(found(source, reading.files()));
+            } else {
+                Optional<Path> folder =
+                        convertEarly(source, recipe, store, origin, reading, pool, listener);
+                if (folder.isPresent()) {
+                    return published(folder.get(), store, listener);
+                }
+            }
+            SourceFiles files = reading.files();
             try (WorkFolder work = store.work(workKey(recipe, files))) {
                 Manifest manifest =
                         recipe.rotation() == null
                                 ? write(source, source, recipe, origin, files, work, pool, listener)
                                 : writeRotated(source, recipe, origin, files, work, pool, listener);
-                Path folder = store.publish(work, manifest.modelDigest());
-                store.share(manifest.modelDigest()).forEach(listener::fileShared);
-                return Artifact.open(folder, false);
+                return published(store.publish(work, manifest.modelDigest()), store, listener);
             }
         } catch (InternalError mapping) {
             throw SourceModel.shortened(source.folder(), mapping);
         }
     }
 
-    private static ConversionListener.SourceFound found(SourceModel source, SourceFiles files) {
+    private static Artifact published(
+            Path folder, ArtifactStore store, ConversionListener listener) {
+        store.share(folder.getFileName().toString()).forEach(listener::fileShared);
+        return Artifact.open(folder, false);
+    }
+
+    /// Converts while the source is still being read for its digests.
+    ///
+    /// @return the artifact, or empty where there is an earlier attempt to go on with
+    private Optional<Path> convertEarly(
+            SourceModel source,
+            Recipe recipe,
+            ArtifactStore store,
+            Origin origin,
+            SourceFiles.Reading reading,
+            ExecutorService pool,
+            ConversionListener listener) {
+        try (EarlyStart early =
+                new EarlyStart(source, reading, store, files -> workKey(recipe, files), listener)) {
+            List<Manifest.Weight> weights;
+            try {
+                weights = weights(source, recipe, early.work(), pool, null, early);
+            } catch (EngineException failure) {
+                early.settle(); // whether these are the files that were meant comes first
+                throw failure;
+            }
+            SourceFiles files = early.settle();
+            Manifest manifest =
+                    finish(source, source, recipe, origin, files, early.work(), weights);
+            return Optional.of(store.publish(early.work(), manifest.modelDigest()));
+        } catch (EarlyStart.BegunBefore earlier) {
+            return Optional.empty();
+        }
+    }
+
+    static ConversionListener.SourceFound found(SourceModel source, SourceFiles files) {
         List<PlannedTensor> planned = source.plannedTensors();
         return new ConversionListener.SourceFound(
                 source.plan().family(),
@@ -182,6 +220,17 @@ public final class Converter {
             SourceModel quantized = calibrator == null ? rotated : calibrator.source();
             weights = weights(quantized, recipe, work, pool, calibrator, listener);
         }
+        return finish(source, rotated, recipe, origin, files, work, weights);
+    }
+
+    private static Manifest finish(
+            SourceModel source,
+            SourceModel rotated,
+            Recipe recipe,
+            Origin origin,
+            SourceFiles files,
+            WorkFolder work,
+            List<Manifest.Weight> weights) {
         source.refuseChanges();
         files.copyTo(work.artifact());
         Manifest manifest =
@@ -292,99 +341,5 @@ public final class Converter {
         }
         work.restart(List.copyOf(finished.values()));
         return finished;
-    }
-
-    /// Every file of the source that was read, with its digest.
-    ///
-    /// @param small configuration, tokenizer and template files, sorted by name
-    /// @param all those of the source and the weight files, sorted by name
-    /// @param made those among the small files that are other than in the source: a
-    ///   `tokenizer.json` that was made of other files, a `config.json` that does not speak of the
-    ///   source's codes any more, or says that the head is not the embedding
-    record SourceFiles(
-            Path folder,
-            List<Manifest.FileEntry> small,
-            List<Manifest.FileEntry> all,
-            Map<String, byte[]> made) {
-
-        static SourceFiles digest(SourceModel source, ExecutorService pool) {
-            List<Manifest.FileEntry> small = new ArrayList<>();
-            for (String name : ModelFiles.in(source.folder())) {
-                small.add(Digests.file(source.folder(), name));
-            }
-            List<Future<Manifest.FileEntry>> weights =
-                    source.weightFiles().stream()
-                            .map(file -> pool.submit(() -> Digests.file(file)))
-                            .toList();
-            // Files that were made of a GGUF file are no files of the source.
-            List<Manifest.FileEntry> all =
-                    new ArrayList<>(source.hasOwnFiles() ? small : List.<Manifest.FileEntry>of());
-            try {
-                for (Future<Manifest.FileEntry> weight : weights) {
-                    all.add(weight.get());
-                }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new CancellationException("the conversion was interrupted");
-            } catch (ExecutionException e) {
-                if (e.getCause() instanceof EngineException known) {
-                    throw known;
-                }
-                throw new IllegalStateException("reading the source failed", e.getCause());
-            }
-            all.sort(Comparator.comparing(Manifest.FileEntry::path));
-            Map<String, byte[]> made = new HashMap<>();
-            translatedTokenizer(source.folder())
-                    .ifPresent(tokenizer -> made.put(ModelFiles.TOKENIZER, tokenizer));
-            source.configurationInFloat().ifPresent(text -> made.put(ModelFiles.CONFIG, text));
-            small.removeIf(entry -> made.containsKey(entry.path()));
-            made.forEach((name, bytes) ->
-                    small.add(new Manifest.FileEntry(name, bytes.length, Digests.of(bytes))));
-            small.sort(Comparator.comparing(Manifest.FileEntry::path));
-            return new SourceFiles(source.folder(), List.copyOf(small), List.copyOf(all), made);
-        }
-
-        /// The same with a small file in place of the source's, or beside them.
-        SourceFiles with(String name, byte[] content) {
-            List<Manifest.FileEntry> others = new ArrayList<>(small);
-            others.removeIf(entry -> entry.path().equals(name));
-            others.add(new Manifest.FileEntry(name, content.length, Digests.of(content)));
-            others.sort(Comparator.comparing(Manifest.FileEntry::path));
-            Map<String, byte[]> more = new HashMap<>(made);
-            more.put(name, content);
-            return new SourceFiles(folder, List.copyOf(others), all, Map.copyOf(more));
-        }
-
-        /// So that a digest stands for ids, whatever becomes of the translation later. What cannot
-        /// be translated stays as it is: whoever opens it is told why.
-        private static Optional<byte[]> translatedTokenizer(Path folder) {
-            if (ModelFiles.find(folder, ModelFiles.TOKENIZER).isPresent()
-                    || !TokenizerSource.isIn(folder)) {
-                return Optional.empty();
-            }
-            try {
-                return Optional.of(
-                        TokenizerSource.read(folder).json().getBytes(StandardCharsets.UTF_8));
-            } catch (EngineException untranslatable) {
-                return Optional.empty();
-            }
-        }
-
-        void copyTo(Path target) {
-            for (Manifest.FileEntry entry : small) {
-                Path from = folder.resolve(entry.path());
-                Path to = target.resolve(entry.path());
-                if (made.containsKey(entry.path())) {
-                    ArtifactStore.writeDurably(to, made.get(entry.path()));
-                    continue;
-                }
-                ArtifactStore.createFolder(to.getParent());
-                ArtifactStore.copyDurably(from, to);
-                if (!Digests.file(to).sha256().equals(entry.sha256())) {
-                    throw new EngineException(
-                            Reason.SOURCE_UNREADABLE, from + ": changed during the conversion");
-                }
-            }
-        }
     }
 }

@@ -36,7 +36,7 @@ public final class Digests {
     /// Before the hex of a model digest.
     public static final String PREFIX = "sha256-";
 
-    private static final int CHUNK = 1 << 20;
+    private static final int CHUNK = 1 << 16;
 
     /// Of mapped memory: a buffer for each tensor is soon garbage.
     private static final int MAPPED_CHUNK = 1 << 16;

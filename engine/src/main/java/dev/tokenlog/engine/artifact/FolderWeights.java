@@ -136,6 +136,11 @@ record FolderWeights(SafetensorsFolder folder, Map<String, String> storedNames)
         }
 
         @Override
+        public Optional<Matrix.Float> floats() {
+            return Optional.of(matrix(Arena.global()));
+        }
+
+        @Override
         public float[] vector() {
             return Floats.widen(tensor);
         }

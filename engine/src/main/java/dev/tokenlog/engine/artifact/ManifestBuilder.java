@@ -20,7 +20,7 @@ final class ManifestBuilder {
             ModelPlan plan,
             Recipe recipe,
             Converter.Origin origin,
-            Converter.SourceFiles files,
+            SourceFiles files,
             List<Manifest.Weight> weights) {
         String weightsDigest = Digests.weights(weights);
         String planSha256 = Digests.plan(plan);

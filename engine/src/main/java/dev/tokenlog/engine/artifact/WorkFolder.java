@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -34,7 +35,7 @@ final class WorkFolder implements AutoCloseable {
     private static final long MAX_LOCK_BYTES = 1 << 12;
     private static final int SIZES_ASKED = 4;
 
-    private final Path folder;
+    private Path folder;
     private final FileChannel lockChannel;
 
     private WorkFolder(Path folder, FileChannel lockChannel) {
@@ -128,6 +129,30 @@ final class WorkFolder implements AutoCloseable {
 
     Path path() {
         return folder;
+    }
+
+    /// Gives the folder another name, with all that is in it; it stays locked.
+    ///
+    /// @return whether it did: not where there is such a folder
+    boolean rename(String name) {
+        Path target = folder.resolveSibling(name);
+        if (!HELD.add(target)) {
+            return false;
+        }
+        Path free = target;
+        try {
+            Files.move(folder, target, StandardCopyOption.ATOMIC_MOVE);
+            free = folder;
+            folder = target;
+            return true;
+        } catch (IOException e) {
+            if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+                return false;
+            }
+            throw ArtifactStore.failed(target, e);
+        } finally {
+            HELD.remove(free);
+        }
     }
 
     /// When a conversion last did something here.

@@ -5,6 +5,8 @@ import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.tensor.Floats;
 import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tensor.NumberCode;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /// Some consecutive rows of a matrix, quantized.
 ///
@@ -13,6 +15,9 @@ import dev.tokenlog.engine.tensor.NumberCode;
 /// @param zeros a byte for each scale of a code with zero points; otherwise empty
 /// @param errors against the source
 public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeasures errors) {
+
+    /// Numbers of rows that are encoded by one call.
+    private static final int AT_ONCE = 1 << 18;
 
     private static final int INFINITY = Float.floatToRawIntBits(Float.POSITIVE_INFINITY);
 
@@ -33,6 +38,63 @@ public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeas
 
     /// The same of sparse rows; the errors are against the source.
     public static QuantizedRows of(
+            RowSource source,
+            NumberCode numberCode,
+            int groupSize,
+            Scales scales,
+            Sparsity sparsity,
+            int fromRow,
+            int toRow) {
+        if (scales == Scales.ABSMAX && sparsity.equals(Sparsity.NONE)) {
+            Optional<QuantizedRows> rows =
+                    RowEncoders.of(numberCode)
+                            .flatMap(encoder ->
+                                    by(encoder, source, numberCode, groupSize, fromRow, toRow));
+            if (rows.isPresent()) {
+                return rows.get();
+            }
+        }
+        return inJava(source, numberCode, groupSize, scales, sparsity, fromRow, toRow);
+    }
+
+    /// Empty where something has to be refused: Java says what.
+    static Optional<QuantizedRows> by(
+            RowEncoder encoder,
+            RowSource source,
+            NumberCode code,
+            int groupSize,
+            int fromRow,
+            int toRow) {
+        int columns = source.columns();
+        int rows = toRow - fromRow;
+        int atOnce = Math.clamp(AT_ONCE / columns, 1, rows);
+        long rowBytes = code.bytesPerRow(columns);
+        long scaleBytes = 2L * Math.ceilDiv(columns, groupSize);
+        byte[] codes = new byte[Math.toIntExact(rows * rowBytes)];
+        byte[] scales = new byte[Math.toIntExact(rows * scaleBytes)];
+        ErrorMeasures errors = new ErrorMeasures();
+        RowsAtOnce some = RowsAtOnce.of(source, atOnce);
+        for (int done = 0; done < rows; done += atOnce) {
+            int count = Math.min(atOnce, rows - done);
+            boolean encoded =
+                    encoder.encode(
+                            code,
+                            some.type(),
+                            some.read(fromRow + done, count),
+                            count,
+                            columns,
+                            groupSize,
+                            MemorySegment.ofArray(codes).asSlice(done * rowBytes),
+                            MemorySegment.ofArray(scales).asSlice(done * scaleBytes),
+                            errors.sums());
+            if (!encoded) {
+                return Optional.empty();
+            }
+        }
+        return Optional.of(new QuantizedRows(codes, scales, new byte[0], errors));
+    }
+
+    static QuantizedRows inJava(
             RowSource source,
             NumberCode numberCode,
             int groupSize,
@@ -152,7 +214,7 @@ public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeas
         return of(new FloatRows(source), numberCode, groupSize, scales, fromRow, toRow);
     }
 
-    private record FloatRows(Matrix.Float matrix) implements RowSource {
+    record FloatRows(Matrix.Float matrix) implements RowSource {
 
         @Override
         public String name() {
@@ -162,6 +224,11 @@ public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeas
         @Override
         public int columns() {
             return matrix.columns();
+        }
+
+        @Override
+        public Optional<Matrix.Float> floats() {
+            return Optional.of(matrix);
         }
 
         @Override

@@ -1,6 +1,8 @@
 package dev.tokenlog.engine.quantize;
 
+import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tensor.NumberCode;
+import java.util.Optional;
 
 /// Rows of a matrix, one by one, as floats; and as codes where the matrix is made of a code that
 /// ours hold exactly. Safe for use by several threads at once.
@@ -13,6 +15,11 @@ public interface RowSource {
 
     /// @param into gets `columns()` values
     void row(int row, float[] into);
+
+    /// The whole matrix, where it lies in memory as floats; its rows are what [#row] gives.
+    default Optional<Matrix.Float> floats() {
+        return Optional.empty();
+    }
 
     /// Whether every row is made of the code, with one F16 scale, and a zero point where the code
     /// has one, for each group of this size: then [#codes] gives them, and nothing has to be

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -346,6 +347,65 @@ class ConverterTest {
                     .isInstanceOf(CancellationException.class);
             assertThat(Thread.interrupted()).isTrue();
         }
+    }
+
+    /// Tensors are converted while the files are read for their digests.
+    @Test
+    void what_was_found_is_told_before_the_first_tensor() {
+        List<String> told = new ArrayList<>();
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel())) {
+            new Converter(2)
+                    .convert(
+                            source,
+                            Recipe.of(NumberCode.INT4),
+                            store("store"),
+                            new ConversionListener() {
+                                @Override
+                                public void sourceFound(SourceFound found) {
+                                    told.add("source");
+                                }
+
+                                @Override
+                                public void tensorDone(TensorDone tensor) {
+                                    told.add(Integer.toString(tensor.number()));
+                                }
+                            })
+                    .close();
+        }
+        List<String> expected =
+                IntStream.rangeClosed(0, 1 + 6 * 9 + 1)
+                        .mapToObj(number -> number == 0 ? "source" : Integer.toString(number))
+                        .toList();
+        assertThat(told).isEqualTo(expected);
+    }
+
+    /// For instance because the files are not those that the hub has.
+    @Test
+    void of_a_source_that_is_refused_nothing_is_told_and_nothing_stays() throws IOException {
+        List<String> told = new ArrayList<>();
+        try (SourceModel source = SourceModel.open(TestFiles.golden("llama"))) {
+            assertThatThrownBy(() ->
+                            new Converter(2)
+                                    .convert(
+                                            source,
+                                            Recipe.of(NumberCode.INT4),
+                                            store("store"),
+                                            new ConversionListener() {
+                                                @Override
+                                                public void sourceFound(SourceFound found) {
+                                                    throw new IllegalStateException("other files");
+                                                }
+
+                                                @Override
+                                                public void tensorDone(TensorDone tensor) {
+                                                    told.add(tensor.weight().name());
+                                                }
+                                            }))
+                    .hasMessage("other files");
+        }
+        assertThat(told).isEmpty();
+        assertThat(store("store").list()).isEmpty();
+        assertThat(temp.resolve("store").resolve(".work")).isEmptyDirectory();
     }
 
     @Test

@@ -47,6 +47,6 @@ final class OneFile {
         for (int number = 2; number <= files.size(); number++) {
             text = text.replace("weights-%05d.".formatted(number), "weights-00001.");
         }
-        Files.writeString(manifest, text.replace("\"tokenlog-2\"", "\"tokenlog-1\""));
+        Files.writeString(manifest, text.replace(Converter.ENCODER_VERSION, "tokenlog-1"));
     }
 }

@@ -54,6 +54,39 @@ class WorkFolderTest {
         return said;
     }
 
+    @Test
+    void aFolderThatGetsAnotherNameStaysLocked() throws Exception {
+        Path named = temp.resolve("named");
+        try (WorkFolder work = WorkFolder.lock(temp.resolve("begun")).orElseThrow()) {
+            Files.writeString(work.artifact().resolve("file"), "x");
+
+            assertThat(work.rename("named")).isTrue();
+
+            assertThat(temp.resolve("begun")).doesNotExist();
+            assertThat(work.artifact()).isEqualTo(named.toRealPath().resolve("artifact"));
+            assertThat(work.artifact().resolve("file")).hasContent("x");
+            assertThat(WorkFolder.lock(named)).isEmpty();
+            assertThat(askAnotherProcess(named)).isEqualTo("held");
+            WorkFolder.lock(temp.resolve("begun")).orElseThrow().close();
+        }
+        WorkFolder.lock(named).orElseThrow().close();
+    }
+
+    @Test
+    void aNameThatThereIsIsNotTaken() throws Exception {
+        Path named = temp.resolve("named");
+        WorkFolder.lock(named).orElseThrow().close(); // left by an earlier attempt
+        try (WorkFolder work = WorkFolder.lock(temp.resolve("begun")).orElseThrow()) {
+            assertThat(work.rename("named")).isFalse();
+
+            assertThat(askAnotherProcess(temp.resolve("begun"))).isEqualTo("held");
+            try (WorkFolder other = WorkFolder.lock(named).orElseThrow()) {
+                assertThat(work.rename("named")).isFalse();
+                assertThat(other.path()).exists();
+            }
+        }
+    }
+
     /// Of a file that is closed, POSIX forgets all locks that the process has.
     @Test
     void whoFailsToGetAFolderDoesNotTakeItFromItsHolder() throws Exception {

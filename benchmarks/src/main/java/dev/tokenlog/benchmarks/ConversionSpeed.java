@@ -1,0 +1,106 @@
+package dev.tokenlog.benchmarks;
+
+import dev.tokenlog.engine.artifact.ArtifactStore;
+import dev.tokenlog.engine.artifact.ConversionListener;
+import dev.tokenlog.engine.artifact.Converter;
+import dev.tokenlog.engine.artifact.Recipe;
+import dev.tokenlog.engine.artifact.SourceModel;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/// Conversions of one source in one process, one after the other: the first is what a command does,
+/// the later ones are what a conversion processor does that has been running for a while. Bytes are
+/// those of the source's tensors.
+///
+/// `ConversionSpeed --model FOLDER [--recipe int4-g32-absmax] [--threads 2] [--rounds 5] [--out
+/// FOLDER]`
+public final class ConversionSpeed {
+
+    private ConversionSpeed() {}
+
+    public static void main(String[] arguments) throws IOException {
+        Map<String, String> options = BenchmarkModels.options(arguments);
+        Recipe recipe = Recipe.parse(options.getOrDefault("recipe", "int4-g32-absmax"));
+        int threads = BenchmarkModels.number(options, "threads", 2);
+        int rounds = BenchmarkModels.number(options, "rounds", 5);
+        Path folder = Path.of(options.get("model"));
+        Path parent =
+                options.containsKey("out")
+                        ? Files.createDirectories(Path.of(options.get("out")))
+                        : Path.of(System.getProperty("java.io.tmpdir"));
+        for (int round = 0; round < rounds; round++) {
+            Path store = Files.createTempDirectory(parent, "conversion-speed");
+            try (SourceModel source = SourceModel.open(folder)) {
+                Stages stages = new Stages();
+                String digest =
+                        new Converter(threads)
+                                .convert(source, recipe, new ArtifactStore(store), stages)
+                                .manifest()
+                                .modelDigest();
+                System.out.println(stages.line(round, digest));
+            } finally {
+                delete(store);
+            }
+        }
+    }
+
+    /// When the stages of a conversion ended.
+    private static final class Stages implements ConversionListener {
+
+        private final long started = System.nanoTime();
+        private final long processor = processorTime();
+        private long digests;
+        private long tensors;
+        private long bytes;
+
+        @Override
+        public void sourceFound(SourceFound found) {
+            digests = System.nanoTime();
+            bytes = found.bytes();
+        }
+
+        @Override
+        public void tensorDone(TensorDone done) {
+            tensors = System.nanoTime();
+        }
+
+        String line(int round, String digest) {
+            long ended = System.nanoTime();
+            return String.format(
+                    Locale.ROOT,
+                    "%d: %.0f MB/s: %.2f s, of that source digests %.2f, tensors %.2f, the rest"
+                            + " %.2f; processor time %.2f s; %s",
+                    round + 1,
+                    bytes * 1e3 / (ended - started),
+                    (ended - started) / 1e9,
+                    (digests - started) / 1e9,
+                    (tensors - digests) / 1e9,
+                    (ended - tensors) / 1e9,
+                    (processorTime() - processor) / 1e9,
+                    digest.substring(0, 15));
+        }
+    }
+
+    private static long processorTime() {
+        return ((com.sun.management.OperatingSystemMXBean)
+                        ManagementFactory.getOperatingSystemMXBean())
+                .getProcessCpuTime();
+    }
+
+    private static void delete(Path folder) throws IOException {
+        List<Path> paths;
+        try (Stream<Path> found = Files.walk(folder)) {
+            paths = found.sorted(Comparator.reverseOrder()).toList();
+        }
+        for (Path path : paths) {
+            Files.delete(path);
+        }
+    }
+}

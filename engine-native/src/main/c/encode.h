@@ -1,0 +1,219 @@
+// Weights to codes with one F16 scale for each group of columns (docs/codes.md):
+//
+//   s = F16(m / divisor)          m the element of largest magnitude, the first of equals
+//   q = clamp(rint(x / s), smallest, largest), 0 where s is 0
+//   w = q * s
+//
+// and what that costs, summed in eight lanes: column c of a row counts in lane c % 8. The same bits as QuantizedRows.java.
+
+enum { ERROR_LANES = 8 };
+
+// As many as a register holds doubles.
+typedef float some_floats __attribute__((vector_size(2 * LANES)));
+typedef double some_doubles __attribute__((vector_size(4 * LANES)));
+typedef int64_t some_longs __attribute__((vector_size(4 * LANES)));
+
+// What a code is: q stands in `bits` bits, as q - smallest in fewer than 8.
+typedef struct {
+  int32_t bits, smallest, largest;
+  float divisor;
+  int32_t by_magnitude; // m without its sign
+} Rounding;
+
+static const Rounding rounding_int8 = {8, -127, 127, 127.0f, 1};
+static const Rounding rounding_int4 = {4, -8, 7, -8.0f, 0};
+static const Rounding rounding_int2 = {2, -2, 1, -2.0f, 0};
+
+INLINE size_t weight_bytes(const int32_t type) { return type == TOKENLOG_F32 ? 4 : 2; }
+
+// `count` weights as floats, the rest of the block as zeros.
+INLINE void load_weights(const int32_t type, const uint8_t *x, int32_t count, float *block) {
+  uint8_t some[4 * TOKENLOG_BLOCK];
+  if (count < TOKENLOG_BLOCK) {
+    memset(some, 0, sizeof some);
+    x = memcpy(some, x, count * weight_bytes(type));
+  }
+  UNROLL for (int i = 0; i < TOKENLOG_BLOCK; i += LANES) {
+    const uint8_t *const from = x + i * weight_bytes(type);
+    if (type == TOKENLOG_F32)
+      memcpy(block + i, from, sizeof(float) * LANES);
+    else
+      store(block + i, type == TOKENLOG_F16 ? load_halves(from) : load_bfloats(from));
+  }
+}
+
+INLINE int32_t at_most_a_block(int32_t n) { return n < TOKENLOG_BLOCK ? n : TOKENLOG_BLOCK; }
+
+// The element of largest magnitude, the first of equals; +0 where all are 0. As integers, positive numbers are in their order,
+// and negative ones, without a sign, in the order of their magnitudes. Leaves the last block in `block`.
+INLINE float extreme(const int32_t type, const uint8_t *x, int32_t n, float *block) {
+  floats most = zero(), most_negative = zero();
+  for (int32_t i = 0; i < n; i += TOKENLOG_BLOCK) {
+    load_weights(type, x + i * weight_bytes(type), at_most_a_block(n - i), block);
+    UNROLL for (int k = 0; k < TOKENLOG_BLOCK; k += LANES) {
+      most = larger_signed(most, load_floats(block + k));
+      most_negative = larger_unsigned(most_negative, load_floats(block + k));
+    }
+  }
+  int32_t numbers[LANES], largest = 0; // of positive numbers
+  uint32_t patterns[TOKENLOG_BLOCK], largest_pattern = 0; // a negative number's, if there is one
+  memcpy(numbers, &most, sizeof most);
+  memcpy(patterns, &most_negative, sizeof most_negative);
+  for (int k = 0; k < LANES; k++) largest = numbers[k] > largest ? numbers[k] : largest;
+  for (int k = 0; k < LANES; k++) largest_pattern = patterns[k] > largest_pattern ? patterns[k] : largest_pattern;
+  const uint32_t positive = (uint32_t)largest, negative = largest_pattern >> 31 ? largest_pattern & 0x7fffffff : 0;
+  uint32_t result = negative > positive ? largest_pattern : positive;
+  for (int32_t i = 0; negative == positive && i < n && positive; i += TOKENLOG_BLOCK) {
+    float again[TOKENLOG_BLOCK];
+    load_weights(type, x + i * weight_bytes(type), at_most_a_block(n - i), again);
+    memcpy(patterns, again, sizeof patterns);
+    int k = 0;
+    while (k < TOKENLOG_BLOCK && (patterns[k] & 0x7fffffff) != positive) k++;
+    if (k < TOKENLOG_BLOCK) {
+      result = patterns[k];
+      break;
+    }
+  }
+  float value;
+  memcpy(&value, &result, sizeof value);
+  return value;
+}
+
+// @return the scale as it is stored
+INLINE uint16_t scale_of(const Rounding r, float m, float *wide) {
+  uint16_t halves[LANES];
+  float lanes[LANES];
+  store_halves((uint8_t *)halves, all((r.by_magnitude ? __builtin_fabsf(m) : m) / r.divisor));
+  store(lanes, load_halves((const uint8_t *)halves));
+  *wide = lanes[0];
+  return halves[0];
+}
+
+// A block's codes, and what they stand for.
+INLINE void round_weights(const Rounding r, const float *x, float s, int32_t *q, float *w) {
+  UNROLL for (int i = 0; i < TOKENLOG_BLOCK; i += LANES) {
+    const floats within = larger(all((float)r.smallest), smaller(all((float)r.largest), load_floats(x + i) / all(s)));
+    const floats rounded = within + all(0x1.8p+23f) - all(0x1.8p+23f); // no fractions are left in the sum
+    const words integers = __builtin_convertvector(rounded, words);
+    memcpy(q + i, &integers, sizeof integers);
+    store(w + i, rounded * all(s));
+  }
+}
+
+// Bytes of which the lowest bits count, two into one.
+INLINE void join(const uint8_t *bytes, const int count, const int bits, uint8_t *to) {
+  for (int i = 0; i < count / 2; i++) {
+    uint16_t pair;
+    memcpy(&pair, bytes + 2 * i, sizeof pair);
+    to[i] = (uint8_t)(pair | pair >> (8 - bits));
+  }
+}
+
+// The codes of a block side by side, the first in the lowest bits.
+INLINE void pack_codes(const Rounding r, const int32_t *q, uint8_t *to) {
+  const int offset = r.bits < 8 ? -r.smallest : 0;
+  uint8_t bytes[TOKENLOG_BLOCK], halves[TOKENLOG_BLOCK / 2];
+  for (int i = 0; i < TOKENLOG_BLOCK; i++) bytes[i] = (uint8_t)(q[i] + offset);
+  if (r.bits == 8) {
+    memcpy(to, bytes, sizeof bytes);
+  } else if (r.bits == 4) {
+    join(bytes, TOKENLOG_BLOCK, 4, to);
+  } else {
+    join(bytes, TOKENLOG_BLOCK, 2, halves);
+    join(halves, TOKENLOG_BLOCK / 2, 4, to);
+  }
+}
+
+// Adds a block to sums [7][8]: error^2, x^2, w^2, x w, |error|, |x|, and the largest |error|.
+INLINE void add_errors(const float *x, const float *w, double *sums) {
+  UNROLL for (int lane = 0; lane < ERROR_LANES; lane += LANES / 2) {
+    some_doubles sum[7];
+    UNROLL for (int k = 0; k < 7; k++) memcpy(sum + k, sums + k * ERROR_LANES + lane, sizeof *sum);
+    UNROLL for (int i = lane; i < TOKENLOG_BLOCK; i += ERROR_LANES) {
+      some_floats fx, fw;
+      memcpy(&fx, x + i, sizeof fx);
+      memcpy(&fw, w + i, sizeof fw);
+      const some_doubles dx = __builtin_convertvector(fx, some_doubles), dw = __builtin_convertvector(fw, some_doubles);
+      const some_doubles error = (some_doubles)((some_longs)(dx - dw) & INT64_MAX);
+      sum[0] += error * error;
+      sum[1] += dx * dx;
+      sum[2] += dw * dw;
+      sum[3] += dx * dw;
+      sum[4] += error;
+      sum[5] += (some_doubles)((some_longs)dx & INT64_MAX);
+      const some_longs more = error > sum[6];
+      sum[6] = (some_doubles)((more & (some_longs)error) | (~more & (some_longs)sum[6]));
+    }
+    UNROLL for (int k = 0; k < 7; k++) memcpy(sums + k * ERROR_LANES + lane, sum + k, sizeof *sum);
+  }
+}
+
+// Codes of a block, and its errors.
+INLINE void encode_block(const Rounding r, const float *x, float s, uint8_t *codes, double *sums) {
+  int32_t q[TOKENLOG_BLOCK] = {0};
+  float w[TOKENLOG_BLOCK] = {0};
+  if (s != 0) round_weights(r, x, s, q, w);
+  pack_codes(r, q, codes);
+  add_errors(x, w, sums);
+}
+
+// The last block of a row: bits of columns that do not exist are 0.
+INLINE void encode_last_block(const Rounding r, const float *x, int32_t count, float s, uint8_t *codes, double *sums) {
+  uint8_t packed[TOKENLOG_BLOCK];
+  encode_block(r, x, s, packed, sums);
+  const int per_byte = 8 / r.bits, rest = count % per_byte, bytes = count / per_byte;
+  memcpy(codes, packed, bytes);
+  if (rest) codes[bytes] = packed[bytes] & ((1 << rest * r.bits) - 1);
+}
+
+// @return 0 where a number is not finite, or the scale does not fit F16
+INLINE int encode_group(const Rounding r, const int32_t type, const uint8_t *x, int32_t n, uint8_t *codes, uint8_t *scale,
+                        double *sums) {
+  float s, block[TOKENLOG_BLOCK];
+  const uint16_t half = scale_of(r, extreme(type, x, n, block), &s);
+  if ((half & 0x7c00) == 0x7c00) return 0;
+  memcpy(scale, &half, sizeof half);
+  for (int32_t i = 0; i < n; i += TOKENLOG_BLOCK) {
+    const int32_t count = at_most_a_block(n - i);
+    if (n > TOKENLOG_BLOCK) load_weights(type, x + i * weight_bytes(type), count, block);
+    if (count == TOKENLOG_BLOCK)
+      encode_block(r, block, s, codes + i / 8 * r.bits, sums);
+    else
+      encode_last_block(r, block, count, s, codes + i / 8 * r.bits, sums);
+  }
+  return 1;
+}
+
+INLINE int encode_rows(const Rounding r, const int32_t type, const Encoding *e) {
+  const size_t columns = e->columns, row_bytes = (columns * r.bits + 7) / 8, bytes = weight_bytes(type);
+  uint8_t *scale = e->scales;
+  double sums[7 * ERROR_LANES];
+  memcpy(sums, e->sums, sizeof sums);
+  for (size_t row = 0; row < (size_t)e->rows; row++) {
+    const uint8_t *const x = e->x + row * columns * bytes;
+    uint8_t *const codes = e->codes + row * row_bytes;
+    for (size_t from = 0; from < columns; from += e->group_size, scale += 2) {
+      const size_t left = columns - from, n = left < (size_t)e->group_size ? left : (size_t)e->group_size;
+      if (!encode_group(r, type, x + from * bytes, (int32_t)n, codes + from * r.bits / 8, scale, sums)) return 0;
+    }
+  }
+  memcpy(e->sums, sums, sizeof sums);
+  return 1;
+}
+
+INLINE int encode_by(const Rounding r, const Encoding *e) {
+  switch (e->type) {
+    case TOKENLOG_F16: return encode_rows(r, TOKENLOG_F16, e);
+    case TOKENLOG_BF16: return encode_rows(r, TOKENLOG_BF16, e);
+    default: return encode_rows(r, TOKENLOG_F32, e);
+  }
+}
+
+static void encode(int32_t code, const Encoding *e, int32_t *result) {
+  switch (code) {
+    case CODE_int8: *result = encode_by(rounding_int8, e); break;
+    case CODE_int4: *result = encode_by(rounding_int4, e); break;
+    case CODE_int2: *result = encode_by(rounding_int2, e); break;
+    default: *result = 0;
+  }
+}

@@ -1,0 +1,102 @@
+package dev.tokenlog.nativekernels;
+
+import dev.tokenlog.engine.quantize.RowEncoder;
+import dev.tokenlog.engine.tensor.DataType;
+import dev.tokenlog.engine.tensor.NumberCode;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import java.util.Optional;
+
+/// `tokenlog_encode` by the best tier of instructions that this processor has.
+public final class NativeRowEncoder implements RowEncoder {
+
+    private static final NativeLibrary FUNCTIONS = NativeKernels.FUNCTIONS;
+
+    /// What `tokenlog_encode` adds to: seven sums in eight lanes.
+    private static final int SUMS = 7 * 8;
+
+    private static final Optional<NativeLibrary.Tier> TIER =
+            FUNCTIONS == null
+                    ? Optional.empty()
+                    : FUNCTIONS.tiers().stream().filter(NativeLibrary.Tier::usable).findFirst();
+
+    private final Optional<NativeLibrary.Tier> tier;
+
+    public NativeRowEncoder() {
+        this(TIER);
+    }
+
+    NativeRowEncoder(Optional<NativeLibrary.Tier> tier) {
+        this.tier = tier;
+    }
+
+    @Override
+    public boolean has(NumberCode code) {
+        return tier.isPresent() && number(code).isPresent();
+    }
+
+    private static Optional<Integer> number(NumberCode code) {
+        return FUNCTIONS
+                .code(code)
+                .map(NativeLibrary.Code::number)
+                .filter(number -> isEncoded(number));
+    }
+
+    private static boolean isEncoded(int number) {
+        try {
+            return (int) FUNCTIONS.encodes().invokeExact(number) == 1;
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
+    }
+
+    @Override
+    public boolean encode(
+            NumberCode code,
+            DataType type,
+            MemorySegment x,
+            int rows,
+            int columns,
+            int groupSize,
+            MemorySegment codes,
+            MemorySegment scales,
+            double[] sums) {
+        long groups = Math.ceilDiv(columns, groupSize);
+        long numbers = (long) rows * columns;
+        Objects.checkFromIndexSize(0, numbers * type.bytes(), x.byteSize());
+        Objects.checkFromIndexSize(0, rows * code.bytesPerRow(columns), codes.byteSize());
+        Objects.checkFromIndexSize(0, rows * groups * 2, scales.byteSize());
+        Objects.checkFromIndexSize(0, SUMS, sums.length);
+        try {
+            int encoded =
+                    (int)
+                            FUNCTIONS
+                                    .encode()
+                                    .invokeExact(
+                                            tier.orElseThrow().number(),
+                                            (int) number(code).orElseThrow(),
+                                            number(type),
+                                            x,
+                                            rows,
+                                            columns,
+                                            groupSize,
+                                            codes,
+                                            scales,
+                                            MemorySegment.ofArray(sums));
+            return encoded == 1;
+        } catch (Throwable failure) {
+            throw NativeLibrary.unexpected(failure);
+        }
+    }
+
+    /// `TOKENLOG_F32` and so on.
+    private static int number(DataType type) {
+        return switch (type) {
+            case F32 -> 0;
+            case F16 -> 1;
+            case BF16 -> 2;
+            case F64, F8_E4M3, I64, I32, I16, I8, U8, BOOL ->
+                    throw new IllegalArgumentException(type + " is not encoded");
+        };
+    }
+}

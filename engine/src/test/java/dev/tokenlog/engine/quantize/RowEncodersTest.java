@@ -1,0 +1,95 @@
+package dev.tokenlog.engine.quantize;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tokenlog.engine.tensor.DataType;
+import dev.tokenlog.engine.tensor.NumberCode;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+
+/// Nobody encodes weights whose bits are not Java's.
+class RowEncodersTest {
+
+    private record Written(MemorySegment codes, MemorySegment scales, double[] sums) {}
+
+    /// Java itself, as an encoder, and what is done to what it gives.
+    private record Changed(Consumer<Written> change) implements RowEncoder {
+
+        @Override
+        public boolean has(NumberCode code) {
+            return code == NumberCode.INT4 || code == NumberCode.INT8;
+        }
+
+        @Override
+        public boolean encode(
+                NumberCode code,
+                DataType type,
+                MemorySegment x,
+                int rows,
+                int columns,
+                int groupSize,
+                MemorySegment codes,
+                MemorySegment scales,
+                double[] sums) {
+            ValueLayout.OfFloat layout =
+                    ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+            RowSource source =
+                    new RowSource() {
+                        @Override
+                        public String name() {
+                            return "x";
+                        }
+
+                        @Override
+                        public int columns() {
+                            return columns;
+                        }
+
+                        @Override
+                        public void row(int row, float[] into) {
+                            MemorySegment.copy(x, layout, 4L * row * columns, into, 0, columns);
+                        }
+                    };
+            QuantizedRows found =
+                    QuantizedRows.inJava(
+                            source, code, groupSize, Scales.ABSMAX, Sparsity.NONE, 0, rows);
+            codes.copyFrom(MemorySegment.ofArray(found.codes()));
+            scales.copyFrom(MemorySegment.ofArray(found.scales()));
+            System.arraycopy(found.errors().sums(), 0, sums, 0, sums.length);
+            change.accept(new Written(codes, scales, sums));
+            return true;
+        }
+    }
+
+    @Test
+    void what_gives_the_same_bits_is_used_for_the_codes_that_it_has() {
+        Changed right = new Changed(written -> {});
+
+        assertThat(RowEncoders.proven(List.of(right)))
+                .containsOnlyKeys(NumberCode.INT4, NumberCode.INT8)
+                .containsValue(right);
+    }
+
+    @Test
+    void one_wrong_bit_is_enough_to_be_left_out() {
+        List<Consumer<Written>> changes =
+                List.of(
+                        written -> flip(written.codes(), 17),
+                        written -> flip(written.scales(), 4),
+                        written -> written.sums()[50] = Math.nextUp(written.sums()[50]),
+                        written -> {
+                            throw new IllegalStateException("no such instruction");
+                        });
+        for (Consumer<Written> change : changes) {
+            assertThat(RowEncoders.proven(List.of(new Changed(change)))).isEmpty();
+        }
+    }
+
+    private static void flip(MemorySegment bytes, long at) {
+        bytes.set(ValueLayout.JAVA_BYTE, at, (byte) (bytes.get(ValueLayout.JAVA_BYTE, at) ^ 1));
+    }
+}
