@@ -3,6 +3,7 @@ package dev.tokenlog.benchmarks;
 import dev.tokenlog.client.EventStream;
 import dev.tokenlog.client.LogEvent;
 import dev.tokenlog.client.TokenlogClient;
+import dev.tokenlog.client.TokenlogException;
 import dev.tokenlog.client.example.Moderator;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.TokenEvent;
@@ -101,6 +102,8 @@ public final class Moderation {
                             }
                         });
             }
+        } catch (TokenlogException closed) {
+            // The measurement is over.
         }
     }
 

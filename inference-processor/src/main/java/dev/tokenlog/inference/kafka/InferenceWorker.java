@@ -342,6 +342,9 @@ public class InferenceWorker {
     /// Before the channel closes: hands over what runs, commits, says goodbye.
     void end(@Observes @Priority(1) ShutdownEvent event) {
         stopping = true;
+        if (!protocol.isAlive()) {
+            return; // nobody would answer
+        }
         try {
             List<Integer> partitions =
                     protocol.ask(worker::partitions)

@@ -102,7 +102,33 @@ class InferenceOnKafkaTest {
                     assertThat(engines(page, "tokenlog_kv_pages_limit")).containsOnly(64.0);
                     assertThat(engines(page, "tokenlog_kv_pages")).contains(2.0, 1.0);
                     assertThat(engines(page, "tokenlog_steps_total")).allMatch(n -> n >= 10);
-                    assertThat(engines(page, "tokenlog_batch_size")).containsOnly(0.0);
+                    assertThat(engines(page, "tokenlog_batch_size")).containsOnly(1.5);
+                });
+    }
+
+    @Test
+    void whatIsUnderWayIsThereInNumbers() {
+        RecordMetadata running = prompt(0, slow("numbers"));
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> {
+                    Map<String, Double> page = scraped();
+                    assertThat(page).containsEntry("tokenlog_generations_running", 1.0);
+                    assertThat(page).containsEntry("tokenlog_prompts_held", 1.0);
+                    assertThat(page.get("tokenlog_prompts_held_bytes")).isGreaterThan(50);
+                    assertThat(page.get("tokenlog_debt_tokens{model=\"demo\"}"))
+                            .isBetween(100.0, 900.0);
+                });
+        cancel("numbers");
+        client.ended(running);
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> {
+                    Map<String, Double> page = scraped();
+                    assertThat(page).containsEntry("tokenlog_generations_running", 0.0);
+                    assertThat(page).containsEntry("tokenlog_prompts_held_bytes", 0.0);
+                    assertThat(
+                                    page.get(
+                                            "tokenlog_generations_total{end=\"GenerationCancelled\",model=\"demo\"}"))
+                            .isPositive();
                 });
     }
 
