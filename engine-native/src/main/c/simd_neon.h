@@ -42,7 +42,7 @@ static inline floats larger_unsigned(floats a, floats b) {
   return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
 }
 static inline floats load_bfloats(const uint8_t *p) {
-  return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(p)), 16));
+  return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vreinterpret_u16_u8(vld1_u8(p))), 16));
 }
 static inline void store(float *p, floats v) { vst1q_f32(p, v); }
 

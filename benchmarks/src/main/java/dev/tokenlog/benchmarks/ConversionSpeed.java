@@ -1,5 +1,6 @@
 package dev.tokenlog.benchmarks;
 
+import dev.tokenlog.engine.artifact.Artifact;
 import dev.tokenlog.engine.artifact.ArtifactStore;
 import dev.tokenlog.engine.artifact.ConversionListener;
 import dev.tokenlog.engine.artifact.Converter;
@@ -39,12 +40,11 @@ public final class ConversionSpeed {
             Path store = Files.createTempDirectory(parent, "conversion-speed");
             try (SourceModel source = SourceModel.open(folder)) {
                 Stages stages = new Stages();
-                String digest =
+                try (Artifact artifact =
                         new Converter(threads)
-                                .convert(source, recipe, new ArtifactStore(store), stages)
-                                .manifest()
-                                .modelDigest();
-                System.out.println(stages.line(round, digest));
+                                .convert(source, recipe, new ArtifactStore(store), stages)) {
+                    System.out.println(stages.line(round, artifact.digest().orElseThrow()));
+                }
             } finally {
                 delete(store);
             }
@@ -75,7 +75,7 @@ public final class ConversionSpeed {
             long ended = System.nanoTime();
             return String.format(
                     Locale.ROOT,
-                    "%d: %.0f MB/s: %.2f s, of that source digests %.2f, tensors %.2f, the rest"
+                    "%d: %.0f MB/s: %.2f s, digests known after %.2f, tensors %.2f later, the rest"
                             + " %.2f; processor time %.2f s; %s",
                     round + 1,
                     bytes * 1e3 / (ended - started),

@@ -12,6 +12,9 @@ public final class NativeRowEncoder implements RowEncoder {
 
     private static final NativeLibrary FUNCTIONS = NativeKernels.FUNCTIONS;
 
+    /// `TOKENLOG_BLOCK`: groups begin at multiples of it.
+    private static final int BLOCK = 32;
+
     /// What `tokenlog_encode` adds to: seven sums in eight lanes.
     private static final int SUMS = 7 * 8;
 
@@ -61,6 +64,9 @@ public final class NativeRowEncoder implements RowEncoder {
             MemorySegment codes,
             MemorySegment scales,
             double[] sums) {
+        if (groupSize % BLOCK != 0 && groupSize < columns) {
+            return false;
+        }
         long groups = Math.ceilDiv(columns, groupSize);
         long numbers = (long) rows * columns;
         Objects.checkFromIndexSize(0, numbers * type.bytes(), x.byteSize());

@@ -42,6 +42,10 @@ public final class ArtifactStore {
     /// it.
     private static final String DOOMED = "deleted-";
 
+    /// Begins the names of folders of conversions that do not know yet what they convert: nobody
+    /// goes on with one whose process has ended.
+    static final String BEGUN = "begun-";
+
     private static final Duration WAIT_FOR_OTHERS = Duration.ofMillis(100);
 
     private final Path root;
@@ -330,20 +334,45 @@ public final class ArtifactStore {
                     deleted += deleteDoomed(folder, limit) ? 1 : 0;
                     continue;
                 }
-                Optional<WorkFolder> held = WorkFolder.lock(folder);
-                if (held.isPresent()) {
-                    try (WorkFolder locked = held.get()) {
-                        if (locked.lastUse().isBefore(limit)) {
-                            remove(folder);
-                            deleted++;
-                        }
-                    }
-                }
+                boolean worthless = folder.getFileName().toString().startsWith(BEGUN);
+                deleted += deleteFree(folder, worthless ? Instant.MAX : limit) ? 1 : 0;
             }
         } catch (IOException e) {
             throw failed(work, e);
         }
         return deleted;
+    }
+
+    /// Deletes what conversions have left that ended before they knew what they convert.
+    void deleteBegun() {
+        Path work = root.resolve(WORK);
+        if (!Files.isDirectory(work)) {
+            return;
+        }
+        try (Stream<Path> folders = Files.list(work)) {
+            for (Path folder : folders.toList()) {
+                if (folder.getFileName().toString().startsWith(BEGUN)) {
+                    deleteFree(folder, Instant.MAX);
+                }
+            }
+        } catch (IOException e) {
+            throw failed(work, e);
+        }
+    }
+
+    /// Deletes a working folder that nobody holds and nobody has used since.
+    private boolean deleteFree(Path folder, Instant limit) throws IOException {
+        Optional<WorkFolder> free = WorkFolder.lock(folder);
+        if (free.isEmpty()) {
+            return false;
+        }
+        try (WorkFolder locked = free.get()) {
+            boolean old = locked.lastUse().isBefore(limit);
+            if (old) {
+                remove(folder);
+            }
+            return old;
+        }
     }
 
     /// What somebody began to delete, unless that may be going on.

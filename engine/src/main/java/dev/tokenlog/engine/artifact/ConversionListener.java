@@ -3,7 +3,8 @@ package dev.tokenlog.engine.artifact;
 import java.util.List;
 
 /// Hears how a conversion goes on, in order, on the thread that called [Converter#convert].
-/// Whatever it throws ends the conversion; finished tensors stay for the next attempt.
+/// Whatever it throws ends the conversion; finished tensors stay for the next attempt, unless it
+/// refuses the source by an `EngineException` when it hears what was found.
 public interface ConversionListener {
 
     /// What was found in the source, before the first tensor.

@@ -93,12 +93,13 @@ public final class Converter {
             Origin origin,
             ConversionListener listener) {
         try (ExecutorService pool =
-                Executors.newFixedThreadPool(
-                        threads, Thread.ofPlatform().daemon().name("quantize-", 0).factory())) {
-            SourceFiles.Reading reading = SourceFiles.read(source, pool);
+                        Executors.newFixedThreadPool(
+                                threads,
+                                Thread.ofPlatform().daemon().name("quantize-", 0).factory());
+                SourceFiles.Reading reading = SourceFiles.read(source, pool)) {
             boolean readsTwice = recipe.rotation() != null || recipe.calibration() != null;
             if (readsTwice) {
-                listener.sourceFound(found(source, reading.files()));
+                listener.sourceFound(found(source, reading.files(listener::isCancelled)));
             } else {
                 Optional<Path> folder =
                         convertEarly(source, recipe, store, origin, reading, pool, listener);
@@ -106,7 +107,7 @@ public final class Converter {
                     return published(folder.get(), store, listener);
                 }
             }
-            SourceFiles files = reading.files();
+            SourceFiles files = reading.files(listener::isCancelled);
             try (WorkFolder work = store.work(workKey(recipe, files))) {
                 Manifest manifest =
                         recipe.rotation() == null
@@ -127,7 +128,7 @@ public final class Converter {
 
     /// Converts while the source is still being read for its digests.
     ///
-    /// @return the artifact, or empty where there is an earlier attempt to go on with
+    /// @return the artifact, or empty where there is another attempt, to go on with if it has ended
     private Optional<Path> convertEarly(
             SourceModel source,
             Recipe recipe,
@@ -142,7 +143,7 @@ public final class Converter {
             try {
                 weights = weights(source, recipe, early.work(), pool, null, early);
             } catch (EngineException failure) {
-                early.settle(); // whether these are the files that were meant comes first
+                settle(early, failure);
                 throw failure;
             }
             SourceFiles files = early.settle();
@@ -151,6 +152,16 @@ public final class Converter {
             return Optional.of(store.publish(early.work(), manifest.modelDigest()));
         } catch (EarlyStart.BegunBefore earlier) {
             return Optional.empty();
+        }
+    }
+
+    /// Whether these are the files that were meant comes before what is wrong with them.
+    private static void settle(EarlyStart early, EngineException failure) {
+        try {
+            early.settle();
+        } catch (EngineException refused) {
+            refused.addSuppressed(failure);
+            throw refused;
         }
     }
 

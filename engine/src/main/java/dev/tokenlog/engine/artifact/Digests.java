@@ -19,6 +19,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.concurrent.CancellationException;
 import java.util.stream.Collectors;
 
 /// The digests that name an artifact. All are SHA-256 in lower-case hex over UTF-8 text or raw
@@ -140,6 +141,8 @@ public final class Digests {
     }
 
     /// Size and digest of a file, under its name without a path.
+    ///
+    /// @throws CancellationException if the thread is interrupted
     public static Manifest.FileEntry file(Path file) {
         InputFiles.requireRegular(file);
         MessageDigest digest = sha256();
@@ -149,6 +152,9 @@ public final class Digests {
             for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
                 digest.update(buffer, 0, read);
                 bytes += read;
+                if (Thread.currentThread().isInterrupted()) {
+                    throw new CancellationException(file + ": interrupted");
+                }
             }
         } catch (IOException e) {
             throw InputFiles.unreadable(file, e);

@@ -1,23 +1,25 @@
 package dev.tokenlog.engine.artifact;
 
+import dev.tokenlog.engine.EngineException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.CancellationException;
 import java.util.function.Function;
 
 /// A conversion that does not wait for the digests of its source, which take about as long as the
 /// rest: it works in a folder of no particular name, and tells nobody of its tensors. When the
-/// digests are known, it tells what was found, and the folder gets the name by which the next
-/// attempt finds it, unless an earlier attempt has left one.
+/// digests are known, the folder gets the name by which the next attempt finds it, unless there is
+/// one already, and it tells what was found.
 final class EarlyStart implements ConversionListener, AutoCloseable {
 
-    /// Somebody has begun already, and it is for the next one to go on with.
+    /// An earlier attempt has left its work, or another one is under way.
     static final class BegunBefore extends RuntimeException {
 
         private static final long serialVersionUID = 1;
 
         private BegunBefore() {
-            super("an earlier attempt has begun", null, false, false);
+            super("there is another attempt", null, true, false);
         }
     }
 
@@ -30,6 +32,9 @@ final class EarlyStart implements ConversionListener, AutoCloseable {
     private final List<TensorDone> untold = new ArrayList<>();
     private SourceFiles files;
     private boolean settled;
+
+    /// Whether the next attempt finds the folder.
+    private boolean kept;
 
     /// @param key the name of a working folder for what was read
     /// @param listener is told
@@ -44,39 +49,62 @@ final class EarlyStart implements ConversionListener, AutoCloseable {
         this.store = store;
         this.key = key;
         this.listener = listener;
-        this.work = store.work("begun-" + UUID.randomUUID());
+        store.deleteBegun();
+        this.work = store.work(ArtifactStore.BEGUN + UUID.randomUUID());
     }
 
     WorkFolder work() {
         return work;
     }
 
-    /// Waits for the digests, if they are not known yet.
+    /// Waits for the digests, if they are not known yet, and tells what was found.
     ///
-    /// @throws BegunBefore if there is an earlier attempt
+    /// @throws BegunBefore if there is another attempt
+    /// @throws CancellationException if the listener says so
     SourceFiles settle() {
         if (files == null) {
-            files = reading.files();
-            listener.sourceFound(Converter.found(source, files));
-            if (!work.rename(key.apply(files))) {
+            files = reading.files(listener::isCancelled);
+            kept = work.rename(key.apply(files));
+            requireGoOn();
+            tellSource();
+            if (!kept) {
                 throw new BegunBefore();
             }
             settled = true;
-            untold.forEach(listener::tensorDone);
+            for (TensorDone tensor : untold) {
+                requireGoOn();
+                listener.tensorDone(tensor);
+            }
             untold.clear();
         }
+        requireGoOn();
         return files;
+    }
+
+    private void tellSource() {
+        try {
+            listener.sourceFound(Converter.found(source, files));
+        } catch (EngineException refused) {
+            kept = false; // what was made of these files is of no use
+            throw refused;
+        }
+    }
+
+    private void requireGoOn() {
+        if (listener.isCancelled()) {
+            throw new CancellationException("the conversion was cancelled");
+        }
     }
 
     @Override
     public void tensorDone(TensorDone tensor) {
-        if (!settled) {
+        if (settled) {
+            listener.tensorDone(tensor);
+        } else {
             untold.add(tensor);
             if (reading.isDone()) {
                 settle();
             }
-        } else {
-            listener.tensorDone(tensor);
         }
     }
 
@@ -89,8 +117,7 @@ final class EarlyStart implements ConversionListener, AutoCloseable {
     @Override
     public void close() {
         try (work) {
-            if (!settled) {
-                reading.cancel();
+            if (!kept) {
                 store.discard(work);
             }
         }

@@ -15,6 +15,9 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
 
 /// Every file of the source that was read, with its digest.
 ///
@@ -28,6 +31,8 @@ record SourceFiles(
         List<Manifest.FileEntry> small,
         List<Manifest.FileEntry> all,
         Map<String, byte[]> made) {
+
+    private static final long ASK_MILLIS = 100;
 
     /// Begins to read the weight files, on threads of the pool: until they are read, nobody needs
     /// to wait who has something else to do.
@@ -47,35 +52,53 @@ record SourceFiles(
     record Reading(
             SourceModel source,
             List<Manifest.FileEntry> small,
-            List<Future<Manifest.FileEntry>> weights) {
+            List<Future<Manifest.FileEntry>> weights)
+            implements AutoCloseable {
 
         boolean isDone() {
             return weights.stream().allMatch(Future::isDone);
         }
 
-        void cancel() {
-            weights.forEach(weight -> weight.cancel(true));
-        }
-
         /// Waits for the last of them.
-        SourceFiles files() {
+        ///
+        /// @param cancelled is asked ten times a second
+        /// @throws CancellationException if it says so
+        SourceFiles files(BooleanSupplier cancelled) {
             // Files that were made of a GGUF file are no files of the source.
             List<Manifest.FileEntry> all =
                     new ArrayList<>(source.hasOwnFiles() ? small : List.<Manifest.FileEntry>of());
-            try {
-                for (Future<Manifest.FileEntry> weight : weights) {
-                    all.add(weight.get());
-                }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new CancellationException("the conversion was interrupted");
-            } catch (ExecutionException e) {
-                if (e.getCause() instanceof EngineException known) {
-                    throw known;
-                }
-                throw new IllegalStateException("reading the source failed", e.getCause());
+            for (Future<Manifest.FileEntry> weight : weights) {
+                all.add(entry(weight, cancelled));
             }
             return of(source, small, all);
+        }
+
+        private static Manifest.FileEntry entry(
+                Future<Manifest.FileEntry> weight, BooleanSupplier cancelled) {
+            while (true) {
+                if (cancelled.getAsBoolean()) {
+                    throw new CancellationException("the conversion was cancelled");
+                }
+                try {
+                    return weight.get(ASK_MILLIS, TimeUnit.MILLISECONDS);
+                } catch (TimeoutException goesOn) {
+                    // Ask again.
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                    throw new CancellationException("the conversion was interrupted");
+                } catch (ExecutionException e) {
+                    if (e.getCause() instanceof EngineException known) {
+                        throw known;
+                    }
+                    throw new IllegalStateException("reading the source failed", e.getCause());
+                }
+            }
+        }
+
+        /// Nobody waits for what has not been read yet.
+        @Override
+        public void close() {
+            weights.forEach(weight -> weight.cancel(true));
         }
     }
 

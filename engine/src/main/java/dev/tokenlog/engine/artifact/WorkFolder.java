@@ -34,6 +34,7 @@ final class WorkFolder implements AutoCloseable {
 
     private static final long MAX_LOCK_BYTES = 1 << 12;
     private static final int SIZES_ASKED = 4;
+    private static final int RENAMES = 3;
 
     private Path folder;
     private final FileChannel lockChannel;
@@ -141,17 +142,31 @@ final class WorkFolder implements AutoCloseable {
         }
         Path free = target;
         try {
-            Files.move(folder, target, StandardCopyOption.ATOMIC_MOVE);
+            if (!move(target)) {
+                return false;
+            }
             free = folder;
             folder = target;
             return true;
-        } catch (IOException e) {
-            if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-                return false;
-            }
-            throw ArtifactStore.failed(target, e);
         } finally {
             HELD.remove(free);
+        }
+    }
+
+    private boolean move(Path target) {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                Files.move(folder, target, StandardCopyOption.ATOMIC_MOVE);
+                return true;
+            } catch (IOException e) {
+                if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+                    return false;
+                }
+                // What was in the way may have been published meanwhile.
+                if (attempt == RENAMES) {
+                    throw ArtifactStore.failed(target, e);
+                }
+            }
         }
     }
 

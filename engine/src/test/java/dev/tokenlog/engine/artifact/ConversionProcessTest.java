@@ -91,7 +91,8 @@ class ConversionProcessTest {
                                         Recipe.parse("int4"),
                                         new ArtifactStore(temp.resolve("other")),
                                         new ConversionListener() {})) {
-            assertThat(resumed).containsExactly(25);
+            // More may be done than the process was told of.
+            assertThat(resumed).singleElement().matches(tensors -> tensors >= 25);
             assertThat(again.digest()).isEqualTo(undisturbed.digest());
             assertThat(again.manifestSha256()).isEqualTo(undisturbed.manifestSha256());
         }

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -196,7 +197,8 @@ class ConverterTest {
                 .orElseThrow();
     }
 
-    /// Converts until so many tensors are done, then throws.
+    /// Converts until so many tensors are done, then throws. On one thread, which reads the digests
+    /// first: on two, more tensors may be done than are told.
     private int interrupted(Recipe recipe, ArtifactStore store, int tensors) {
         Recorder recorder =
                 new Recorder() {
@@ -209,7 +211,7 @@ class ConverterTest {
                     }
                 };
         try (SourceModel source = SourceModel.open(TestFiles.demoModel())) {
-            assertThatThrownBy(() -> new Converter(2).convert(source, recipe, store, recorder))
+            assertThatThrownBy(() -> new Converter(1).convert(source, recipe, store, recorder))
                     .hasMessage("the process dies here");
         }
         assertThat(store.list()).isEmpty();
@@ -393,7 +395,9 @@ class ConverterTest {
                                             new ConversionListener() {
                                                 @Override
                                                 public void sourceFound(SourceFound found) {
-                                                    throw new IllegalStateException("other files");
+                                                    throw new EngineException(
+                                                            Reason.SOURCE_UNREADABLE,
+                                                            "other files");
                                                 }
 
                                                 @Override
@@ -406,6 +410,71 @@ class ConverterTest {
         assertThat(told).isEmpty();
         assertThat(store("store").list()).isEmpty();
         assertThat(temp.resolve("store").resolve(".work")).isEmptyDirectory();
+    }
+
+    /// For instance because the log cannot be written at the moment.
+    @Test
+    void what_is_done_stays_where_nobody_can_be_told() {
+        ArtifactStore store = store("store");
+        Recorder recorder = new Recorder();
+        try (SourceModel source = SourceModel.open(TestFiles.golden("llama"))) {
+            assertThatThrownBy(() ->
+                            new Converter(1)
+                                    .convert(
+                                            source,
+                                            Recipe.of(NumberCode.INT4),
+                                            store,
+                                            new ConversionListener() {
+                                                @Override
+                                                public void sourceFound(SourceFound found) {
+                                                    throw new IllegalStateException("no log");
+                                                }
+                                            }))
+                    .hasMessage("no log");
+            new Converter(1).convert(source, Recipe.of(NumberCode.INT4), store, recorder).close();
+        }
+        assertThat(recorder.resumed).isPositive();
+    }
+
+    @Test
+    void a_conversion_that_is_stopped_tells_nothing_more() {
+        ArtifactStore store = store("store");
+        AtomicBoolean stopped = new AtomicBoolean();
+        Recorder recorder =
+                new Recorder() {
+                    @Override
+                    public void sourceFound(SourceFound found) {
+                        stopped.set(true);
+                    }
+
+                    @Override
+                    public boolean isCancelled() {
+                        return stopped.get();
+                    }
+                };
+        try (SourceModel source = SourceModel.open(TestFiles.demoModel())) {
+            assertThatThrownBy(() ->
+                            new Converter(2)
+                                    .convert(source, Recipe.of(NumberCode.INT4), store, recorder))
+                    .isInstanceOf(CancellationException.class);
+        }
+        assertThat(recorder.done).isEmpty();
+        assertThat(store.list()).isEmpty();
+    }
+
+    /// A process that was killed before it knew the digests leaves what nobody goes on with.
+    @Test
+    void what_was_begun_and_never_named_goes_when_the_next_conversion_begins() throws IOException {
+        ArtifactStore store = store("store");
+        Path work = temp.resolve("store").resolve(".work");
+        WorkFolder.lock(work.resolve("begun-killed")).orElseThrow().close();
+        Files.writeString(work.resolve("begun-killed").resolve("artifact").resolve("file"), "x");
+        try (WorkFolder running = WorkFolder.lock(work.resolve("begun-running")).orElseThrow()) {
+            convert(TestFiles.golden("llama"), Recipe.of(NumberCode.INT4), store, 1);
+
+            assertThat(work.resolve("begun-killed")).doesNotExist();
+            assertThat(running.artifact()).isDirectory();
+        }
     }
 
     @Test

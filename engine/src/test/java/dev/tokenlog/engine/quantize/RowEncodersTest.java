@@ -3,10 +3,10 @@ package dev.tokenlog.engine.quantize;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tokenlog.engine.tensor.DataType;
+import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.List;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
 /// Nobody encodes weights whose bits are not Java's.
 class RowEncodersTest {
 
-    private record Written(MemorySegment codes, MemorySegment scales, double[] sums) {}
+    private record Written(
+            DataType type, MemorySegment codes, MemorySegment scales, double[] sums) {}
 
     /// Java itself, as an encoder, and what is done to what it gives.
     private record Changed(Consumer<Written> change) implements RowEncoder {
@@ -35,32 +36,15 @@ class RowEncodersTest {
                 MemorySegment codes,
                 MemorySegment scales,
                 double[] sums) {
-            ValueLayout.OfFloat layout =
-                    ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
             RowSource source =
-                    new RowSource() {
-                        @Override
-                        public String name() {
-                            return "x";
-                        }
-
-                        @Override
-                        public int columns() {
-                            return columns;
-                        }
-
-                        @Override
-                        public void row(int row, float[] into) {
-                            MemorySegment.copy(x, layout, 4L * row * columns, into, 0, columns);
-                        }
-                    };
+                    new QuantizedRows.FloatRows(new Matrix.Float("x", type, rows, columns, x));
             QuantizedRows found =
                     QuantizedRows.inJava(
                             source, code, groupSize, Scales.ABSMAX, Sparsity.NONE, 0, rows);
             codes.copyFrom(MemorySegment.ofArray(found.codes()));
             scales.copyFrom(MemorySegment.ofArray(found.scales()));
             System.arraycopy(found.errors().sums(), 0, sums, 0, sums.length);
-            change.accept(new Written(codes, scales, sums));
+            change.accept(new Written(type, codes, scales, sums));
             return true;
         }
     }
@@ -82,11 +66,42 @@ class RowEncodersTest {
                         written -> flip(written.scales(), 4),
                         written -> written.sums()[50] = Math.nextUp(written.sums()[50]),
                         written -> {
+                            if (written.type() == DataType.BF16) {
+                                flip(written.codes(), 0);
+                            }
+                        },
+                        written -> {
                             throw new IllegalStateException("no such instruction");
                         });
         for (Consumer<Written> change : changes) {
             assertThat(RowEncoders.proven(List.of(new Changed(change)))).isEmpty();
         }
+    }
+
+    @Test
+    void what_cannot_even_say_what_it_has_is_left_out() {
+        RowEncoder broken =
+                new RowEncoder() {
+                    @Override
+                    public boolean has(NumberCode code) {
+                        throw new UnsatisfiedLinkError("no library");
+                    }
+
+                    @Override
+                    public boolean encode(
+                            NumberCode code,
+                            DataType type,
+                            MemorySegment x,
+                            int rows,
+                            int columns,
+                            int groupSize,
+                            MemorySegment codes,
+                            MemorySegment scales,
+                            double[] sums) {
+                        throw new AssertionError("never asked");
+                    }
+                };
+        assertThat(RowEncoders.proven(List.of(broken))).isEmpty();
     }
 
     private static void flip(MemorySegment bytes, long at) {
