@@ -343,7 +343,8 @@ public final class ArtifactStore {
         return deleted;
     }
 
-    /// Deletes what conversions have left that ended before they knew what they convert.
+    /// Deletes what conversions have left that ended before they knew what they convert; what cannot
+    /// be deleted stays.
     void deleteBegun() {
         Path work = root.resolve(WORK);
         if (!Files.isDirectory(work)) {
@@ -352,11 +353,19 @@ public final class ArtifactStore {
         try (Stream<Path> folders = Files.list(work)) {
             for (Path folder : folders.toList()) {
                 if (folder.getFileName().toString().startsWith(BEGUN)) {
-                    deleteFree(folder, Instant.MAX);
+                    deleteBegun(folder);
                 }
             }
         } catch (IOException e) {
             throw failed(work, e);
+        }
+    }
+
+    private void deleteBegun(Path folder) {
+        try {
+            deleteFree(folder, Instant.MAX);
+        } catch (IOException | EngineException e) {
+            // Somebody else's: no reason not to convert.
         }
     }
 
