@@ -4,7 +4,8 @@
 //   q = clamp(rint(x / s), smallest, largest), 0 where s is 0
 //   w = q * s
 //
-// and what that costs, summed in eight lanes: column c of a row counts in lane c % 8. The same bits as QuantizedRows.java.
+// or s the F16 number within 120 steps of that one with the least squared error; and what it costs, summed in eight lanes:
+// column c of a row counts in lane c % 8. The same bits as QuantizedRows.java.
 
 enum { ERROR_LANES = 8 };
 
@@ -79,15 +80,83 @@ INLINE float extreme(const int32_t type, const uint8_t *x, int32_t n, float *blo
   return value;
 }
 
-// @return the scale as it is stored
-INLINE uint16_t scale_of(const Rounding r, float m, float *wide) {
+// @return F16
+INLINE uint16_t scale_of(const Rounding r, float m) {
   uint16_t halves[LANES];
-  float lanes[LANES];
   store_halves((uint8_t *)halves, all((r.by_magnitude ? __builtin_fabsf(m) : m) / r.divisor));
-  store(lanes, load_halves((const uint8_t *)halves));
-  *wide = lanes[0];
   return halves[0];
 }
+
+// --- the scale with the least squared error -------------------------------------------------------------------------
+
+enum { REACH = 120, SCALES = 256, SCALES_AT_ONCE = 4 * LANES };
+
+// Scales that are tried, more than are wanted, so that registers are full.
+typedef struct {
+  float scales[SCALES], inverses[SCALES], errors[SCALES];
+} Trial;
+
+// Adds what a block costs under each scale. Squares are added in the order of the columns.
+INLINE void try_scales(const Rounding r, const float *x, const int32_t count, Trial *t) {
+  const floats low = all((float)r.smallest), high = all((float)r.largest), rounding = all(0x1.8p+23f);
+  for (int i = 0; i < SCALES; i += SCALES_AT_ONCE) {
+    floats sums[4];
+    UNROLL for (int k = 0; k < 4; k++) sums[k] = load_floats(t->errors + i + k * LANES);
+    for (int32_t column = 0; column < count; column++) {
+      const floats value = all(x[column]);
+      UNROLL for (int k = 0; k < 4; k++) {
+        const floats exact = value * load_floats(t->inverses + i + k * LANES);
+        const floats q = larger(low, smaller(high, exact)) + rounding - rounding;
+        const floats error = value - q * load_floats(t->scales + i + k * LANES);
+        sums[k] += error * error;
+      }
+    }
+    UNROLL for (int k = 0; k < 4; k++) store(t->errors + i + k * LANES, sums[k]);
+  }
+}
+
+// Of equal errors the scale nearest to the first one counts, the smaller of two as near.
+//
+// @param first   F16, neither 0 nor infinite
+// @param block   the group's weights, if they are no more than that
+// @return F16
+INLINE uint16_t best_scale(const Rounding r, const int32_t type, const uint8_t *x, int32_t n, uint16_t first,
+                           const float *block) {
+  const int32_t magnitude = first & 0x7fff, sign = first & 0x8000, largest_finite = 0x7bff;
+  const int32_t low = magnitude > REACH ? magnitude - REACH : 1;
+  const int32_t count = (magnitude + REACH < largest_finite ? magnitude + REACH : largest_finite) - low + 1;
+  Trial t;
+  uint16_t halves[SCALES];
+  for (int i = 0; i < SCALES; i++) halves[i] = (uint16_t)(sign | (low + i));
+  for (int i = 0; i < SCALES; i += LANES) {
+    const floats scales = load_halves((const uint8_t *)(halves + i));
+    store(t.scales + i, scales);
+    store(t.inverses + i, all(1.0f) / scales);
+    store(t.errors + i, zero());
+  }
+  if (n <= TOKENLOG_BLOCK) try_scales(r, block, n, &t);
+  for (int32_t i = 0; n > TOKENLOG_BLOCK && i < n; i += TOKENLOG_BLOCK) {
+    float some[TOKENLOG_BLOCK];
+    load_weights(type, x + i * weight_bytes(type), at_most_a_block(n - i), some);
+    try_scales(r, some, at_most_a_block(n - i), &t);
+  }
+  int32_t best = magnitude - low;
+  for (int32_t distance = 1; distance <= REACH; distance++) {
+    const int32_t below = magnitude - distance - low, above = magnitude + distance - low;
+    if (below >= 0 && t.errors[below] < t.errors[best]) best = below;
+    if (above < count && t.errors[above] < t.errors[best]) best = above;
+  }
+  return halves[best];
+}
+
+INLINE float widen_half(uint16_t half) {
+  uint16_t halves[LANES] = {half};
+  float lanes[LANES];
+  store(lanes, load_halves((const uint8_t *)halves));
+  return lanes[0];
+}
+
+// --- codes -----------------------------------------------------------------------------------------------------------
 
 // A block's codes, and what they stand for.
 INLINE void round_weights(const Rounding r, const float *x, float s, int32_t *q, float *w) {
@@ -167,12 +236,14 @@ INLINE void encode_last_block(const Rounding r, const float *x, int32_t count, f
 }
 
 // @return 0 where a number is not finite, or the scale does not fit F16
-INLINE int encode_group(const Rounding r, const int32_t type, const uint8_t *x, int32_t n, uint8_t *codes, uint8_t *scale,
+INLINE int encode_group(const Rounding r, const int32_t type, int32_t search, const uint8_t *x, int32_t n, uint8_t *codes, uint8_t *scale,
                         double *sums) {
-  float s, block[TOKENLOG_BLOCK];
-  const uint16_t half = scale_of(r, extreme(type, x, n, block), &s);
+  float block[TOKENLOG_BLOCK];
+  uint16_t half = scale_of(r, extreme(type, x, n, block));
   if ((half & 0x7c00) == 0x7c00) return 0;
+  if (search && (half & 0x7fff)) half = best_scale(r, type, x, n, half, block);
   memcpy(scale, &half, sizeof half);
+  const float s = widen_half(half);
   for (int32_t i = 0; i < n; i += TOKENLOG_BLOCK) {
     const int32_t count = at_most_a_block(n - i);
     if (n > TOKENLOG_BLOCK) load_weights(type, x + i * weight_bytes(type), count, block);
@@ -194,7 +265,7 @@ INLINE int encode_rows(const Rounding r, const int32_t type, const Encoding *e) 
     uint8_t *const codes = e->codes + row * row_bytes;
     for (size_t from = 0; from < columns; from += e->group_size, scale += 2) {
       const size_t left = columns - from, n = left < (size_t)e->group_size ? left : (size_t)e->group_size;
-      if (!encode_group(r, type, x + from * bytes, (int32_t)n, codes + from * r.bits / 8, scale, sums)) return 0;
+      if (!encode_group(r, type, e->search, x + from * bytes, (int32_t)n, codes + from * r.bits / 8, scale, sums)) return 0;
     }
   }
   memcpy(e->sums, sums, sizeof sums);

@@ -123,6 +123,7 @@ typedef struct {
   int32_t type;     // TOKENLOG_F32, TOKENLOG_F16 or TOKENLOG_BF16
   const uint8_t *x; // [row][column]
   int32_t rows, columns, group_size;
+  int32_t search;  // 1: the scale with the least squared error
   uint8_t *codes;  // packed, row after row
   uint8_t *scales; // F16, [row][group]
   double *sums;    // of errors, [7][8]

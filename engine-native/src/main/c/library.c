@@ -410,13 +410,14 @@ int32_t tokenlog_store(int32_t tier, int32_t type, uint8_t *page, int64_t keys, 
 }
 
 int32_t tokenlog_encode(int32_t tier, int32_t code, int32_t type, const uint8_t *x, int32_t rows, int32_t columns,
-                        int32_t group_size, uint8_t *codes, uint8_t *scales, double *sums) {
+                        int32_t group_size, int32_t search, uint8_t *codes, uint8_t *scales, double *sums) {
   const Encoding encoding = {
       .type = type,
       .x = x,
       .rows = rows,
       .columns = columns,
       .group_size = group_size,
+      .search = search,
       .codes = codes,
       .scales = scales,
       .sums = sums,

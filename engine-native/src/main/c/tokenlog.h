@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 // Raised whenever anything in this file changes its meaning. The Java side refuses every other number.
-#define TOKENLOG_ABI 8
+#define TOKENLOG_ABI 9
 
 enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16, TOKENLOG_PAGE = 32, TOKENLOG_PANEL = 4 };
 
@@ -103,13 +103,14 @@ TOKENLOG_API int32_t tokenlog_store(int32_t tier, int32_t type, uint8_t *page, i
                                     int32_t head_size, int32_t slot, const float *key, int64_t key_offset,
                                     const float *value, int64_t value_offset);
 
-// Quantizes `rows` rows of `columns` weights to a code of CODE_LIST, with the scale that the element of largest magnitude gives
-// (docs/codes.md): codes and scales (F16) as artifacts store them (docs/artifacts.md), where group_size is a multiple of 32, or
-// `columns`. Adds what that costs to sums [7][8]: of error^2, x^2, w^2, x w, |error|, |x|, and the largest |error|, column c in
-// lane c % 8. 1 if it did; 0 if a number is not finite, a scale does not fit F16, or it has no such code: then codes and scales
-// hold anything, and the sums what they held.
+// Quantizes `rows` rows of `columns` weights to a code of CODE_LIST, with the scale that the element of largest magnitude
+// gives, or, if `search` is 1, the one near it with the least squared error (docs/codes.md): codes and scales (F16) as artifacts
+// store them (docs/artifacts.md), where group_size is a multiple of 32, or `columns`. Adds what that costs to sums [7][8]: of
+// error^2, x^2, w^2, x w, |error|, |x|, and the largest |error|, column c in lane c % 8. 1 if it did; 0 if a number is not
+// finite, a scale does not fit F16, or it has no such code: then codes and scales hold anything, and the sums what they held.
 TOKENLOG_API int32_t tokenlog_encode(int32_t tier, int32_t code, int32_t type, const uint8_t *x, int32_t rows,
-                                     int32_t columns, int32_t group_size, uint8_t *codes, uint8_t *scales, double *sums);
+                                     int32_t columns, int32_t group_size, int32_t search, uint8_t *codes,
+                                     uint8_t *scales, double *sums);
 
 // 1 if tokenlog_encode has the code.
 TOKENLOG_API int32_t tokenlog_encodes(int32_t code);

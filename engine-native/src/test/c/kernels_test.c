@@ -435,7 +435,27 @@ static float weight_to_encode(int kind) {
   return kind == 3 ? 0 : w;
 }
 
-static void encoding(int tier, int code, int type, int rows, int columns, int group_size) {
+// The F16 scale within 120 steps of the first with the least squared error; of equals the nearest, the smaller of two.
+static uint16_t searched(uint16_t first, const float *w, int count, int low, int high) {
+  float least = INFINITY;
+  uint16_t best = first;
+  for (int i = 0; i <= 240; i++) {
+    const int step = i % 2 ? -(i + 1) / 2 : i / 2, magnitude = (first & 0x7fff) + step;
+    if (magnitude < 1 || magnitude > 0x7bff) continue;
+    const uint16_t half = (first & 0x8000) | magnitude;
+    const float s = half_value(half), inverse = 1 / s;
+    float sum = 0;
+    for (int c = 0; c < count; c++) {
+      const float exact = w[c] * inverse, q = nearbyintf(exact < low ? low : exact > high ? high : exact);
+      const float product = q * s, error = w[c] - product, square = error * error;
+      sum += square;
+    }
+    if (sum < least) least = sum, best = half;
+  }
+  return best;
+}
+
+static void encoding(int tier, int code, int type, int rows, int columns, int group_size, int search) {
   const int bits = !strcmp(tokenlog_code_name(code), "int8") ? 8 : !strcmp(tokenlog_code_name(code), "int4") ? 4 : 2;
   const int low = bits == 8 ? -127 : -(1 << (bits - 1)), high = (1 << (bits - 1)) - 1, width = type == TOKENLOG_F32 ? 4 : 2;
   const int row_bytes = (columns * bits + 7) / 8, groups = (columns + group_size - 1) / group_size, count = rows * columns;
@@ -471,8 +491,9 @@ static void encoding(int tier, int code, int type, int rows, int columns, int gr
         if (!isfinite(w[c])) done = 0;
         if (fabsf(w[c]) > fabsf(m)) m = w[c];
       }
-      const uint16_t half = nearest_half(bits == 8 ? fabsf(m) / 127 : (m == 0 ? 0.0f : m) / low);
+      uint16_t half = nearest_half(bits == 8 ? fabsf(m) / 127 : (m == 0 ? 0.0f : m) / low);
       if ((half & 0x7c00) == 0x7c00) done = 0;
+      if (done && search && half & 0x7fff) half = searched(half, w + from, to - from, low, high);
       memcpy(expected_scales + 2 * (row * groups + g), &half, 2);
       const float s = half_value(half);
       for (int c = from; c < to && done; c++) {
@@ -485,7 +506,7 @@ static void encoding(int tier, int code, int type, int rows, int columns, int gr
         if (error > expected_sums[48 + c % 8]) expected_sums[48 + c % 8] = error;
       }
     }
-  const int found = tokenlog_encode(tier, code, type, x, rows, columns, group_size, codes, scales, sums);
+  const int found = tokenlog_encode(tier, code, type, x, rows, columns, group_size, search, codes, scales, sums);
   if (found != done) fail("encoded", tier, code, type, columns, found);
   if (done && memcmp(codes, expected, rows * row_bytes)) fail("codes", tier, code, type, columns, group_size);
   if (done && memcmp(scales, expected_scales, 2 * rows * groups)) fail("scales", tier, code, type, columns, group_size);
@@ -548,7 +569,7 @@ int main(int count, char **argument) {
       for (int code = 0; code < tokenlog_codes(); code++)
         for (int i = 0; i < 12 && tokenlog_encodes(code); i++, cases++) {
           const int group_size = group_sizes[i % 4];
-          encoding(tier, code, i / 4, 1 + below(4), columns[c], group_size ? group_size : columns[c]);
+          encoding(tier, code, i / 4, 1 + below(4), columns[c], group_size ? group_size : columns[c], below(4) == 0);
         }
     for (int n = 1; n < 70; n++, cases++) between(tier, n);
     between(tier, 2048);

@@ -55,7 +55,7 @@ record NativeLibrary(
         MethodHandle read) {
 
     /// `TOKENLOG_ABI` of the header that this class was written for.
-    static final int ABI = 8;
+    static final int ABI = 9;
 
     /// @param usable whether this processor and operating system have its instructions
     record Tier(int number, String name, boolean usable) {}
@@ -256,6 +256,7 @@ record NativeLibrary(
                                 JAVA_INT,
                                 JAVA_INT,
                                 ADDRESS,
+                                JAVA_INT,
                                 JAVA_INT,
                                 JAVA_INT,
                                 JAVA_INT,

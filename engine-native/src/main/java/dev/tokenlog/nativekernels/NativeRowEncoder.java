@@ -1,6 +1,7 @@
 package dev.tokenlog.nativekernels;
 
 import dev.tokenlog.engine.quantize.RowEncoder;
+import dev.tokenlog.engine.quantize.Scales;
 import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.MemorySegment;
@@ -34,7 +35,7 @@ public final class NativeRowEncoder implements RowEncoder {
     }
 
     @Override
-    public boolean has(NumberCode code) {
+    public boolean has(NumberCode code, Scales scales) {
         return tier.isPresent() && number(code).isPresent();
     }
 
@@ -56,6 +57,7 @@ public final class NativeRowEncoder implements RowEncoder {
     @Override
     public boolean encode(
             NumberCode code,
+            Scales how,
             DataType type,
             MemorySegment x,
             int rows,
@@ -86,6 +88,7 @@ public final class NativeRowEncoder implements RowEncoder {
                                             rows,
                                             columns,
                                             groupSize,
+                                            how == Scales.LEAST_SQUARES ? 1 : 0,
                                             codes,
                                             scales,
                                             MemorySegment.ofArray(sums));

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.tokenlog.engine.quantize.RowEncoderCases;
+import dev.tokenlog.engine.quantize.Scales;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.util.List;
 import java.util.Optional;
@@ -32,7 +33,7 @@ class NativeRowEncoderTest {
         for (NativeLibrary.Tier tier : usable()) {
             RowEncoderCases cases = cases(tier, seed);
             try {
-                assertThat(cases.all()).isGreaterThanOrEqualTo(CODES.size() * 100);
+                assertThat(cases.all()).isGreaterThanOrEqualTo(CODES.size() * 200);
             } catch (AssertionError difference) {
                 throw new AssertionError(tier.name() + ", seed " + seed, difference);
             }
@@ -57,9 +58,11 @@ class NativeRowEncoderTest {
     void codes_that_are_rounded_otherwise_are_left_to_java() {
         NativeRowEncoder encoder = new NativeRowEncoder();
 
-        assertThat(NumberCode.values())
-                .filteredOn(encoder::has)
-                .containsExactlyInAnyOrderElementsOf(CODES);
+        for (Scales scales : Scales.values()) {
+            assertThat(NumberCode.values())
+                    .filteredOn(code -> encoder.has(code, scales))
+                    .containsExactlyInAnyOrderElementsOf(CODES);
+        }
     }
 
     private static RowEncoderCases cases(NativeLibrary.Tier tier, long seed) {

@@ -343,8 +343,8 @@ public final class ArtifactStore {
         return deleted;
     }
 
-    /// Deletes what conversions have left that ended before they knew what they convert; what cannot
-    /// be deleted stays.
+    /// Deletes what conversions have left that ended before they knew what they convert; what
+    /// cannot be deleted stays.
     void deleteBegun() {
         Path work = root.resolve(WORK);
         if (!Files.isDirectory(work)) {

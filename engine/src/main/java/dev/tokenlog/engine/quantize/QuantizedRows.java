@@ -16,8 +16,13 @@ import java.util.Optional;
 /// @param errors against the source
 public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeasures errors) {
 
-    /// Numbers of rows that are encoded by one call.
-    private static final int AT_ONCE = 1 << 18;
+    /// Numbers of rows that are encoded by one call: a few tenths of a millisecond.
+    private static int atOnce(Scales how) {
+        return switch (how) {
+            case ABSMAX -> 1 << 18;
+            case LEAST_SQUARES -> 1 << 14;
+        };
+    }
 
     private static final int INFINITY = Float.floatToRawIntBits(Float.POSITIVE_INFINITY);
 
@@ -45,11 +50,18 @@ public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeas
             Sparsity sparsity,
             int fromRow,
             int toRow) {
-        if (scales == Scales.ABSMAX && sparsity.equals(Sparsity.NONE)) {
+        if (sparsity.equals(Sparsity.NONE)) {
             Optional<QuantizedRows> rows =
-                    RowEncoders.of(numberCode)
+                    RowEncoders.of(numberCode, scales)
                             .flatMap(encoder ->
-                                    by(encoder, source, numberCode, groupSize, fromRow, toRow));
+                                    by(
+                                            encoder,
+                                            source,
+                                            numberCode,
+                                            scales,
+                                            groupSize,
+                                            fromRow,
+                                            toRow));
             if (rows.isPresent()) {
                 return rows.get();
             }
@@ -62,12 +74,13 @@ public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeas
             RowEncoder encoder,
             RowSource source,
             NumberCode code,
+            Scales how,
             int groupSize,
             int fromRow,
             int toRow) {
         int columns = source.columns();
         int rows = toRow - fromRow;
-        int atOnce = Math.clamp(AT_ONCE / columns, 1, rows);
+        int atOnce = Math.clamp(atOnce(how) / columns, 1, rows);
         long rowBytes = code.bytesPerRow(columns);
         long scaleBytes = 2L * Math.ceilDiv(columns, groupSize);
         byte[] codes = new byte[Math.toIntExact(rows * rowBytes)];
@@ -79,6 +92,7 @@ public record QuantizedRows(byte[] codes, byte[] scales, byte[] zeros, ErrorMeas
             boolean encoded =
                     encoder.encode(
                             code,
+                            how,
                             some.type(),
                             some.read(fromRow + done, count),
                             count,

@@ -9,15 +9,15 @@ import java.lang.foreign.MemorySegment;
 /// anything before it has given the right bits.
 public interface RowEncoder {
 
-    /// Whether it can be used on this machine for the code, with the scale that the element of
-    /// largest magnitude gives.
-    boolean has(NumberCode code);
+    /// Whether it can be used on this machine for the code, with scales that are found so.
+    boolean has(NumberCode code, Scales scales);
 
     /// Quantizes rows.
     ///
+    /// @param how scales are found
     /// @param type F32, F16 or BF16
-    /// @param x the rows, one behind the other, little-endian, in an array; some 2¹⁸ numbers, since
-    ///   a garbage collection may wait for the call
+    /// @param x the rows, one behind the other, little-endian, in an array: a few, since a garbage
+    ///   collection may wait for the call
     /// @param groupSize columns that share a scale: a multiple of 32, or `columns`
     /// @param codes gets the packed rows
     /// @param scales gets F16 bits, little-endian
@@ -26,6 +26,7 @@ public interface RowEncoder {
     ///   codes and scales hold anything, and the sums are what they were
     boolean encode(
             NumberCode code,
+            Scales how,
             DataType type,
             MemorySegment x,
             int rows,

@@ -8,7 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -28,12 +28,15 @@ final class RowEncoders {
     private static final ValueLayout.OfShort F16 =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private static final Map<NumberCode, RowEncoder> PROVEN = proven(found());
+    private static final Map<Way, RowEncoder> PROVEN = proven(found());
+
+    /// @param scales how they are found
+    record Way(NumberCode code, Scales scales) {}
 
     private RowEncoders() {}
 
-    static Optional<RowEncoder> of(NumberCode code) {
-        return Optional.ofNullable(PROVEN.get(code));
+    static Optional<RowEncoder> of(NumberCode code, Scales scales) {
+        return Optional.ofNullable(PROVEN.get(new Way(code, scales)));
     }
 
     /// One that cannot be made is left out: there is always Java.
@@ -51,36 +54,40 @@ final class RowEncoders {
         return found;
     }
 
-    static Map<NumberCode, RowEncoder> proven(List<RowEncoder> encoders) {
-        Map<NumberCode, RowEncoder> proven = new EnumMap<>(NumberCode.class);
+    static Map<Way, RowEncoder> proven(List<RowEncoder> encoders) {
+        Map<Way, RowEncoder> proven = new HashMap<>();
         for (RowEncoder encoder : encoders) {
             for (NumberCode code : NumberCode.values()) {
-                if (!proven.containsKey(code) && isRight(encoder, code)) {
-                    proven.put(code, encoder);
+                for (Scales scales : GroupCode.of(code).scales()) {
+                    Way way = new Way(code, scales);
+                    if (!proven.containsKey(way) && isRight(encoder, way)) {
+                        proven.put(way, encoder);
+                    }
                 }
             }
         }
         return proven;
     }
 
-    private static boolean isRight(RowEncoder encoder, NumberCode code) {
+    private static boolean isRight(RowEncoder encoder, Way way) {
         try {
-            return encoder.has(code)
-                    && isRight(encoder, code, DataType.F32)
-                    && isRight(encoder, code, DataType.F16)
-                    && isRight(encoder, code, DataType.BF16);
+            return encoder.has(way.code(), way.scales())
+                    && isRight(encoder, way, DataType.F32)
+                    && isRight(encoder, way, DataType.F16)
+                    && isRight(encoder, way, DataType.BF16);
         } catch (RuntimeException | LinkageError unusable) {
             return false;
         }
     }
 
-    private static boolean isRight(RowEncoder encoder, NumberCode code, DataType type) {
+    private static boolean isRight(RowEncoder encoder, Way way, DataType type) {
         RowSource rows = new QuantizedRows.FloatRows(known(type));
         for (int group : new int[] {GROUP, COLUMNS}) {
             QuantizedRows right =
-                    QuantizedRows.inJava(rows, code, group, Scales.ABSMAX, Sparsity.NONE, 0, ROWS);
+                    QuantizedRows.inJava(
+                            rows, way.code(), group, way.scales(), Sparsity.NONE, 0, ROWS);
             Optional<QuantizedRows> same =
-                    QuantizedRows.by(encoder, rows, code, group, 0, ROWS)
+                    QuantizedRows.by(encoder, rows, way.code(), way.scales(), group, 0, ROWS)
                             .filter(found -> Arrays.equals(right.codes(), found.codes()))
                             .filter(found -> Arrays.equals(right.scales(), found.scales()))
                             .filter(found ->

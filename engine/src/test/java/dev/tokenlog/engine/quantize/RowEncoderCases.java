@@ -35,15 +35,21 @@ public final class RowEncoderCases {
     public int all() {
         int cases = 0;
         for (NumberCode code : NumberCode.values()) {
-            for (DataType type : List.of(DataType.F32, DataType.F16, DataType.BF16)) {
-                for (int columns : COLUMNS) {
-                    for (int group : GROUPS) {
-                        if (encoder.has(code)) {
-                            int size = group == 0 ? columns : group;
-                            compare(code, matrix(type, 1 + random.nextInt(5), columns), size);
-                            cases++;
-                        }
-                    }
+            for (Scales scales : GroupCode.of(code).scales()) {
+                cases += encoder.has(code, scales) ? all(code, scales) : 0;
+            }
+        }
+        return cases;
+    }
+
+    private int all(NumberCode code, Scales scales) {
+        int cases = 0;
+        for (DataType type : List.of(DataType.F32, DataType.F16, DataType.BF16)) {
+            for (int columns : COLUMNS) {
+                for (int group : GROUPS) {
+                    int size = group == 0 ? columns : group;
+                    compare(code, scales, matrix(type, 1 + random.nextInt(5), columns), size);
+                    cases++;
                 }
             }
         }
@@ -56,27 +62,30 @@ public final class RowEncoderCases {
         x[70] = strange;
         Matrix.Float matrix = new Matrix.Float("x", DataType.F32, 2, 50, MemorySegment.ofArray(x));
 
-        assertThat(encoded(code, matrix, 32)).isEmpty();
+        for (Scales scales : Scales.values()) {
+            assertThat(encoded(code, scales, matrix, 32)).isEmpty();
+        }
     }
 
-    private Optional<QuantizedRows> encoded(NumberCode code, Matrix.Float matrix, int group) {
+    private Optional<QuantizedRows> encoded(
+            NumberCode code, Scales scales, Matrix.Float matrix, int group) {
         RowSource rows = new QuantizedRows.FloatRows(matrix);
-        return QuantizedRows.by(encoder, rows, code, group, 0, matrix.rows());
+        return QuantizedRows.by(encoder, rows, code, scales, group, 0, matrix.rows());
     }
 
-    private void compare(NumberCode code, Matrix.Float matrix, int group) {
+    private void compare(NumberCode code, Scales scales, Matrix.Float matrix, int group) {
         QuantizedRows expected =
                 QuantizedRows.inJava(
                         new QuantizedRows.FloatRows(matrix),
                         code,
                         group,
-                        Scales.ABSMAX,
+                        scales,
                         Sparsity.NONE,
                         0,
                         matrix.rows());
-        String what = code + " of " + matrix + " in groups of " + group;
+        String what = code + " " + scales + " of " + matrix + " in groups of " + group;
         QuantizedRows found =
-                encoded(code, matrix, group).orElseThrow(() -> new AssertionError(what));
+                encoded(code, scales, matrix, group).orElseThrow(() -> new AssertionError(what));
 
         assertThat(found.codes()).as("codes, " + what).isEqualTo(expected.codes());
         assertThat(found.scales()).as("scales, " + what).isEqualTo(expected.scales());

@@ -21,13 +21,14 @@ class RowEncodersTest {
     private record Changed(Consumer<Written> change) implements RowEncoder {
 
         @Override
-        public boolean has(NumberCode code) {
+        public boolean has(NumberCode code, Scales scales) {
             return code == NumberCode.INT4 || code == NumberCode.INT8;
         }
 
         @Override
         public boolean encode(
                 NumberCode code,
+                Scales how,
                 DataType type,
                 MemorySegment x,
                 int rows,
@@ -39,8 +40,7 @@ class RowEncodersTest {
             RowSource source =
                     new QuantizedRows.FloatRows(new Matrix.Float("x", type, rows, columns, x));
             QuantizedRows found =
-                    QuantizedRows.inJava(
-                            source, code, groupSize, Scales.ABSMAX, Sparsity.NONE, 0, rows);
+                    QuantizedRows.inJava(source, code, groupSize, how, Sparsity.NONE, 0, rows);
             codes.copyFrom(MemorySegment.ofArray(found.codes()));
             scales.copyFrom(MemorySegment.ofArray(found.scales()));
             System.arraycopy(found.errors().sums(), 0, sums, 0, sums.length);
@@ -54,7 +54,11 @@ class RowEncodersTest {
         Changed right = new Changed(written -> {});
 
         assertThat(RowEncoders.proven(List.of(right)))
-                .containsOnlyKeys(NumberCode.INT4, NumberCode.INT8)
+                .containsOnlyKeys(
+                        new RowEncoders.Way(NumberCode.INT4, Scales.ABSMAX),
+                        new RowEncoders.Way(NumberCode.INT4, Scales.LEAST_SQUARES),
+                        new RowEncoders.Way(NumberCode.INT8, Scales.ABSMAX),
+                        new RowEncoders.Way(NumberCode.INT8, Scales.LEAST_SQUARES))
                 .containsValue(right);
     }
 
@@ -83,13 +87,14 @@ class RowEncodersTest {
         RowEncoder broken =
                 new RowEncoder() {
                     @Override
-                    public boolean has(NumberCode code) {
+                    public boolean has(NumberCode code, Scales scales) {
                         throw new UnsatisfiedLinkError("no library");
                     }
 
                     @Override
                     public boolean encode(
                             NumberCode code,
+                            Scales how,
                             DataType type,
                             MemorySegment x,
                             int rows,
