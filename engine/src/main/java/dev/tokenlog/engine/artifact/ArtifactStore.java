@@ -46,6 +46,9 @@ public final class ArtifactStore {
     /// goes on with one whose process has ended.
     static final String BEGUN = "begun-";
 
+    /// A deletion that has not gone on for so long was cut off.
+    private static final Duration DELETION = Duration.ofMinutes(10);
+
     private static final Duration WAIT_FOR_OTHERS = Duration.ofMillis(100);
 
     private final Path root;
@@ -343,27 +346,28 @@ public final class ArtifactStore {
         return deleted;
     }
 
-    /// Deletes what conversions have left that ended before they knew what they convert; what
-    /// cannot be deleted stays.
-    void deleteBegun() {
+    /// Deletes what nobody will find: of conversions that ended before they knew what they convert,
+    /// and of deletions that were cut off. What cannot be deleted stays.
+    void sweep() {
         Path work = root.resolve(WORK);
         if (!Files.isDirectory(work)) {
             return;
         }
         try (Stream<Path> folders = Files.list(work)) {
-            for (Path folder : folders.toList()) {
-                if (folder.getFileName().toString().startsWith(BEGUN)) {
-                    deleteBegun(folder);
-                }
-            }
+            folders.forEach(this::sweep);
         } catch (IOException e) {
             throw failed(work, e);
         }
     }
 
-    private void deleteBegun(Path folder) {
+    private void sweep(Path folder) {
+        String name = folder.getFileName().toString();
         try {
-            deleteFree(folder, Instant.MAX);
+            if (name.startsWith(BEGUN)) {
+                deleteFree(folder, Instant.MAX);
+            } else if (name.startsWith(DOOMED)) {
+                deleteDoomed(folder, Instant.now().minus(DELETION));
+            }
         } catch (IOException | EngineException e) {
             // Somebody else's: no reason not to convert.
         }

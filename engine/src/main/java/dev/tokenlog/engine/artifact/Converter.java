@@ -160,7 +160,9 @@ public final class Converter {
         try {
             early.settle();
         } catch (EngineException refused) {
-            refused.addSuppressed(failure);
+            if (refused != failure) {
+                refused.addSuppressed(failure);
+            }
             throw refused;
         }
     }
@@ -285,6 +287,8 @@ public final class Converter {
                                     rows(stored, tensor, calibrator),
                                     weightFiles.writerOf(stored),
                                     weightFiles.fileOf(stored));
+                    // Or the next attempt would believe what came of other bytes than its own.
+                    source.refuseChanges();
                     work.note(weight);
                 }
                 if (calibrator != null && stored.isQuantized()) {

@@ -49,7 +49,7 @@ final class EarlyStart implements ConversionListener, AutoCloseable {
         this.store = store;
         this.key = key;
         this.listener = listener;
-        store.deleteBegun();
+        store.sweep();
         this.work = store.work(ArtifactStore.BEGUN + UUID.randomUUID());
     }
 
@@ -63,7 +63,9 @@ final class EarlyStart implements ConversionListener, AutoCloseable {
     /// @throws CancellationException if the listener says so
     SourceFiles settle() {
         if (files == null) {
-            files = reading.files(listener::isCancelled);
+            SourceFiles found = reading.files(listener::isCancelled);
+            source.refuseChanges(); // tensors and digests are of the same bytes
+            files = found;
             kept = work.rename(key.apply(files));
             requireGoOn();
             tellSource();

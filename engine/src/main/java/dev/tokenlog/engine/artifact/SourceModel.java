@@ -278,7 +278,7 @@ public final class SourceModel implements Model {
                 mapping);
     }
 
-    /// Call when all has been read.
+    /// Call when something has been read, before anybody believes what came of it.
     ///
     /// @throws EngineException `SOURCE_UNREADABLE` if a weight file is not the one that was opened
     void refuseChanges() {

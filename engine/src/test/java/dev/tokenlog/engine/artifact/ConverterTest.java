@@ -12,10 +12,17 @@ import dev.tokenlog.engine.quantize.Dequantizer;
 import dev.tokenlog.engine.quantize.ErrorMeasures;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -475,6 +482,94 @@ class ConverterTest {
             assertThat(work.resolve("begun-killed")).doesNotExist();
             assertThat(running.artifact()).isDirectory();
         }
+    }
+
+    /// What was read of other bytes is not there for the next attempt, which is of the right ones.
+    @Test
+    void a_source_that_is_changed_and_put_right_again_gives_the_right_artifact()
+            throws IOException {
+        Recipe recipe = Recipe.of(NumberCode.INT4);
+        ArtifactStore store = store("store");
+        Path folder = TestFiles.copy(TestFiles.demoModel(), temp.resolve("source"));
+        Path file = folder.resolve("model.safetensors");
+        byte[] right = Files.readAllBytes(file);
+        byte[] wrong = right.clone();
+        Arrays.fill(wrong, wrong.length / 2, wrong.length, (byte) 0x3c);
+        Recorder recorder =
+                new Recorder() {
+                    @Override
+                    public void tensorDone(TensorDone tensor) {
+                        super.tensorDone(tensor);
+                        if (tensor.number() == 5) {
+                            overwrite(file, wrong);
+                        }
+                    }
+                };
+        try (SourceModel source = SourceModel.open(folder)) {
+            assertThatThrownBy(() -> new Converter(1).convert(source, recipe, store, recorder))
+                    .isInstanceOf(EngineException.class)
+                    .hasMessageContaining("model.safetensors: changed while it was read");
+        }
+        assertThat(recorder.done).hasSize(5);
+        overwrite(file, right);
+
+        assertThat(convert(folder, recipe, store, 1))
+                .isEqualTo(convert(TestFiles.demoModel(), recipe, store("other"), 1));
+    }
+
+    private static void overwrite(Path file, byte[] bytes) {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.wrap(bytes), 0);
+            Files.setLastModifiedTime(
+                    file, FileTime.from(Files.getLastModifiedTime(file).toInstant().plusMillis(1)));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /// Its bytes are mapped and can still be converted, but not read for their digest.
+    @Test
+    void a_file_that_is_gone_before_its_digest_is_named() throws IOException {
+        Path folder = TestFiles.copy(TestFiles.golden("llama"), temp.resolve("source"));
+        Path file = folder.resolve("model.safetensors");
+        for (int threads : new int[] {1, 2}) {
+            try (SourceModel source = SourceModel.open(folder)) {
+                Path away = Files.move(file, temp.resolve("away"));
+                assertThatThrownBy(() ->
+                                new Converter(threads)
+                                        .convert(
+                                                source,
+                                                Recipe.of(NumberCode.INT4),
+                                                store("store"),
+                                                new Recorder()))
+                        .isInstanceOfSatisfying(
+                                EngineException.class,
+                                e ->
+                                        assertThat(e.reason())
+                                                .isIn(
+                                                        Reason.SOURCE_UNREADABLE,
+                                                        Reason.SOURCE_NOT_FOUND))
+                        .hasMessageContaining("model.safetensors");
+                Files.move(away, file);
+            }
+        }
+        assertThat(temp.resolve("store").resolve(".work")).isEmptyDirectory();
+    }
+
+    @Test
+    void a_deletion_that_was_cut_off_goes_on_when_the_next_conversion_begins() throws IOException {
+        ArtifactStore store = store("store");
+        Path work = temp.resolve("store").resolve(".work");
+        Path cut = Files.createDirectories(work.resolve("deleted-1").resolve("artifact"));
+        Files.writeString(cut.resolve("file"), "x");
+        Files.setLastModifiedTime(
+                cut.getParent(), FileTime.from(Instant.now().minus(Duration.ofHours(1))));
+        Path going = Files.createDirectories(work.resolve("deleted-2"));
+
+        convert(TestFiles.golden("llama"), Recipe.of(NumberCode.INT4), store, 1);
+
+        assertThat(cut.getParent()).doesNotExist();
+        assertThat(going).exists();
     }
 
     @Test
