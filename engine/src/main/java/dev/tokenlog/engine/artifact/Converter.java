@@ -141,7 +141,7 @@ public final class Converter {
                 new EarlyStart(source, reading, store, files -> workKey(recipe, files), listener)) {
             List<Manifest.Weight> weights;
             try {
-                weights = weights(source, recipe, early.work(), pool, null, early);
+                weights = weights(source, source, recipe, early.work(), pool, null, early);
             } catch (EngineException failure) {
                 settle(early, failure);
                 throw failure;
@@ -231,7 +231,7 @@ public final class Converter {
         List<Manifest.Weight> weights;
         try (Calibrator calibrator = calibrator(rotated, recipe, listener)) {
             SourceModel quantized = calibrator == null ? rotated : calibrator.source();
-            weights = weights(quantized, recipe, work, pool, calibrator, listener);
+            weights = weights(source, quantized, recipe, work, pool, calibrator, listener);
         }
         return finish(source, rotated, recipe, origin, files, work, weights);
     }
@@ -253,7 +253,10 @@ public final class Converter {
         return manifest;
     }
 
+    /// @param opened as it was found
+    /// @param source what is quantized
     private List<Manifest.Weight> weights(
+            SourceModel opened,
             SourceModel source,
             Recipe recipe,
             WorkFolder work,
@@ -288,7 +291,7 @@ public final class Converter {
                                     weightFiles.writerOf(stored),
                                     weightFiles.fileOf(stored));
                     // Or the next attempt would believe what came of other bytes than its own.
-                    source.refuseChanges();
+                    opened.refuseChanges();
                     work.note(weight);
                 }
                 if (calibrator != null && stored.isQuantized()) {

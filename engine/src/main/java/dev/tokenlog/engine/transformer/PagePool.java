@@ -24,6 +24,8 @@ final class PagePool implements AutoCloseable {
     private final ArrayDeque<MemorySegment> free = new ArrayDeque<>();
     private final PrefixCache known = new PrefixCache(this::giveBack);
     private final KvLayout layout;
+    private final KvAccount account;
+    private final long budget;
     private final long budgetPages;
 
     /// Less than the budget's while the machine has no more memory.
@@ -35,12 +37,15 @@ final class PagePool implements AutoCloseable {
     /// @param budget bytes
     /// @throws EngineException if the budget does not hold a page
     PagePool(KvLayout layout, long budget) {
-        this(layout, budget, null);
+        this(layout, budget, KvAccount.PROCESS, null);
     }
 
+    /// @param account shared with other pools
     /// @param memory null: the system's
-    PagePool(KvLayout layout, long budget, SegmentAllocator memory) {
+    PagePool(KvLayout layout, long budget, KvAccount account, SegmentAllocator memory) {
         this.layout = layout;
+        this.budget = budget;
+        this.account = account;
         this.memory = memory == null ? arena : memory;
         this.budgetPages = budget / Math.max(1, layout.pageBytes());
         this.limit = budgetPages;
@@ -62,7 +67,8 @@ final class PagePool implements AutoCloseable {
     }
 
     /// A page with unspecified content: a free one, a new one, or the least recently used of those
-    /// that are kept for texts to come.
+    /// that are kept for texts to come. The latter before a new one where all pools of the account
+    /// have much.
     ///
     /// @return null if sequences hold all that there may be
     MemorySegment take() {
@@ -71,6 +77,9 @@ final class PagePool implements AutoCloseable {
         }
         MemorySegment page = free.poll();
         unoccupied = free.size();
+        if (page == null && !account.hasRoom(layout.pageBytes(), budget)) {
+            page = known.evict();
+        }
         if (page == null && allocated < limit) {
             page = allocate();
         }
@@ -81,6 +90,7 @@ final class PagePool implements AutoCloseable {
         try {
             MemorySegment page = memory.allocate(layout.pageBytes(), CACHE_LINE);
             allocated = allocated + 1;
+            account.add(layout.pageBytes());
             return page;
         } catch (OutOfMemoryError e) {
             LOG.log(
@@ -117,5 +127,7 @@ final class PagePool implements AutoCloseable {
     @Override
     public void close() {
         arena.close();
+        account.add(-allocated * layout.pageBytes());
+        allocated = 0;
     }
 }

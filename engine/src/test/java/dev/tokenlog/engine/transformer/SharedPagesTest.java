@@ -305,6 +305,7 @@ class SharedPagesTest {
                         new PagePool(
                                 layout,
                                 8 * layout.pageBytes(),
+                                new KvAccount(Long.MAX_VALUE),
                                 (size, alignment) -> {
                                     if (left[0]-- <= 0) {
                                         throw new OutOfMemoryError("no more");
