@@ -12,6 +12,8 @@ import dev.tokenlog.engine.transformer.CpuExecutor;
 import dev.tokenlog.engine.transformer.CpuOptions;
 import dev.tokenlog.engine.transformer.Sequence;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -22,12 +24,18 @@ import java.util.regex.Pattern;
 /// How fast a converted model comes from the page cache to its first token, and what stays in
 /// memory: resident memory at the end against `1.05 × weights + KV cache + 350 MiB`.
 ///
-/// `LoadBenchmark FOLDER [RECIPE] [COMPUTE] [THREADS] [ROUNDS]`
+/// `LoadBenchmark FOLDER [RECIPE] [COMPUTE] [THREADS] [ROUNDS] [cold]`
 ///
 /// The folder keeps an artifact of the shape of TinyLlama-1.1B with random weights, made at the
 /// first run (which needs 3 GB of disk for a moment). Each round is what a worker does: open, check
 /// every digest, prepare, run a prompt of a few tokens, on kernels that were chosen before. The
 /// first round is that of a cold JVM.
+///
+/// Memory that a virtual machine's host has taken back has to be given again, page by page, at the
+/// first touch, which can take longer than all the rest, and some hosts take back what is free for
+/// a second. So as much memory as the weights need is touched before each round, twice, and held
+/// until the weights are prepared; both times are printed and are no part of the round. With `cold`
+/// as the last argument nothing is touched before.
 public final class LoadBenchmark {
 
     private static final int VOCABULARY = 32000;
@@ -41,6 +49,7 @@ public final class LoadBenchmark {
         String compute = arguments.length > 2 ? arguments[2] : "auto";
         int threads = arguments.length > 3 ? Integer.parseInt(arguments[3]) : 2;
         int rounds = arguments.length > 4 ? Integer.parseInt(arguments[4]) : 5;
+        boolean cold = arguments.length > 5 && arguments[5].equals("cold");
         Path artifact = artifact(folder.resolve(recipe), recipe);
         CpuOptions options = new CpuOptions(compute, threads, Optional.empty());
         KernelSelection kernels = KernelSelection.select(compute);
@@ -49,15 +58,21 @@ public final class LoadBenchmark {
                 "round  open+digests  prepare  first token  total    GB/s   resident (own, file)"
                         + "  limit");
         for (int round = 1; round <= rounds; round++) {
-            round(round, artifact, options, kernels);
+            Arena held = Arena.ofShared();
+            if (!cold) {
+                touch(Artifact.weightBytes(artifact), held);
+            }
+            round(round, artifact, options, kernels, held);
         }
     }
 
-    private static void round(int number, Path folder, CpuOptions options, KernelSelection kernels)
+    private static void round(
+            int number, Path folder, CpuOptions options, KernelSelection kernels, Arena held)
             throws IOException {
         long begin = System.nanoTime();
         try (Artifact artifact = Artifact.open(folder, true)) {
             double opened = seconds(begin);
+            held.close();
             try (CpuExecutor executor = CpuExecutor.open(artifact, options, kernels)) {
                 double prepared = seconds(begin);
                 firstToken(executor);
@@ -81,6 +96,19 @@ public final class LoadBenchmark {
                         memory("VmHWM") >> 20);
             }
         }
+    }
+
+    private static void touch(long bytes, Arena held) {
+        long begin = System.nanoTime();
+        MemorySegment memory = held.allocate(bytes, 1 << 21);
+        double first = seconds(begin);
+        begin = System.nanoTime();
+        memory.fill((byte) 1);
+        System.out.printf(
+                Locale.ROOT,
+                "memory, one thread: %.2f s a GB when first touched, %.2f s again%n",
+                first / bytes * 1e9,
+                seconds(begin) / bytes * 1e9);
     }
 
     private static void firstToken(CpuExecutor executor) {
