@@ -41,6 +41,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.InterruptException;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 
@@ -50,8 +51,8 @@ import org.jboss.logging.Logger;
 @ApplicationScoped
 public class InferenceWorker {
 
-    /// Fetches of the reader that follows partitions as they come and go, and of those that look
-    /// for something and are done.
+    /// Fetches of the reader that follows the log, and of those that look for something, or for the
+    /// end of a partition that has just come.
     private static final Duration FOLLOWING = Duration.ofMillis(100);
 
     private static final Duration LOOKING = Duration.ofMillis(10);
@@ -59,6 +60,7 @@ public class InferenceWorker {
     private static final Logger LOG = Logger.getLogger(InferenceWorker.class);
     private static final Duration TOPICS_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration READ_TIMEOUT = Duration.ofSeconds(30);
+    private static final Duration OFFSETS_TIMEOUT = Duration.ofSeconds(10);
     private static final long READ_CHECK_MILLIS = 10;
     private static final Duration END_TIMEOUT = Duration.ofSeconds(4);
 
@@ -113,7 +115,7 @@ public class InferenceWorker {
         HaltPoints halts = ProcessHalt.of(configuration.halt());
         Duration clockOffset = configuration.clockOffset();
         protocol = new ProtocolThread(clockOffset, () -> Quarkus.asyncExit(1));
-        log = new LogReader(clients.reader("log", FOLLOWING));
+        log = new LogReader(clients.reader("log", FOLLOWING), clients.reader("new", LOOKING));
         sender = new RecordSender(clients.producer(), protocol);
         registry =
                 new RegistryView(
@@ -261,6 +263,21 @@ public class InferenceWorker {
         CompletableFuture<Void> room = new CompletableFuture<>();
         protocol.execute(() -> worker.prompt(record, () -> room.complete(null)));
         return room;
+    }
+
+    /// The first prompts that the partitions still hold.
+    ///
+    /// @throws org.apache.kafka.common.errors.TimeoutException if nobody says so in time
+    Map<TopicPartition, Long> beginnings(Collection<TopicPartition> partitions) {
+        try {
+            return log.beginnings(partitions)
+                    .get(OFFSETS_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            throw new org.apache.kafka.common.errors.TimeoutException(
+                    "the first offsets of " + partitions + " are not known", e);
+        } catch (InterruptedException e) {
+            throw new InterruptException(e);
+        }
     }
 
     /// Gives the partitions to the worker, once registry and controls have been read.

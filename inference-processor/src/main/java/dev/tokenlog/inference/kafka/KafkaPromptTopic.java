@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
@@ -16,6 +15,7 @@ import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
@@ -27,6 +27,10 @@ final class KafkaPromptTopic implements PromptTopic {
 
     private static final Logger LOG = Logger.getLogger(KafkaPromptTopic.class);
     private static final Duration POLL = Duration.ofMillis(500);
+
+    /// Prompts of a partition that has just come; the channel brings all of them.
+    private static final int MOST_UNCOMMITTED = 100;
+
     private static final Duration RETRY = Duration.ofSeconds(1);
 
     private final String topic;
@@ -105,18 +109,21 @@ final class KafkaPromptTopic implements PromptTopic {
             long committed,
             long windowMillis) {
         long end = end(consumer, partition);
-        Optional<ConsumerRecord<byte[], byte[]>> uncommitted =
-                record(consumer, partition, committed);
-        OptionalLong first =
-                uncommitted.isPresent()
-                        ? OptionalLong.of(uncommitted.get().timestamp())
-                        : OptionalLong.empty();
-        long since = first.orElse(System.currentTimeMillis() + clockOffset) - windowMillis;
+        List<PromptRecord> uncommitted =
+                records(consumer, partition, committed, end).stream()
+                        .limit(MOST_UNCOMMITTED)
+                        .map(PromptChannel::prompt)
+                        .toList();
+        long since =
+                (uncommitted.isEmpty()
+                                ? System.currentTimeMillis() + clockOffset
+                                : uncommitted.getFirst().appendTime())
+                        - windowMillis;
         OffsetAndTimestamp from =
                 consumer.offsetsForTimes(Map.of(partition, Math.max(0, since))).get(partition);
         List<PastPrompt> prompts = new ArrayList<>();
         if (from == null || from.offset() >= committed) {
-            return new Past(first, prompts, end);
+            return new Past(uncommitted, prompts, end);
         }
         consumer.seek(partition, from.offset());
         while (!closed && consumer.position(partition) < committed) {
@@ -126,14 +133,15 @@ final class KafkaPromptTopic implements PromptTopic {
                 }
             }
         }
-        return new Past(first, prompts, end);
+        return new Past(uncommitted, prompts, end);
     }
 
     private long first(
             org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer,
             TopicPartition partition,
             long offset) {
-        return record(consumer, partition, offset)
+        return records(consumer, partition, offset, end(consumer, partition)).stream()
+                .findFirst()
                 .map(ConsumerRecord::offset)
                 .orElseGet(() -> consumer.position(partition));
     }
@@ -144,19 +152,21 @@ final class KafkaPromptTopic implements PromptTopic {
         return consumer.endOffsets(Set.of(partition)).get(partition);
     }
 
-    /// The record at this offset, or the next that is there.
-    private Optional<ConsumerRecord<byte[], byte[]>> record(
+    /// The record at this offset, or the next that is there before the end, and those that came
+    /// with it.
+    private List<ConsumerRecord<byte[], byte[]>> records(
             org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> consumer,
             TopicPartition partition,
-            long offset) {
-        long end = end(consumer, partition);
+            long offset,
+            long end) {
         consumer.seek(partition, offset);
         while (!closed && consumer.position(partition) < end) {
-            for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
-                return Optional.of(record);
+            ConsumerRecords<byte[], byte[]> records = consumer.poll(POLL);
+            if (!records.isEmpty()) {
+                return records.records(partition);
             }
         }
-        return Optional.empty();
+        return List.of();
     }
 
     private static Optional<PastPrompt> prompt(ConsumerRecord<byte[], byte[]> record) {

@@ -9,8 +9,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Semaphore;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
@@ -22,11 +24,23 @@ import org.jboss.logging.Logger;
 
 /// Follows any number of partitions without a group, on a thread of its own: the tokens of assigned
 /// partitions, the registry, the controls.
+///
+/// A broker answers the requests of a connection one after the other, and a fetch that finds
+/// nothing stays there for a while. So there are two consumers. One is patient, and costs an idle
+/// worker little. The other is not: it asks for offsets, and reads a partition from where it begins
+/// until a second after its end was reached, because the partition's prompts wait for that
+/// (`docs/decisions/0225`).
 final class LogReader implements AutoCloseable {
 
     private static final Logger LOG = Logger.getLogger(LogReader.class);
     private static final Duration POLL = Duration.ofSeconds(1);
     private static final long RETRY_MILLIS = 500;
+
+    /// How long the quick consumer is waited for, and so the patient one's records wait meanwhile.
+    private static final Duration QUICK_POLL = Duration.ofMillis(5);
+
+    /// A partition is new for so long after its end was reached: in that time it is claimed.
+    private static final long NEW_NANOS = 1_000_000_000;
 
     /// Batches handed over and not yet taken in: more are not read before.
     private static final int BATCHES_AHEAD = 64;
@@ -50,19 +64,23 @@ final class LogReader implements AutoCloseable {
     private static final class Followed {
         final StartingPoint from;
         final Sink sink;
+        Consumer<byte[], byte[]> consumer;
         long end = -1;
         boolean reachedEnd;
+        long newUntil;
         final List<Barrier> barriers = new ArrayList<>();
 
-        Followed(StartingPoint from, Sink sink) {
+        Followed(StartingPoint from, Sink sink, Consumer<byte[], byte[]> consumer) {
             this.from = from;
             this.sink = sink;
+            this.consumer = consumer;
         }
     }
 
     private record Barrier(long offset, Runnable task) {}
 
-    private final Consumer<byte[], byte[]> consumer;
+    private final Consumer<byte[], byte[]> patient;
+    private final Consumer<byte[], byte[]> quick;
     private final Queue<Runnable> commands = new ConcurrentLinkedQueue<>();
     private final Map<TopicPartition, Followed> followed = new HashMap<>();
     private final Map<TopicPartition, List<Runnable>> asked = new HashMap<>();
@@ -70,8 +88,11 @@ final class LogReader implements AutoCloseable {
     private final Thread thread;
     private volatile boolean closed;
 
-    LogReader(Consumer<byte[], byte[]> consumer) {
-        this.consumer = consumer;
+    /// @param patient its fetches may stay at their brokers
+    /// @param quick its fetches come back at once
+    LogReader(Consumer<byte[], byte[]> patient, Consumer<byte[], byte[]> quick) {
+        this.patient = patient;
+        this.quick = quick;
         this.thread = Thread.ofPlatform().name("inference-log-reader").unstarted(this::run);
     }
 
@@ -81,7 +102,7 @@ final class LogReader implements AutoCloseable {
 
     /// Reads from there on and tells the sink, until [#unfollow]. From any thread.
     void follow(TopicPartition partition, StartingPoint from, Sink sink) {
-        command(() -> begin(partition, new Followed(from, sink)));
+        command(() -> begin(partition, new Followed(from, sink, quick)));
     }
 
     void unfollow(TopicPartition partition) {
@@ -105,13 +126,21 @@ final class LogReader implements AutoCloseable {
         }
     }
 
+    /// The first offset that each partition still holds. From any thread; asked until it is known.
+    CompletableFuture<Map<TopicPartition, Long>> beginnings(Collection<TopicPartition> partitions) {
+        CompletableFuture<Map<TopicPartition, Long>> found = new CompletableFuture<>();
+        command(() -> found.complete(quick.beginningOffsets(partitions)));
+        return found;
+    }
+
     private void setBarrier(TopicPartition partition) {
         int before;
         synchronized (asked) {
             before = asked.get(partition).size();
         }
-        long end = consumer.endOffsets(Set.of(partition)).get(partition);
-        long position = consumer.position(partition);
+        Followed follower = followed.get(partition);
+        long end = quick.endOffsets(Set.of(partition)).get(partition);
+        long position = follower.consumer.position(partition);
         List<Runnable> tasks;
         synchronized (asked) {
             // Who came after the question is answered by the next one.
@@ -126,7 +155,7 @@ final class LogReader implements AutoCloseable {
         if (position >= end) {
             barrier.task().run();
         } else {
-            followed.get(partition).barriers.add(barrier);
+            follower.barriers.add(barrier);
         }
     }
 
@@ -142,7 +171,7 @@ final class LogReader implements AutoCloseable {
 
     private void command(Runnable command) {
         commands.add(command);
-        consumer.wakeup();
+        patient.wakeup();
     }
 
     private void run() {
@@ -153,7 +182,8 @@ final class LogReader implements AutoCloseable {
         } catch (InterruptedException e) {
             LOG.debug("interrupted", e);
         } finally {
-            consumer.close();
+            patient.close();
+            quick.close();
         }
     }
 
@@ -164,7 +194,9 @@ final class LogReader implements AutoCloseable {
                 Thread.sleep(20);
                 return;
             }
-            deliver(consumer.poll(POLL));
+            boolean waits = poll(quick, QUICK_POLL);
+            poll(patient, waits ? Duration.ZERO : POLL);
+            settle();
         } catch (WakeupException e) {
             LOG.trace("woken for a command");
         } catch (KafkaException e) {
@@ -185,8 +217,8 @@ final class LogReader implements AutoCloseable {
         followed.put(partition, follower);
         assign();
         // The end before the start: nothing that stands before it may be missed.
-        follower.end = consumer.endOffsets(Set.of(partition)).get(partition);
-        long start = consumer.beginningOffsets(Set.of(partition)).get(partition);
+        follower.end = quick.endOffsets(Set.of(partition)).get(partition);
+        long start = quick.beginningOffsets(Set.of(partition)).get(partition);
         long from =
                 switch (follower.from) {
                     case StartingPoint.Offset(long offset) ->
@@ -204,25 +236,41 @@ final class LogReader implements AutoCloseable {
         if (deleted || another) {
             follower.sink.beginningDeleted(another ? Long.MAX_VALUE : start);
         }
-        consumer.seek(partition, Math.max(start, from));
+        quick.seek(partition, Math.max(start, from));
         checkEnd(partition, follower);
     }
 
     private long at(TopicPartition partition, long millis, Followed follower) {
         OffsetAndTimestamp found =
-                consumer.offsetsForTimes(Map.of(partition, Math.max(0, millis))).get(partition);
+                quick.offsetsForTimes(Map.of(partition, Math.max(0, millis))).get(partition);
         return found == null ? follower.end : found.offset();
     }
 
     private void assign() {
-        Collection<TopicPartition> now = consumer.assignment();
-        if (!now.equals(followed.keySet())) {
-            consumer.assign(Set.copyOf(followed.keySet()));
+        for (Consumer<byte[], byte[]> consumer : List.of(patient, quick)) {
+            Set<TopicPartition> wanted =
+                    followed.entrySet().stream()
+                            .filter(entry -> entry.getValue().consumer == consumer)
+                            .map(Map.Entry::getKey)
+                            .collect(Collectors.toSet());
+            if (!consumer.assignment().equals(wanted)) {
+                consumer.assign(wanted);
+            }
         }
     }
 
-    private void deliver(ConsumerRecords<byte[], byte[]> records) {
-        for (TopicPartition partition : List.copyOf(followed.keySet())) {
+    /// @return whether the consumer has a partition
+    private boolean poll(Consumer<byte[], byte[]> consumer, Duration most) {
+        if (consumer.assignment().isEmpty()) {
+            return false;
+        }
+        deliver(consumer, consumer.poll(most));
+        return true;
+    }
+
+    private void deliver(
+            Consumer<byte[], byte[]> consumer, ConsumerRecords<byte[], byte[]> records) {
+        for (TopicPartition partition : Set.copyOf(consumer.assignment())) {
             Followed follower = followed.get(partition);
             List<ConsumerRecord<byte[], byte[]>> batch = records.records(partition);
             if (!batch.isEmpty()) {
@@ -232,13 +280,27 @@ final class LogReader implements AutoCloseable {
         }
     }
 
+    /// What is new no more goes to the patient consumer.
+    private void settle() {
+        for (TopicPartition partition : Set.copyOf(quick.assignment())) {
+            Followed follower = followed.get(partition);
+            if (follower.reachedEnd && System.nanoTime() - follower.newUntil > 0) {
+                long next = quick.position(partition);
+                follower.consumer = patient;
+                assign();
+                patient.seek(partition, next);
+            }
+        }
+    }
+
     private void checkEnd(TopicPartition partition, Followed follower) {
-        if (!follower.reachedEnd && consumer.position(partition) >= follower.end) {
+        long position = follower.consumer.position(partition);
+        if (!follower.reachedEnd && position >= follower.end) {
             follower.reachedEnd = true;
+            follower.newUntil = System.nanoTime() + NEW_NANOS;
             // Where nothing was left to read, nobody has said yet how far that is: who commits it
-            // as
-            // a safe beginning would make the next owner read all of the partition.
-            follower.sink.records(List.of(), consumer.position(partition));
+            // as a safe beginning would make the next owner read all of the partition.
+            follower.sink.records(List.of(), position);
             follower.sink.reachedEnd();
         }
         passBarriers(partition, follower);
@@ -246,7 +308,7 @@ final class LogReader implements AutoCloseable {
 
     private void passBarriers(TopicPartition partition, Followed follower) {
         if (!follower.barriers.isEmpty()) {
-            long position = consumer.position(partition);
+            long position = follower.consumer.position(partition);
             follower.barriers.removeIf(barrier -> {
                 boolean passed = position >= barrier.offset();
                 if (passed) {
@@ -264,7 +326,8 @@ final class LogReader implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        consumer.wakeup();
+        patient.wakeup();
+        quick.wakeup();
         ahead.release(BATCHES_AHEAD);
         try {
             thread.join(Duration.ofSeconds(2));

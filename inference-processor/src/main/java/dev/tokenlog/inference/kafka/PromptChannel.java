@@ -79,7 +79,8 @@ public class PromptChannel implements KafkaConsumerRebalanceListener {
         }
         Map<TopicPartition, OffsetAndMetadata> committed =
                 consumer.committed(new HashSet<>(partitions));
-        Map<TopicPartition, Long> starts = consumer.beginningOffsets(partitions);
+        // Not by this consumer: its answer would wait for a fetch that finds nothing.
+        Map<TopicPartition, Long> starts = worker.beginnings(partitions);
         List<Assignment> assignments = new ArrayList<>();
         for (TopicPartition partition : partitions) {
             assignments.add(assignment(partition, committed.get(partition), starts.get(partition)));

@@ -118,6 +118,7 @@ final class Partition implements CommitLoop.Progress {
             window.past(
                     new GenerationKey(prompt.offset(), prompt.generationId()), prompt.appendTime());
         }
+        past.uncommitted().forEach(this::offer);
         StartingPoint from =
                 assignment.safeBeginning().isPresent()
                         ? new StartingPoint.Offset(assignment.safeBeginning().getAsLong())

@@ -20,10 +20,17 @@ public interface PromptTopic {
     /// @param done whether the group accepted it
     void commit(int partition, Commit commit, Consumer<Boolean> done);
 
-    /// @param firstUncommittedTime append time of the first record at or behind the committed
-    ///   offset
+    /// @param uncommitted the first records at or behind the committed offset; some of them, or
+    ///   all. They come as new records too, later: a fetch that found nothing may be in their way
     /// @param end the offset behind the last prompt that was there
-    record Past(OptionalLong firstUncommittedTime, List<PastPrompt> prompts, long end) {}
+    record Past(List<PromptRecord> uncommitted, List<PastPrompt> prompts, long end) {
+
+        OptionalLong firstUncommittedTime() {
+            return uncommitted.isEmpty()
+                    ? OptionalLong.empty()
+                    : OptionalLong.of(uncommitted.getFirst().appendTime());
+        }
+    }
 
     record PastPrompt(long offset, long appendTime, String generationId) {}
 

@@ -25,7 +25,8 @@ class LogReaderTest {
     private static final long END = 10_000;
 
     private final LogConsumer consumer = new LogConsumer();
-    private final LogReader log = new LogReader(consumer);
+    private final LogConsumer patient = new LogConsumer();
+    private final LogReader log = new LogReader(patient, consumer);
     private final Told told = new Told();
 
     /// Record N was appended at time N.

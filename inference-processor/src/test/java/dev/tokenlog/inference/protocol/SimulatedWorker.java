@@ -335,11 +335,13 @@ final class SimulatedWorker
     public void past(int partition, long committed, long windowMillis, Consumer<Past> done) {
         later(() -> {
             List<PromptRecord> prompts = logs(partition).prompts;
-            OptionalLong first =
-                    committed < prompts.size()
-                            ? OptionalLong.of(prompts.get((int) committed).appendTime())
-                            : OptionalLong.empty();
-            long since = first.orElse(cluster.now()) - windowMillis;
+            // Some of them: all come again by the channel, before or after this.
+            int some = (int) Math.min(prompts.size() - committed, 1 + committed % 3);
+            List<PromptRecord> uncommitted =
+                    List.copyOf(prompts.subList((int) committed, (int) committed + some));
+            long since =
+                    (uncommitted.isEmpty() ? cluster.now() : uncommitted.getFirst().appendTime())
+                            - windowMillis;
             List<PastPrompt> past = new ArrayList<>();
             for (PromptRecord record : prompts.subList(0, (int) committed)) {
                 Optional<String> name = PromptParser.generationId(record);
@@ -348,7 +350,7 @@ final class SimulatedWorker
                 }
             }
             pastPromptsRead += past.size();
-            done.accept(new Past(first, past, prompts.size()));
+            done.accept(new Past(uncommitted, past, prompts.size()));
         });
     }
 
@@ -359,8 +361,13 @@ final class SimulatedWorker
 
     @Override
     public void commit(int partition, Commit commit, Consumer<Boolean> done) {
+        // Of this assignment: one of an earlier epoch the group refuses.
+        Feed feed = feeds.get(partition);
         tasks.add(() -> {
-            boolean accepted = holds(partition) && cluster.commit(this, partition, commit);
+            boolean accepted =
+                    feed != null
+                            && feeds.get(partition) == feed
+                            && cluster.commit(this, partition, commit);
             later(() -> done.accept(accepted));
         });
     }

@@ -12,10 +12,12 @@ import java.nio.ByteOrder;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /// Judges a partition of `tokens` by the reader's rules of `docs/events.md`, written down a second
 /// time and on purpose without the project's own fold.
@@ -31,7 +33,7 @@ public final class StreamJudge {
         String numericsId;
         public int attempt;
         int claims;
-        int silentInARow;
+        private final Set<Integer> heard = new HashSet<>();
         public Terminal end;
 
         /// @param simulated whether the tokens are [SimulatedModel]'s
@@ -41,6 +43,9 @@ public final class StreamJudge {
 
         public void take(TokenEvent event) {
             int n = event.attempt();
+            if (!(event instanceof Claim) && !(event instanceof GenerationFailed)) {
+                heard.add(n);
+            }
             switch (event) {
                 case Claim claim -> {
                     claims++;
@@ -99,6 +104,15 @@ public final class StreamJudge {
                 problems.add(event.type() + " of an attempt without a valid claim");
             }
             return event.attempt() == attempt;
+        }
+
+        /// Attempts in a row before the last one of which nobody heard anything.
+        int silentBeforeTheLast() {
+            int before = attempt - 1;
+            while (before > 0 && !heard.contains(before)) {
+                before--;
+            }
+            return attempt - 1 - before;
         }
 
         public List<String> verdict() {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
@@ -41,9 +42,19 @@ class WorkerSimulationTest {
                 .build();
     }
 
-    private static void judge(long seed, SimulatedCluster cluster) {
+    private int unlucky;
+
+    /// One schedule in some thousand makes a poison of an innocent prompt; more would be a fault
+    /// that the rule hides.
+    @AfterEach
+    void fewAreUnlucky() {
+        assertThat(unlucky).isLessThanOrEqualTo(2);
+    }
+
+    private void judge(long seed, SimulatedCluster cluster) {
         cluster.run(STEPS);
         List<String> found = cluster.verdict();
+        unlucky += cluster.unlucky;
         assertThat(found)
                 .as(() ->
                         "seed "
