@@ -152,6 +152,11 @@ final class ChaosRun {
                                             Processor.REGISTRY,
                                             registry,
                                             schedule.registry()))));
+            running.add(
+                    threads.submit(
+                            run(() ->
+                                    new ClientKills(platform.bootstrap(), load, log)
+                                            .run(schedule.clients()))));
             while (running.stream().anyMatch(future -> !future.isDone())) {
                 feed(load, log.killed() - before);
                 Thread.sleep(LOOK_MILLIS);

@@ -17,6 +17,7 @@ import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 
 /// Clients: prompts go out, streams are read, and readers die and read again from the beginning.
 final class Load implements AutoCloseable {
@@ -58,30 +59,16 @@ final class Load implements AutoCloseable {
     /// Sends one more prompt and reads its generation, on a thread of its own.
     ///
     /// @param maxTokens at most; the least is a quarter of it
-    void send(int maxTokens) {
-        int number = sent++;
-        PromptSubmitted prompt =
-                PromptEvent.PromptSubmitted.ofMessages(
-                                model,
-                                List.of(
-                                        new Message(
-                                                "user",
-                                                "Tell me a story about a %s who finds a %s, part %d."
-                                                        .formatted(
-                                                                WHO.get(random.nextInt(WHO.size())),
-                                                                WHAT.get(
-                                                                        random.nextInt(
-                                                                                WHAT.size())),
-                                                                1 + random.nextInt(9)))))
-                        .generationId("%s-%d".formatted(name, number))
-                        .maxTokens(maxTokens / 4 + random.nextInt(maxTokens - maxTokens / 4 + 1))
-                        .temperature(0.8)
-                        .topP(0.95)
-                        .seed(new UnsignedSeed(random.nextInt(Integer.MAX_VALUE)))
-                        .build();
+    synchronized void send(int maxTokens) {
         // Each client's reader dies after this many updates, and reads again; most live on.
         int dies = random.nextInt(4) == 0 ? 1 + random.nextInt(6) : Integer.MAX_VALUE;
-        TokenlogClient client = clients.get(number % clients.size());
+        TokenlogClient client = clients.get(sent % clients.size());
+        sendBy(maxTokens, (prompt, reading) -> read(client, prompt, reading, dies));
+    }
+
+    /// The same by somebody else.
+    synchronized void sendBy(int maxTokens, BiConsumer<PromptSubmitted, Reading> reader) {
+        PromptSubmitted prompt = prompt(sent++, maxTokens);
         Reading reading = new Reading(prompt.generationId());
         readings.put(reading.id(), reading);
         inFlight.incrementAndGet();
@@ -89,13 +76,29 @@ final class Load implements AutoCloseable {
                 .name("reader-" + reading.id())
                 .start(() -> {
                     try {
-                        read(client, prompt, reading, dies);
+                        reader.accept(prompt, reading);
                     } catch (RuntimeException e) {
                         reading.problem("the client failed: " + e);
                     } finally {
                         inFlight.decrementAndGet();
                     }
                 });
+    }
+
+    private PromptSubmitted prompt(int number, int maxTokens) {
+        String text =
+                "Tell me a story about a %s who finds a %s, part %d."
+                        .formatted(
+                                WHO.get(random.nextInt(WHO.size())),
+                                WHAT.get(random.nextInt(WHAT.size())),
+                                1 + random.nextInt(9));
+        return PromptEvent.PromptSubmitted.ofMessages(model, List.of(new Message("user", text)))
+                .generationId("%s-%d".formatted(name, number))
+                .maxTokens(maxTokens / 4 + random.nextInt(maxTokens - maxTokens / 4 + 1))
+                .temperature(0.8)
+                .topP(0.95)
+                .seed(new UnsignedSeed(random.nextInt(Integer.MAX_VALUE)))
+                .build();
     }
 
     private void read(TokenlogClient client, PromptSubmitted prompt, Reading reading, int dies) {
@@ -132,8 +135,12 @@ final class Load implements AutoCloseable {
         }
     }
 
-    int sent() {
+    synchronized int sent() {
         return sent;
+    }
+
+    boolean isClosed() {
+        return closed.get();
     }
 
     /// Generations whose end no reader has seen yet.

@@ -17,13 +17,15 @@ import java.util.stream.Collectors;
 /// @param conversions a conversion each, killed at a tensor
 /// @param validations a kill each
 /// @param registry a kill each
+/// @param clients a process each that sends a prompt and reads its answer; on top of the others
 record Schedule(
         long seed,
         List<List<WorkerLife>> workers,
         List<BrokerFault> brokers,
         List<ConversionKill> conversions,
         List<Kill> validations,
-        List<Kill> registry) {
+        List<Kill> registry,
+        List<ClientKill> clients) {
 
     /// How a worker's life ends.
     enum End {
@@ -100,6 +102,10 @@ record Schedule(
 
     record Kill(long delayMillis) {}
 
+    /// @param updates of the answer that it has got when it dies; before the first: as soon as its
+    ///   prompt is on the way, which may be lost with it
+    record ClientKill(long delayMillis, int updates) {}
+
     /// The kernels that a worker chooses for itself.
     static final String AUTOMATIC = "auto";
 
@@ -131,10 +137,11 @@ record Schedule(
 
     /// Nobody dies.
     static Schedule none(long seed) {
-        return new Schedule(seed, List.of(), List.of(), List.of(), List.of(), List.of());
+        return new Schedule(seed, List.of(), List.of(), List.of(), List.of(), List.of(), List.of());
     }
 
-    /// @param kills how many processes die; pauses and rolling restarts come on top
+    /// @param kills how many processes of the platform die; pauses, rolling restarts and clients
+    ///   come on top
     static Schedule of(long seed, int kills) {
         Random random = new Random(seed);
         int brokers = Math.max(1, kills / 9);
@@ -148,7 +155,8 @@ record Schedule(
                 brokers(random, brokers),
                 conversions(random, conversions),
                 kills(random, validations, 6_000),
-                kills(random, registry, 12_000));
+                kills(random, registry, 12_000),
+                clients(random, Math.max(2, kills / 10)));
     }
 
     private static List<List<WorkerLife>> workers(Random random, int kills) {
@@ -261,6 +269,14 @@ record Schedule(
         return List.copyOf(kills);
     }
 
+    private static List<ClientKill> clients(Random random, int count) {
+        List<ClientKill> kills = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            kills.add(new ClientKill(500 + random.nextInt(5_000), i % 3 * (1 + random.nextInt(4))));
+        }
+        return List.copyOf(kills);
+    }
+
     /// The points at which somebody is to be halted.
     Set<String> points() {
         return workers.stream()
@@ -270,7 +286,7 @@ record Schedule(
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 
-    /// How many processes die.
+    /// How many processes of the platform die.
     int kills() {
         int ofWorkers =
                 (int) workers.stream().flatMap(List::stream).filter(l -> l.end().isKill()).count();

@@ -18,5 +18,6 @@ final class SchedulePrinter {
         schedule.conversions().forEach(kill -> out.printf("conversion  %s%n", kill));
         schedule.validations().forEach(kill -> out.printf("validation  %s%n", kill));
         schedule.registry().forEach(kill -> out.printf("registry  %s%n", kill));
+        schedule.clients().forEach(kill -> out.printf("client  %s%n", kill));
     }
 }

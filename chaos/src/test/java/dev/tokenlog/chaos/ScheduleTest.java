@@ -20,6 +20,15 @@ class ScheduleTest {
                 .allSatisfy(kills -> assertThat(Schedule.of(1, kills).kills()).isEqualTo(kills));
     }
 
+    /// While their prompt is on the way, and while they read.
+    @Test
+    void clientsDieAsWell() {
+        assertThat(Schedule.of(1, 20).clients())
+                .hasSize(2)
+                .anyMatch(kill -> kill.updates() == 0)
+                .anyMatch(kill -> kill.updates() > 0);
+    }
+
     @Test
     void fortyKillsPassEveryHaltPoint() {
         List<String> points =

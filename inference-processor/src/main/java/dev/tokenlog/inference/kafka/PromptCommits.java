@@ -146,7 +146,7 @@ final class PromptCommits implements KafkaCommitHandler {
                         });
     }
 
-    private static void leaveNow(
+    static void leaveNow(
             org.apache.kafka.clients.consumer.Consumer<?, ?> kafka,
             String topic,
             Map<Integer, Commit> last) {
@@ -165,7 +165,7 @@ final class PromptCommits implements KafkaCommitHandler {
             }
             committed = true;
         } finally {
-            kafka.unsubscribe();
+            leaveGroup(kafka);
             if (committed) {
                 LOG.infof("left the group with its last commits: %s", offsets.keySet());
             }
@@ -173,6 +173,20 @@ final class PromptCommits implements KafkaCommitHandler {
             kafka.assign(idle);
             kafka.pause(idle);
         }
+    }
+
+    /// All has been handed over already. With a listener to tell, the client would wait 100 ms
+    /// before it tells it and leaves (AsyncKafkaConsumer.processBackgroundEvents). The poll is for
+    /// the subscription without one: what no poll has seen before the group is left would be taken
+    /// for a wish to join it again.
+    private static void leaveGroup(org.apache.kafka.clients.consumer.Consumer<?, ?> kafka) {
+        try {
+            kafka.subscribe(Set.copyOf(kafka.subscription()));
+            kafka.poll(Duration.ZERO);
+        } catch (KafkaException e) {
+            LOG.debugf("leaving with its listener: %s", e.toString());
+        }
+        kafka.unsubscribe();
     }
 
     static OffsetAndMetadata offset(Commit commit) {
