@@ -53,7 +53,7 @@ public class InferenceWorker {
 
     /// Fetches of the reader that follows the log, and of those that look for something, or for the
     /// end of a partition that has just come.
-    private static final Duration FOLLOWING = Duration.ofMillis(100);
+    private static final Duration FOLLOWING = Duration.ofMillis(500);
 
     private static final Duration LOOKING = Duration.ofMillis(10);
 

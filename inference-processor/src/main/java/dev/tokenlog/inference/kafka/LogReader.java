@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Semaphore;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -28,7 +29,8 @@ import org.jboss.logging.Logger;
 /// A broker answers the requests of a connection one after the other, and a fetch that finds
 /// nothing stays there for a while. So there are two consumers. One is patient, and costs an idle
 /// worker little. The other is not: it asks for offsets, and reads a partition from where it begins
-/// until a second after its end was reached, because the partition's prompts wait for that
+/// until its end was reached, because the partition's prompts wait for that, and for a second more:
+/// by then the patient one, which gets it there, has had an answer to what it had asked for before
 /// (`docs/decisions/0225`).
 final class LogReader implements AutoCloseable {
 
@@ -39,8 +41,9 @@ final class LogReader implements AutoCloseable {
     /// How long the quick consumer is waited for, and so the patient one's records wait meanwhile.
     private static final Duration QUICK_POLL = Duration.ofMillis(5);
 
-    /// A partition is new for so long after its end was reached: in that time it is claimed.
-    private static final long NEW_NANOS = 1_000_000_000;
+    /// For so long after a partition's end was reached both consumers read it. More than a patient
+    /// fetch lasts.
+    private static final long BOTH_NANOS = 1_000_000_000;
 
     /// Batches handed over and not yet taken in: more are not read before.
     private static final int BATCHES_AHEAD = 64;
@@ -64,16 +67,19 @@ final class LogReader implements AutoCloseable {
     private static final class Followed {
         final StartingPoint from;
         final Sink sink;
-        Consumer<byte[], byte[]> consumer;
         long end = -1;
         boolean reachedEnd;
+        boolean isNew = true;
         long newUntil;
+
+        /// Behind everything that has been told.
+        long next;
+
         final List<Barrier> barriers = new ArrayList<>();
 
-        Followed(StartingPoint from, Sink sink, Consumer<byte[], byte[]> consumer) {
+        Followed(StartingPoint from, Sink sink) {
             this.from = from;
             this.sink = sink;
-            this.consumer = consumer;
         }
     }
 
@@ -102,7 +108,7 @@ final class LogReader implements AutoCloseable {
 
     /// Reads from there on and tells the sink, until [#unfollow]. From any thread.
     void follow(TopicPartition partition, StartingPoint from, Sink sink) {
-        command(() -> begin(partition, new Followed(from, sink, quick)));
+        command(() -> begin(partition, new Followed(from, sink)));
     }
 
     void unfollow(TopicPartition partition) {
@@ -140,7 +146,7 @@ final class LogReader implements AutoCloseable {
         }
         Followed follower = followed.get(partition);
         long end = quick.endOffsets(Set.of(partition)).get(partition);
-        long position = follower.consumer.position(partition);
+        long position = position(partition, follower);
         List<Runnable> tasks;
         synchronized (asked) {
             // Who came after the question is answered by the next one.
@@ -247,15 +253,18 @@ final class LogReader implements AutoCloseable {
     }
 
     private void assign() {
-        for (Consumer<byte[], byte[]> consumer : List.of(patient, quick)) {
-            Set<TopicPartition> wanted =
-                    followed.entrySet().stream()
-                            .filter(entry -> entry.getValue().consumer == consumer)
-                            .map(Map.Entry::getKey)
-                            .collect(Collectors.toSet());
-            if (!consumer.assignment().equals(wanted)) {
-                consumer.assign(wanted);
-            }
+        assign(quick, follower -> follower.isNew);
+        assign(patient, follower -> follower.reachedEnd);
+    }
+
+    private void assign(Consumer<byte[], byte[]> consumer, Predicate<Followed> which) {
+        Set<TopicPartition> wanted =
+                followed.entrySet().stream()
+                        .filter(entry -> which.test(entry.getValue()))
+                        .map(Map.Entry::getKey)
+                        .collect(Collectors.toSet());
+        if (!consumer.assignment().equals(wanted)) {
+            consumer.assign(wanted);
         }
     }
 
@@ -272,32 +281,42 @@ final class LogReader implements AutoCloseable {
             Consumer<byte[], byte[]> consumer, ConsumerRecords<byte[], byte[]> records) {
         for (TopicPartition partition : Set.copyOf(consumer.assignment())) {
             Followed follower = followed.get(partition);
-            List<ConsumerRecord<byte[], byte[]>> batch = records.records(partition);
+            List<ConsumerRecord<byte[], byte[]>> batch =
+                    records.records(partition).stream()
+                            .filter(record -> record.offset() >= follower.next)
+                            .toList();
             if (!batch.isEmpty()) {
-                follower.sink.records(batch, batch.getLast().offset() + 1);
+                follower.next = batch.getLast().offset() + 1;
+                follower.sink.records(batch, follower.next);
             }
             checkEnd(partition, follower);
         }
     }
 
-    /// What is new no more goes to the patient consumer.
+    /// Who has read everything up to here is not always who has read the last record: behind it may
+    /// stand what a transaction left.
+    private long position(TopicPartition partition, Followed follower) {
+        Consumer<byte[], byte[]> consumer = follower.isNew ? quick : patient;
+        return Math.max(follower.next, consumer.position(partition));
+    }
+
     private void settle() {
         for (TopicPartition partition : Set.copyOf(quick.assignment())) {
             Followed follower = followed.get(partition);
             if (follower.reachedEnd && System.nanoTime() - follower.newUntil > 0) {
-                long next = quick.position(partition);
-                follower.consumer = patient;
+                follower.isNew = false;
                 assign();
-                patient.seek(partition, next);
             }
         }
     }
 
     private void checkEnd(TopicPartition partition, Followed follower) {
-        long position = follower.consumer.position(partition);
+        long position = position(partition, follower);
         if (!follower.reachedEnd && position >= follower.end) {
             follower.reachedEnd = true;
-            follower.newUntil = System.nanoTime() + NEW_NANOS;
+            follower.newUntil = System.nanoTime() + BOTH_NANOS;
+            assign();
+            patient.seek(partition, position);
             // Where nothing was left to read, nobody has said yet how far that is: who commits it
             // as a safe beginning would make the next owner read all of the partition.
             follower.sink.records(List.of(), position);
@@ -308,7 +327,7 @@ final class LogReader implements AutoCloseable {
 
     private void passBarriers(TopicPartition partition, Followed follower) {
         if (!follower.barriers.isEmpty()) {
-            long position = follower.consumer.position(partition);
+            long position = position(partition, follower);
             follower.barriers.removeIf(barrier -> {
                 boolean passed = position >= barrier.offset();
                 if (passed) {

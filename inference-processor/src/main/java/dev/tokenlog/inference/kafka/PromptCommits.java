@@ -16,6 +16,7 @@ import java.util.function.Consumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.WakeupException;
 import org.jboss.logging.Logger;
 
 /// Commits for the channel of prompts what the protocol says, when it says so: acknowledging a
@@ -122,7 +123,7 @@ final class PromptCommits implements KafkaCommitHandler {
 
     /// Commits what may be committed at last and leaves the group, all at once: others wait for the
     /// partitions, and the connector takes several polls to close. It goes on polling until then,
-    /// and that needs something to poll from.
+    /// and that needs something to poll from. The poll that is under way is not waited for.
     ///
     /// @param last by partition
     /// @param done told on the polling thread
@@ -144,6 +145,7 @@ final class PromptCommits implements KafkaCommitHandler {
                             LOG.debugf("not left early: %s", failure);
                             done.run();
                         });
+        consumer.unwrap().wakeup();
     }
 
     static void leaveNow(
@@ -161,7 +163,7 @@ final class PromptCommits implements KafkaCommitHandler {
         boolean committed = false;
         try {
             if (!offsets.isEmpty()) {
-                kafka.commitSync(offsets, LEAVE_TIMEOUT);
+                afterWakeup(() -> kafka.commitSync(offsets, LEAVE_TIMEOUT));
             }
             committed = true;
         } finally {
@@ -182,11 +184,20 @@ final class PromptCommits implements KafkaCommitHandler {
     private static void leaveGroup(org.apache.kafka.clients.consumer.Consumer<?, ?> kafka) {
         try {
             kafka.subscribe(Set.copyOf(kafka.subscription()));
-            kafka.poll(Duration.ZERO);
+            afterWakeup(() -> kafka.poll(Duration.ZERO));
         } catch (KafkaException e) {
             LOG.debugf("leaving with its listener: %s", e.toString());
         }
         kafka.unsubscribe();
+    }
+
+    /// Where no poll was under way, the wake-up meets the first call that may wait.
+    private static void afterWakeup(Runnable call) {
+        try {
+            call.run();
+        } catch (WakeupException e) {
+            call.run();
+        }
     }
 
     static OffsetAndMetadata offset(Commit commit) {

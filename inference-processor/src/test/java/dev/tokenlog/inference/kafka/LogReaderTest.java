@@ -75,11 +75,9 @@ class LogReaderTest {
         follow(from, 0);
     }
 
-    private void follow(StartingPoint from, long start) {
-        consumer.updateBeginningOffsets(Map.of(PARTITION, start));
-        consumer.updateEndOffsets(Map.of(PARTITION, END));
+    private static void appears(LogConsumer consumer, long from, long to) {
         consumer.schedulePollTask(() ->
-                LongStream.range(start, END)
+                LongStream.range(from, to)
                         .mapToObj(offset ->
                                 new ConsumerRecord<>(
                                         PARTITION.topic(),
@@ -88,6 +86,12 @@ class LogReaderTest {
                                         new byte[0],
                                         new byte[0]))
                         .forEach(consumer::addRecord));
+    }
+
+    private void follow(StartingPoint from, long start) {
+        consumer.updateBeginningOffsets(Map.of(PARTITION, start));
+        consumer.updateEndOffsets(Map.of(PARTITION, END));
+        appears(consumer, start, END);
         log.follow(PARTITION, from, told);
         log.start();
         await().until(() -> told.nextAtTheEnd >= 0);
@@ -103,6 +107,19 @@ class LogReaderTest {
         follow(new StartingPoint.Offset(END - 2));
         assertThat(told.offsets).containsExactly(END - 2, END - 1);
         assertThat(told.nextAtTheEnd).isEqualTo(END);
+    }
+
+    /// The quick one reads on until the patient one surely does.
+    @Test
+    void tellsOnceWhatBothConsumersRead() {
+        follow(new StartingPoint.Offset(END));
+        appears(patient, END, END + 2);
+        appears(consumer, END, END + 3);
+        await().until(() -> told.next == END + 3);
+        await().until(() -> consumer.assignment().isEmpty());
+        appears(patient, END + 2, END + 4);
+        await().until(() -> told.next == END + 4);
+        assertThat(told.offsets).containsExactly(END, END + 1, END + 2, END + 3);
     }
 
     /// Otherwise the worker would commit 0 as the safe beginning of a partition where nothing has

@@ -1,6 +1,7 @@
 package dev.tokenlog.inference.kafka;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.InstanceOfAssertFactories.DOUBLE;
 
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.inference.protocol.PromptTopic.Commit;
@@ -9,15 +10,19 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.Metric;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/// Leaving the group, at a real broker.
+/// What the channel's consumer does at the edges of its life in the group, at a real broker.
 class PromptCommitsTest {
 
     private static final String GROUP = "leaving";
@@ -28,6 +33,7 @@ class PromptCommitsTest {
     private final BrokerResource broker = new BrokerResource();
     private KafkaConsumer<byte[], byte[]> consumer;
     private Admin admin;
+    private boolean stopped;
 
     @BeforeEach
     void connect() {
@@ -50,24 +56,27 @@ class PromptCommitsTest {
 
     @AfterEach
     void disconnect() {
-        consumer.close();
-        admin.close();
-        broker.stop();
+        consumer.close(CloseOptions.timeout(Duration.ZERO));
+        admin.close(Duration.ZERO);
+        if (!stopped) {
+            broker.stop();
+        }
     }
 
-    /// With its last commits, and for good: it goes on polling until its process has ended.
-    @Test
-    void whoHasLeftDoesNotComeBack() throws Exception {
-        consumer.subscribe(List.of(TOPIC), new Listener());
-        long end = System.nanoTime() + PATIENCE.toNanos();
-        while (consumer.assignment().size() < 2 && System.nanoTime() < end) {
-            consumer.poll(Duration.ofMillis(20));
+    /// With its last commits, and for good: it goes on polling until its process has ended. The
+    /// wake-up that is meant for a poll may meet any call.
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whoHasLeftDoesNotComeBack(boolean woken) throws Exception {
+        join();
+        if (woken) {
+            consumer.wakeup();
         }
         Map<Integer, Commit> last = Map.of(0, new Commit(7, 3));
 
         PromptCommits.leaveNow(consumer, TOPIC, last);
 
-        end = System.nanoTime() + A_WHILE.toNanos();
+        long end = System.nanoTime() + A_WHILE.toNanos();
         while (System.nanoTime() < end) {
             assertThat(consumer.poll(Duration.ofMillis(20))).isEmpty();
         }
@@ -85,6 +94,35 @@ class PromptCommitsTest {
                                 .get(new TopicPartition(TOPIC, 0))
                                 .offset())
                 .isEqualTo(7);
+    }
+
+    /// Kafka 4.2.1 turned in a circle then, on two threads (KAFKA-20253).
+    @Test
+    void whoseBrokerIsGoneWaits() {
+        join();
+        broker.stop();
+        stopped = true;
+
+        long end = System.nanoTime() + A_WHILE.toNanos();
+        while (System.nanoTime() < end) {
+            consumer.poll(Duration.ofMillis(20));
+        }
+
+        assertThat(consumer.metrics().values())
+                .filteredOn(metric ->
+                        metric.metricName().name().equals("time-between-network-thread-poll-avg"))
+                .singleElement()
+                .extracting(Metric::metricValue, DOUBLE)
+                .as("milliseconds from one turn of the network thread to the next")
+                .isGreaterThan(0.1);
+    }
+
+    private void join() {
+        consumer.subscribe(List.of(TOPIC), new Listener());
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        while (consumer.assignment().size() < 2 && System.nanoTime() < end) {
+            consumer.poll(Duration.ofMillis(20));
+        }
     }
 
     private static final class Listener implements ConsumerRebalanceListener {
