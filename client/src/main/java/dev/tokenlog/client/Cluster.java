@@ -50,6 +50,12 @@ final class Cluster implements AutoCloseable {
     private static final ListOffsetsOptions COMMITTED =
             new ListOffsetsOptions(IsolationLevel.READ_COMMITTED);
 
+    /// How long a fetch that finds nothing stays at its broker. So long waits a partition that is
+    /// added meanwhile, and so often is each broker asked by a client that follows something.
+    private static final Duration PATIENT = Duration.ofMillis(500);
+
+    private static final Duration QUICK = Duration.ofMillis(25);
+
     private final ClientOptions options;
     private final Admin admin;
     private final Producer<byte[], byte[]> producer;
@@ -67,7 +73,7 @@ final class Cluster implements AutoCloseable {
                                 Collectors.toMap(
                                         topic -> topic.name(options.topicPrefix()),
                                         Function.identity()));
-        this.live = reader("live");
+        this.live = reader("live").behind(consumer(QUICK), threadName("joining"));
     }
 
     /// Connects, and finds out how the topics are cut.
@@ -159,7 +165,7 @@ final class Cluster implements AutoCloseable {
         return Math.toIntExact(options.timeout().toMillis());
     }
 
-    private KafkaConsumer<byte[], byte[]> consumer() {
+    private KafkaConsumer<byte[], byte[]> consumer(Duration fetchWait) {
         Map<String, Object> settings = new HashMap<>(options.kafka());
         // Partitions are assigned by hand: what a file says about groups is not for this client.
         settings.keySet().removeIf(name -> name.startsWith("group."));
@@ -171,17 +177,16 @@ final class Cluster implements AutoCloseable {
         settings.put("isolation.level", "read_committed");
         settings.put("default.api.timeout.ms", milliseconds(options));
         settings.put("request.timeout.ms", Math.min(milliseconds(options), 30_000));
-        // A partition that is added waits for the fetch that is under way at the same broker, which
-        // lasts this long if nothing comes.
-        settings.put("fetch.max.wait.ms", 25);
+        settings.put("fetch.max.wait.ms", Math.toIntExact(fetchWait.toMillis()));
         return new KafkaConsumer<>(settings);
     }
 
     private LogReader reader(String purpose) {
-        return new LogReader(
-                consumer(),
-                byName::get,
-                "tokenlog-client-%s-%d".formatted(purpose, NUMBER.incrementAndGet()));
+        return new LogReader(consumer(PATIENT), byName::get, threadName(purpose));
+    }
+
+    private static String threadName(String purpose) {
+        return "tokenlog-client-%s-%d".formatted(purpose, NUMBER.incrementAndGet());
     }
 
     ClientOptions options() {
@@ -312,7 +317,7 @@ final class Cluster implements AutoCloseable {
         if (open.isEmpty()) {
             return;
         }
-        KafkaConsumer<byte[], byte[]> consumer = consumer();
+        KafkaConsumer<byte[], byte[]> consumer = consumer(QUICK);
         try {
             consumer.assign(List.copyOf(open.keySet()));
             open.keySet().forEach(partition -> consumer.seek(partition, from.get(partition)));

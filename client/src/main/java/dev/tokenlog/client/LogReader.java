@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.Set;
 import java.util.function.Function;
@@ -27,10 +28,15 @@ import org.apache.kafka.common.errors.WakeupException;
 ///
 /// A follower that joins behind the others makes the reader go back; those ahead do not notice. A
 /// broker that is away for a while is waited for.
+///
+/// A broker lets a fetch that finds nothing wait, and a partition that is added meanwhile waits
+/// with it. A reader whose fetches wait long costs the brokers little; so that nobody who joins it
+/// waits as long, one whose fetches are short can stand before it: whoever follows is read to by
+/// both at first, by the patient one in the end.
 final class LogReader implements Source {
 
     interface Listener {
-        /// Called on the reader's thread.
+        /// Called on a reader's thread, of one at a time.
         void onRecord(LogRecord record);
 
         /// Reading cannot go on; nothing follows.
@@ -39,12 +45,16 @@ final class LogReader implements Source {
 
     private static final Duration POLL = Duration.ofSeconds(10);
 
+    /// For so long a follower is read to by both. More than a patient fetch lasts.
+    private static final Duration BOTH = Duration.ofSeconds(1);
+
     /// How long to rest after a failure that may pass.
     private static final Duration REST = Duration.ofMillis(200);
 
     private final Consumer<byte[], byte[]> consumer;
     private final Function<String, Topic> topics;
     private final Thread thread;
+    private final Optional<LogReader> patient;
 
     /// Guarded by itself, as is `closing`: what other threads want of the reader's thread.
     private final Queue<Runnable> changes = new ArrayDeque<>();
@@ -60,16 +70,31 @@ final class LogReader implements Source {
     }
 
     LogReader(Consumer<byte[], byte[]> consumer, Function<String, Topic> topics, String name) {
+        this(consumer, topics, name, Optional.empty());
+    }
+
+    private LogReader(
+            Consumer<byte[], byte[]> consumer,
+            Function<String, Topic> topics,
+            String name,
+            Optional<LogReader> patient) {
+        this.patient = patient;
         this.consumer = consumer;
         this.topics = topics;
         this.thread = Thread.ofPlatform().daemon().name(name).start(this::run);
     }
 
+    /// One whose fetches are short, before this one. It closes this one as well.
+    LogReader behind(Consumer<byte[], byte[]> quick, String name) {
+        return new LogReader(quick, topics, name, Optional.of(this));
+    }
+
     /// Calls the listener with every record from these offsets on, until the following is closed.
     Following follow(Map<TopicPartition, Long> from, Listener listener) {
         Following following = new Following(from, listener);
+        patient.ifPresent(reader -> reader.change(() -> reader.add(following)));
         if (!change(() -> add(following))) {
-            listener.onFailure(closed());
+            following.fail(closed());
         }
         return following;
     }
@@ -88,16 +113,19 @@ final class LogReader implements Source {
 
     /// What a listener was promised, and how far it is.
     final class Following implements Source {
+        private final Set<TopicPartition> partitions;
         private final Map<TopicPartition, Long> next;
         private final Listener listener;
-        private volatile boolean closed;
+        private final long begun = System.nanoTime();
+        private boolean closed;
 
         private Following(Map<TopicPartition, Long> from, Listener listener) {
+            this.partitions = Set.copyOf(from.keySet());
             this.next = new HashMap<>(from);
             this.listener = listener;
         }
 
-        private void deliver(TopicPartition partition, LogRecord record) {
+        private synchronized void deliver(TopicPartition partition, LogRecord record) {
             if (closed || record.offset() < next.get(partition)) {
                 return;
             }
@@ -105,12 +133,32 @@ final class LogReader implements Source {
             listener.onRecord(record);
         }
 
+        private synchronized void fail(TokenlogException reason) {
+            if (!closed) {
+                close();
+                listener.onFailure(reason);
+            }
+        }
+
+        private synchronized long next(TopicPartition partition) {
+            return next.get(partition);
+        }
+
+        private synchronized boolean isClosed() {
+            return closed;
+        }
+
+        private boolean isSettled() {
+            return System.nanoTime() - begun > BOTH.toNanos();
+        }
+
         /// May be called from any thread, the listener's included.
         @Override
-        public void close() {
+        public synchronized void close() {
             if (!closed) {
                 closed = true;
                 change(() -> remove(this));
+                patient.ifPresent(reader -> reader.change(() -> reader.remove(this)));
             }
         }
     }
@@ -121,9 +169,12 @@ final class LogReader implements Source {
                 if (!readings.isEmpty()) {
                     poll();
                 }
+                if (patient.isPresent()) {
+                    followings().stream().filter(Following::isSettled).forEach(this::remove);
+                }
             }
         } finally {
-            followings().forEach(following -> following.listener.onFailure(closed()));
+            followings().forEach(following -> following.fail(closed()));
             consumer.close(CloseOptions.timeout(Duration.ZERO));
         }
     }
@@ -154,7 +205,8 @@ final class LogReader implements Source {
 
     private void poll() {
         try {
-            for (ConsumerRecord<byte[], byte[]> raw : consumer.poll(POLL)) {
+            for (ConsumerRecord<byte[], byte[]> raw :
+                    consumer.poll(patient.isPresent() ? BOTH : POLL)) {
                 Reading reading = readings.get(new TopicPartition(raw.topic(), raw.partition()));
                 if (reading != null) {
                     deliver(reading, raw);
@@ -206,10 +258,10 @@ final class LogReader implements Source {
         }
         // Those who are further on do not miss what is gone.
         List.copyOf(reading.followings).stream()
-                .filter(following -> following.next.get(partition) <= offset)
+                .filter(following -> following.next(partition) <= offset)
                 .forEach(following -> fail(following, reason));
         reading.followings.stream()
-                .mapToLong(following -> following.next.get(partition))
+                .mapToLong(following -> following.next(partition))
                 .min()
                 .ifPresent(next -> {
                     reading.position = next;
@@ -218,9 +270,8 @@ final class LogReader implements Source {
     }
 
     private void fail(Following following, TokenlogException reason) {
-        following.closed = true;
         remove(following);
-        following.listener.onFailure(reason);
+        following.fail(reason);
     }
 
     private Set<Following> followings() {
@@ -230,8 +281,12 @@ final class LogReader implements Source {
     }
 
     private void add(Following following) {
+        if (following.isClosed()) {
+            return;
+        }
         Map<TopicPartition, Long> back = new HashMap<>();
-        following.next.forEach((partition, offset) -> {
+        following.partitions.forEach(partition -> {
+            long offset = following.next(partition);
             Reading reading = readings.get(partition);
             if (reading == null) {
                 reading = new Reading();
@@ -251,7 +306,7 @@ final class LogReader implements Source {
 
     private void remove(Following following) {
         boolean changed = false;
-        for (TopicPartition partition : following.next.keySet()) {
+        for (TopicPartition partition : following.partitions) {
             Reading reading = readings.get(partition);
             if (reading != null
                     && reading.followings.remove(following)
@@ -290,5 +345,6 @@ final class LogReader implements Source {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        patient.ifPresent(LogReader::close);
     }
 }
