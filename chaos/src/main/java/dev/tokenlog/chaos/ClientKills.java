@@ -19,6 +19,7 @@ final class ClientKills {
 
     private static final int MAX_TOKENS = 360;
     private static final long RETRY_MILLIS = 500;
+    private static final ClientKill NEVER = new ClientKill(0, Integer.MAX_VALUE, 0);
 
     private final String bootstrap;
     private final Load load;
@@ -39,7 +40,7 @@ final class ClientKills {
 
     private void dieAndReadAgain(PromptSubmitted prompt, Reading reading, ClientKill kill) {
         String json = new String(EventJson.write(prompt), StandardCharsets.UTF_8);
-        Life first = live(reading, kill.updates(), "send", json);
+        Life first = live(reading, kill, "send", json);
         boolean sent = first.sent();
         if (first.killed()) {
             log.killed("client");
@@ -49,9 +50,9 @@ final class ClientKills {
         }
         while (!reading.ended() && !load.isClosed()) {
             if (sent) {
-                live(reading, Integer.MAX_VALUE, "read", reading.id());
+                live(reading, NEVER, "read", reading.id());
             } else {
-                sent = live(reading, Integer.MAX_VALUE, "send", json).sent();
+                sent = live(reading, NEVER, "send", json).sent();
             }
             pause();
         }
@@ -61,13 +62,11 @@ final class ClientKills {
     /// @param killed or it ended by itself
     private record Life(boolean sent, boolean killed) {}
 
-    /// @param updates after which it is killed
-    private Life live(Reading reading, int updates, String what, String argument) {
+    private Life live(Reading reading, ClientKill kill, String what, String argument) {
         try {
             Process process = start(what, argument);
             try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
-                boolean sent = read(lines, reading, updates);
-                return new Life(sent, process.isAlive() && !reading.ended());
+                return read(lines, reading, kill);
             } finally {
                 process.destroyForcibly().waitFor();
             }
@@ -79,8 +78,9 @@ final class ClientKills {
         }
     }
 
-    private static boolean read(BufferedReader lines, Reading reading, int updates)
-            throws IOException {
+    /// Until it is to be killed, or has ended.
+    private static Life read(BufferedReader lines, Reading reading, ClientKill kill)
+            throws IOException, InterruptedException {
         reading.begin();
         boolean sent = false;
         int got = 0;
@@ -96,11 +96,12 @@ final class ClientKills {
                         reading.take(new GenerationUpdate.Ended(-1, null), System.nanoTime());
                 default -> {}
             }
-            if (got >= updates) {
-                break;
+            if (got >= kill.updates() && !reading.ended()) {
+                Thread.sleep(kill.thenMillis());
+                return new Life(sent, true);
             }
         }
-        return sent;
+        return new Life(sent, false);
     }
 
     private static GenerationUpdate.Tokens tokens(String[] words) {

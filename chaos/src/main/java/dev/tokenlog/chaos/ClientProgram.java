@@ -8,6 +8,8 @@ import dev.tokenlog.client.TokenlogException;
 import dev.tokenlog.contracts.EventJson;
 import dev.tokenlog.contracts.PromptEvent.PromptSubmitted;
 import dev.tokenlog.contracts.UnreadableEventException;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
@@ -36,6 +38,7 @@ final class ClientProgram {
     private ClientProgram() {}
 
     public static void main(String[] arguments) throws UnreadableEventException {
+        endWithItsParent();
         ClientOptions options =
                 ClientOptions.of(Map.of("bootstrap.servers", arguments[0]), "")
                         .withTimeout(TIMEOUT);
@@ -57,6 +60,20 @@ final class ClientProgram {
             System.err.println(e);
             System.exit(1);
         }
+    }
+
+    /// Whose end closes its standard input.
+    private static void endWithItsParent() {
+        Thread.ofPlatform()
+                .daemon()
+                .start(() -> {
+                    try {
+                        System.in.transferTo(OutputStream.nullOutputStream());
+                    } catch (IOException e) {
+                        System.err.println(e);
+                    }
+                    Runtime.getRuntime().halt(1);
+                });
     }
 
     private static void follow(GenerationStream stream) {

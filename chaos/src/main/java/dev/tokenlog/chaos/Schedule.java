@@ -102,9 +102,10 @@ record Schedule(
 
     record Kill(long delayMillis) {}
 
-    /// @param updates of the answer that it has got when it dies; before the first: as soon as its
-    ///   prompt is on the way, which may be lost with it
-    record ClientKill(long delayMillis, int updates) {}
+    /// @param updates of the answer that it has got when it dies; none: its prompt may be lost with
+    ///   it, or not
+    /// @param thenMillis from there, or from when it began to send, until it dies
+    record ClientKill(long delayMillis, int updates, long thenMillis) {}
 
     /// The kernels that a worker chooses for itself.
     static final String AUTOMATIC = "auto";
@@ -272,7 +273,11 @@ record Schedule(
     private static List<ClientKill> clients(Random random, int count) {
         List<ClientKill> kills = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            kills.add(new ClientKill(500 + random.nextInt(5_000), i % 3 * (1 + random.nextInt(4))));
+            kills.add(
+                    new ClientKill(
+                            500 + random.nextInt(5_000),
+                            i % 3 * (1 + random.nextInt(4)),
+                            random.nextInt(400)));
         }
         return List.copyOf(kills);
     }

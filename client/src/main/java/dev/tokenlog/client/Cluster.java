@@ -42,7 +42,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /// The client's connections to the cluster: one producer, one admin client, one reader that all
-/// streams share, and further readers for those that have much to catch up.
+/// streams share, with a quick one before it for those that begin, and further readers for those
+/// that have much to catch up.
 final class Cluster implements AutoCloseable {
 
     private static final AtomicInteger NUMBER = new AtomicInteger();
@@ -55,6 +56,9 @@ final class Cluster implements AutoCloseable {
     private static final Duration PATIENT = Duration.ofMillis(500);
 
     private static final Duration QUICK = Duration.ofMillis(25);
+
+    /// A stream's way from the one to the other.
+    private static final Duration BOTH = Duration.ofSeconds(1);
 
     private final ClientOptions options;
     private final Admin admin;
@@ -73,7 +77,7 @@ final class Cluster implements AutoCloseable {
                                 Collectors.toMap(
                                         topic -> topic.name(options.topicPrefix()),
                                         Function.identity()));
-        this.live = reader("live").behind(consumer(QUICK), threadName("joining"));
+        this.live = reader("live").behind(consumer(QUICK), threadName("joining"), BOTH);
     }
 
     /// Connects, and finds out how the topics are cut.

@@ -45,9 +45,6 @@ final class LogReader implements Source {
 
     private static final Duration POLL = Duration.ofSeconds(10);
 
-    /// For so long a follower is read to by both. More than a patient fetch lasts.
-    private static final Duration BOTH = Duration.ofSeconds(1);
-
     /// How long to rest after a failure that may pass.
     private static final Duration REST = Duration.ofMillis(200);
 
@@ -55,6 +52,7 @@ final class LogReader implements Source {
     private final Function<String, Topic> topics;
     private final Thread thread;
     private final Optional<LogReader> patient;
+    private final Duration both;
 
     /// Guarded by itself, as is `closing`: what other threads want of the reader's thread.
     private final Queue<Runnable> changes = new ArrayDeque<>();
@@ -70,23 +68,27 @@ final class LogReader implements Source {
     }
 
     LogReader(Consumer<byte[], byte[]> consumer, Function<String, Topic> topics, String name) {
-        this(consumer, topics, name, Optional.empty());
+        this(consumer, topics, name, Optional.empty(), Duration.ZERO);
     }
 
     private LogReader(
             Consumer<byte[], byte[]> consumer,
             Function<String, Topic> topics,
             String name,
-            Optional<LogReader> patient) {
+            Optional<LogReader> patient,
+            Duration both) {
         this.patient = patient;
+        this.both = both;
         this.consumer = consumer;
         this.topics = topics;
         this.thread = Thread.ofPlatform().daemon().name(name).start(this::run);
     }
 
     /// One whose fetches are short, before this one. It closes this one as well.
-    LogReader behind(Consumer<byte[], byte[]> quick, String name) {
-        return new LogReader(quick, topics, name, Optional.of(this));
+    ///
+    /// @param both for so long a follower is read to by both: more than a patient fetch lasts
+    LogReader behind(Consumer<byte[], byte[]> quick, String name, Duration both) {
+        return new LogReader(quick, topics, name, Optional.of(this), both);
     }
 
     /// Calls the listener with every record from these offsets on, until the following is closed.
@@ -149,7 +151,7 @@ final class LogReader implements Source {
         }
 
         private boolean isSettled() {
-            return System.nanoTime() - begun > BOTH.toNanos();
+            return System.nanoTime() - begun > both.toNanos();
         }
 
         /// May be called from any thread, the listener's included.
@@ -184,6 +186,7 @@ final class LogReader implements Source {
     /// @return false if the reader is to end
     private boolean runChanges() {
         List<Runnable> due;
+        boolean goesOn;
         synchronized (changes) {
             while (changes.isEmpty() && readings.isEmpty() && !closing) {
                 try {
@@ -194,19 +197,17 @@ final class LogReader implements Source {
             }
             due = List.copyOf(changes);
             changes.clear();
-            if (closing) {
-                due.forEach(Runnable::run);
-                return false;
-            }
+            goesOn = !closing;
         }
+        // Without the lock: a following that is closed has its own, and then wants this one.
         due.forEach(Runnable::run);
-        return true;
+        return goesOn;
     }
 
     private void poll() {
         try {
             for (ConsumerRecord<byte[], byte[]> raw :
-                    consumer.poll(patient.isPresent() ? BOTH : POLL)) {
+                    consumer.poll(patient.isPresent() ? both : POLL)) {
                 Reading reading = readings.get(new TopicPartition(raw.topic(), raw.partition()));
                 if (reading != null) {
                     deliver(reading, raw);

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import dev.tokenlog.client.LogReader.Following;
 import dev.tokenlog.client.TokenlogException.Kind;
 import dev.tokenlog.contracts.Topic;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -25,7 +26,8 @@ class LogReaderTest {
     private final MockConsumer<byte[], byte[]> patient = new MockConsumer<>("none");
     private final MockConsumer<byte[], byte[]> quick = new MockConsumer<>("none");
     private final LogReader reader =
-            new LogReader(patient, _ -> Topic.TOKENS, "patient").behind(quick, "quick");
+            new LogReader(patient, _ -> Topic.TOKENS, "patient")
+                    .behind(quick, "quick", Duration.ofSeconds(4));
     private final Told told = new Told();
 
     private static final class Told implements LogReader.Listener {
@@ -113,6 +115,7 @@ class LogReaderTest {
         patient.setPollException(new TopicAuthorizationException("tokens"));
         quick.setPollException(new TopicAuthorizationException("tokens"));
         await().until(() -> !follows(patient) && !follows(quick));
+        reader.close();
         assertThat(told.failures).containsExactly(Kind.NOT_ALLOWED);
     }
 

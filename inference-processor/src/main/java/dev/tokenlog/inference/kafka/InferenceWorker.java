@@ -40,6 +40,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.InterruptException;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
@@ -267,14 +268,17 @@ public class InferenceWorker {
 
     /// The first prompts that the partitions still hold.
     ///
-    /// @throws org.apache.kafka.common.errors.TimeoutException if nobody says so in time
+    /// @throws KafkaException that of the question, or if it is not answered in time
     Map<TopicPartition, Long> beginnings(Collection<TopicPartition> partitions) {
+        CompletableFuture<Map<TopicPartition, Long>> found = log.beginnings(partitions);
         try {
-            return log.beginnings(partitions)
-                    .get(OFFSETS_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException | ExecutionException e) {
+            return found.get(OFFSETS_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            found.cancel(false);
             throw new org.apache.kafka.common.errors.TimeoutException(
                     "the first offsets of " + partitions + " are not known", e);
+        } catch (ExecutionException e) {
+            throw (KafkaException) e.getCause();
         } catch (InterruptedException e) {
             throw new InterruptException(e);
         }

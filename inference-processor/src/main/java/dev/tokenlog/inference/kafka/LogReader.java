@@ -41,9 +41,11 @@ final class LogReader implements AutoCloseable {
     /// How long the quick consumer is waited for, and so the patient one's records wait meanwhile.
     private static final Duration QUICK_POLL = Duration.ofMillis(5);
 
+    private static final Duration ANSWER = Duration.ofSeconds(3);
+
     /// For so long after a partition's end was reached both consumers read it. More than a patient
     /// fetch lasts.
-    private static final long BOTH_NANOS = 1_000_000_000;
+    private static final Duration BOTH = Duration.ofSeconds(1);
 
     /// Batches handed over and not yet taken in: more are not read before.
     private static final int BATCHES_AHEAD = 64;
@@ -92,11 +94,17 @@ final class LogReader implements AutoCloseable {
     private final Map<TopicPartition, List<Runnable>> asked = new HashMap<>();
     private final Semaphore ahead = new Semaphore(BATCHES_AHEAD);
     private final Thread thread;
+    private final long bothNanos;
     private volatile boolean closed;
 
     /// @param patient its fetches may stay at their brokers
     /// @param quick its fetches come back at once
     LogReader(Consumer<byte[], byte[]> patient, Consumer<byte[], byte[]> quick) {
+        this(patient, quick, BOTH);
+    }
+
+    LogReader(Consumer<byte[], byte[]> patient, Consumer<byte[], byte[]> quick, Duration both) {
+        this.bothNanos = both.toNanos();
         this.patient = patient;
         this.quick = quick;
         this.thread = Thread.ofPlatform().name("inference-log-reader").unstarted(this::run);
@@ -132,11 +140,27 @@ final class LogReader implements AutoCloseable {
         }
     }
 
-    /// The first offset that each partition still holds. From any thread; asked until it is known.
+    /// The first offset that each partition still holds. From any thread.
     CompletableFuture<Map<TopicPartition, Long>> beginnings(Collection<TopicPartition> partitions) {
         CompletableFuture<Map<TopicPartition, Long>> found = new CompletableFuture<>();
-        command(() -> found.complete(quick.beginningOffsets(partitions)));
+        command(() -> answer(partitions, found));
         return found;
+    }
+
+    /// All reading waits for the answer, so it is asked once, and only while somebody waits for it.
+    private void answer(
+            Collection<TopicPartition> partitions,
+            CompletableFuture<Map<TopicPartition, Long>> found) {
+        if (found.isDone()) {
+            return;
+        }
+        try {
+            found.complete(quick.beginningOffsets(partitions, ANSWER));
+        } catch (WakeupException e) {
+            throw e;
+        } catch (KafkaException e) {
+            found.completeExceptionally(e);
+        }
     }
 
     private void setBarrier(TopicPartition partition) {
@@ -279,7 +303,7 @@ final class LogReader implements AutoCloseable {
 
     private void deliver(
             Consumer<byte[], byte[]> consumer, ConsumerRecords<byte[], byte[]> records) {
-        for (TopicPartition partition : Set.copyOf(consumer.assignment())) {
+        for (TopicPartition partition : records.partitions()) {
             Followed follower = followed.get(partition);
             List<ConsumerRecord<byte[], byte[]>> batch =
                     records.records(partition).stream()
@@ -289,7 +313,10 @@ final class LogReader implements AutoCloseable {
                 follower.next = batch.getLast().offset() + 1;
                 follower.sink.records(batch, follower.next);
             }
-            checkEnd(partition, follower);
+        }
+        // Only now: asking for a position can fail, and who has polled gets no record again.
+        for (TopicPartition partition : Set.copyOf(consumer.assignment())) {
+            checkEnd(partition, followed.get(partition));
         }
     }
 
@@ -311,10 +338,13 @@ final class LogReader implements AutoCloseable {
     }
 
     private void checkEnd(TopicPartition partition, Followed follower) {
+        if (follower.reachedEnd && follower.barriers.isEmpty()) {
+            return;
+        }
         long position = position(partition, follower);
         if (!follower.reachedEnd && position >= follower.end) {
             follower.reachedEnd = true;
-            follower.newUntil = System.nanoTime() + BOTH_NANOS;
+            follower.newUntil = System.nanoTime() + bothNanos;
             assign();
             patient.seek(partition, position);
             // Where nothing was left to read, nobody has said yet how far that is: who commits it

@@ -17,11 +17,13 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.eclipse.microprofile.reactive.messaging.Acknowledgment;
 import org.eclipse.microprofile.reactive.messaging.Incoming;
@@ -78,9 +80,9 @@ public class PromptChannel implements KafkaConsumerRebalanceListener {
             return;
         }
         Map<TopicPartition, OffsetAndMetadata> committed =
-                consumer.committed(new HashSet<>(partitions));
+                answered(() -> consumer.committed(new HashSet<>(partitions)));
         // Not by this consumer: its answer would wait for a fetch that finds nothing.
-        Map<TopicPartition, Long> starts = worker.beginnings(partitions);
+        Map<TopicPartition, Long> starts = answered(() -> worker.beginnings(partitions));
         List<Assignment> assignments = new ArrayList<>();
         for (TopicPartition partition : partitions) {
             assignments.add(assignment(partition, committed.get(partition), starts.get(partition)));
@@ -89,8 +91,21 @@ public class PromptChannel implements KafkaConsumerRebalanceListener {
         worker.assigned(assignments);
         if (numbers(partitions).contains(ControlLetters.PARTITION)) {
             TopicPartition controls = worker.controls();
-            OffsetAndMetadata told = consumer.committed(Set.of(controls)).get(controls);
+            OffsetAndMetadata told =
+                    answered(() -> consumer.committed(Set.of(controls))).get(controls);
             worker.controlsAssigned(told == null ? 0 : told.offset());
+        }
+    }
+
+    /// Asks until there is an answer: a listener that fails is not told again, the group takes its
+    /// partitions for served, and nobody would serve them. Who leaves wakes it.
+    private static <T> T answered(Supplier<T> question) {
+        while (true) {
+            try {
+                return question.get();
+            } catch (RetriableException e) {
+                LOG.warnf("assigned, but the cluster does not answer; asked again: %s", e);
+            }
         }
     }
 

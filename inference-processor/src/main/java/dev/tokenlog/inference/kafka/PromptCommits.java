@@ -47,6 +47,7 @@ final class PromptCommits implements KafkaCommitHandler {
 
     private static final Logger LOG = Logger.getLogger(PromptCommits.class);
     private static final Duration LEAVE_TIMEOUT = Duration.ofSeconds(2);
+    private static final Duration SEEN = Duration.ofMillis(5);
 
     private final KafkaConsumer<?, ?> consumer;
 
@@ -178,13 +179,17 @@ final class PromptCommits implements KafkaCommitHandler {
     }
 
     /// All has been handed over already. With a listener to tell, the client would wait 100 ms
-    /// before it tells it and leaves (AsyncKafkaConsumer.processBackgroundEvents). The poll is for
-    /// the subscription without one: what no poll has seen before the group is left would be taken
-    /// for a wish to join it again.
+    /// before it tells it and leaves (AsyncKafkaConsumer.processBackgroundEvents). The polls are
+    /// for the subscription without one: what no poll has seen before the group is left would be
+    /// taken for a wish to join it again, and one that finds records from before does not look.
     private static void leaveGroup(org.apache.kafka.clients.consumer.Consumer<?, ?> kafka) {
+        Set<String> topics = Set.copyOf(kafka.subscription());
         try {
-            kafka.subscribe(Set.copyOf(kafka.subscription()));
-            afterWakeup(() -> kafka.poll(Duration.ZERO));
+            if (!topics.isEmpty()) {
+                kafka.subscribe(topics);
+                afterWakeup(() -> kafka.poll(Duration.ZERO));
+                afterWakeup(() -> kafka.poll(SEEN));
+            }
         } catch (KafkaException e) {
             LOG.debugf("leaving with its listener: %s", e.toString());
         }

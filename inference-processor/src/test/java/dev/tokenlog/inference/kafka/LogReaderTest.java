@@ -4,15 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.tokenlog.inference.protocol.TokenTopic.StartingPoint;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.stream.LongStream;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.MockConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,14 +28,24 @@ class LogReaderTest {
 
     private final LogConsumer consumer = new LogConsumer();
     private final LogConsumer patient = new LogConsumer();
-    private final LogReader log = new LogReader(patient, consumer);
+    private final LogReader log = new LogReader(patient, consumer, Duration.ofSeconds(4));
     private final Told told = new Told();
 
     /// Record N was appended at time N.
     private static final class LogConsumer extends MockConsumer<byte[], byte[]> {
 
+        private final AtomicBoolean unsure = new AtomicBoolean();
+
         LogConsumer() {
             super("earliest");
+        }
+
+        @Override
+        public long position(TopicPartition partition) {
+            if (unsure.getAndSet(false)) {
+                throw new TimeoutException("leaders change");
+            }
+            return super.position(partition);
         }
 
         @Override
@@ -76,16 +88,19 @@ class LogReaderTest {
     }
 
     private static void appears(LogConsumer consumer, long from, long to) {
-        consumer.schedulePollTask(() ->
-                LongStream.range(from, to)
-                        .mapToObj(offset ->
-                                new ConsumerRecord<>(
-                                        PARTITION.topic(),
-                                        PARTITION.partition(),
-                                        offset,
-                                        new byte[0],
-                                        new byte[0]))
-                        .forEach(consumer::addRecord));
+        consumer.schedulePollTask(() -> add(consumer, PARTITION, from, to));
+    }
+
+    private static void add(LogConsumer consumer, TopicPartition partition, long from, long to) {
+        for (long offset = from; offset < to; offset++) {
+            consumer.addRecord(
+                    new ConsumerRecord<>(
+                            partition.topic(),
+                            partition.partition(),
+                            offset,
+                            new byte[0],
+                            new byte[0]));
+        }
     }
 
     private void follow(StartingPoint from, long start) {
@@ -120,6 +135,28 @@ class LogReaderTest {
         appears(patient, END + 2, END + 4);
         await().until(() -> told.next == END + 4);
         assertThat(told.offsets).containsExactly(END, END + 1, END + 2, END + 3);
+    }
+
+    /// What a poll has brought comes no second time.
+    @Test
+    void tellsAllThatItReadThoughAPositionIsNotKnown() {
+        TopicPartition other = new TopicPartition("tokens", 1);
+        consumer.updateBeginningOffsets(Map.of(PARTITION, 0L, other, 0L));
+        consumer.updateEndOffsets(Map.of(PARTITION, END, other, END));
+        Told toldOfOther = new Told();
+        log.follow(PARTITION, new StartingPoint.Offset(0), told);
+        log.follow(other, new StartingPoint.Offset(0), toldOfOther);
+        consumer.schedulePollTask(() -> {
+            List.of(PARTITION, other).forEach(p -> add(consumer, p, 0, 3));
+            consumer.unsure.set(true);
+        });
+        log.start();
+        await().until(() -> told.next == 3 && toldOfOther.next == 3);
+        appears(consumer, 3, 5);
+        await().until(() -> told.next == 5);
+        assertThat(told.offsets).containsExactly(0L, 1L, 2L, 3L, 4L);
+        assertThat(toldOfOther.offsets).containsExactly(0L, 1L, 2L);
+        assertThat(consumer.unsure).isFalse();
     }
 
     /// Otherwise the worker would commit 0 as the safe beginning of a partition where nothing has

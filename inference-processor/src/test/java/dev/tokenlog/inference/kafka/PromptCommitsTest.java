@@ -2,6 +2,7 @@ package dev.tokenlog.inference.kafka;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.InstanceOfAssertFactories.DOUBLE;
+import static org.awaitility.Awaitility.await;
 
 import dev.tokenlog.contracts.Topic;
 import dev.tokenlog.inference.protocol.PromptTopic.Commit;
@@ -13,14 +14,17 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.Metric;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// What the channel's consumer does at the edges of its life in the group, at a real broker.
 class PromptCommitsTest {
@@ -34,10 +38,11 @@ class PromptCommitsTest {
     private KafkaConsumer<byte[], byte[]> consumer;
     private Admin admin;
     private boolean stopped;
+    private String servers;
 
     @BeforeEach
     void connect() {
-        String servers = broker.start().get("kafka.bootstrap.servers");
+        servers = broker.start().get("kafka.bootstrap.servers");
         admin = Admin.create(Map.of("bootstrap.servers", servers));
         consumer =
                 new KafkaConsumer<>(
@@ -49,7 +54,11 @@ class PromptCommitsTest {
                                 "group.protocol",
                                 "consumer",
                                 "enable.auto.commit",
-                                false),
+                                false,
+                                "auto.offset.reset",
+                                "earliest",
+                                "max.poll.records",
+                                1),
                         new ByteArrayDeserializer(),
                         new ByteArrayDeserializer());
     }
@@ -63,14 +72,30 @@ class PromptCommitsTest {
         }
     }
 
-    /// With its last commits, and for good: it goes on polling until its process has ended. The
-    /// wake-up that is meant for a poll may meet any call.
+    /// What a worker may be about when it leaves.
+    private enum Busy {
+        IDLE,
+        /// By the wake-up that is meant for its poll, and meets another call.
+        WOKEN,
+        /// With records that it has fetched and not been given.
+        BEHIND,
+        PAUSED
+    }
+
+    /// With its last commits, and for good: it goes on polling until its process has ended.
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void whoHasLeftDoesNotComeBack(boolean woken) throws Exception {
+    @EnumSource
+    void whoHasLeftDoesNotComeBack(Busy busy) throws Exception {
         join();
-        if (woken) {
-            consumer.wakeup();
+        switch (busy) {
+            case IDLE -> {}
+            case WOKEN -> consumer.wakeup();
+            case BEHIND -> fetchMoreThanOne();
+            case PAUSED -> {
+                fetchMoreThanOne();
+                consumer.pause(consumer.assignment());
+                consumer.poll(Duration.ZERO);
+            }
         }
         Map<Integer, Commit> last = Map.of(0, new Commit(7, 3));
 
@@ -117,12 +142,27 @@ class PromptCommitsTest {
                 .isGreaterThan(0.1);
     }
 
+    /// And take one.
+    private void fetchMoreThanOne() {
+        try (KafkaProducer<byte[], byte[]> producer =
+                new KafkaProducer<>(
+                        Map.of("bootstrap.servers", servers),
+                        new ByteArraySerializer(),
+                        new ByteArraySerializer())) {
+            for (int i = 0; i < 100; i++) {
+                producer.send(new ProducerRecord<>(TOPIC, i % 2, null, new byte[10]));
+            }
+        }
+        await().atMost(PATIENCE).until(() -> !consumer.poll(Duration.ofMillis(20)).isEmpty());
+    }
+
     private void join() {
         consumer.subscribe(List.of(TOPIC), new Listener());
         long end = System.nanoTime() + PATIENCE.toNanos();
         while (consumer.assignment().size() < 2 && System.nanoTime() < end) {
             consumer.poll(Duration.ofMillis(20));
         }
+        assertThat(consumer.assignment()).hasSize(2);
     }
 
     private static final class Listener implements ConsumerRebalanceListener {
