@@ -34,8 +34,8 @@ import java.util.regex.Pattern;
 /// Memory that a virtual machine's host has taken back has to be given again, page by page, at the
 /// first touch, which can take longer than all the rest, and some hosts take back what is free for
 /// a second. So as much memory as the weights need is touched before each round, twice, and held
-/// until the weights are prepared; both times are printed and are no part of the round. With `cold`
-/// as the last argument nothing is touched before.
+/// while digests are checked; both times are printed and are no part of the round. With `cold` as
+/// the last argument nothing is touched before.
 public final class LoadBenchmark {
 
     private static final int VOCABULARY = 32000;

@@ -99,7 +99,7 @@ public class PromptChannel implements KafkaConsumerRebalanceListener {
 
     /// Asks until there is an answer: a listener that fails is not told again, the group takes its
     /// partitions for served, and nobody would serve them. Who leaves wakes it.
-    private static <T> T answered(Supplier<T> question) {
+    static <T> T answered(Supplier<T> question) {
         while (true) {
             try {
                 return question.get();
