@@ -66,7 +66,8 @@ final class ClientKills {
         try {
             Process process = start(what, argument);
             try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
-                return read(lines, reading, kill);
+                Life life = read(lines, reading, kill);
+                return new Life(life.sent(), life.killed() && process.isAlive());
             } finally {
                 process.destroyForcibly().waitFor();
             }

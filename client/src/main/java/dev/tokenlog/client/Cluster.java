@@ -57,7 +57,7 @@ final class Cluster implements AutoCloseable {
 
     private static final Duration QUICK = Duration.ofMillis(25);
 
-    /// A stream's way from the one to the other.
+    /// For so long both read to a new stream: more than the patient one waits.
     private static final Duration BOTH = Duration.ofSeconds(1);
 
     private final ClientOptions options;

@@ -20,6 +20,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.jboss.logging.Logger;
 
@@ -42,6 +43,9 @@ final class LogReader implements AutoCloseable {
     private static final Duration QUICK_POLL = Duration.ofMillis(5);
 
     private static final Duration ANSWER = Duration.ofSeconds(3);
+
+    /// Known at once, but where leaders change.
+    private static final Duration POSITION = Duration.ofMillis(50);
 
     /// For so long after a partition's end was reached both consumers read it. More than a patient
     /// fetch lasts.
@@ -324,7 +328,7 @@ final class LogReader implements AutoCloseable {
     /// stand what a transaction left.
     private long position(TopicPartition partition, Followed follower) {
         Consumer<byte[], byte[]> consumer = follower.isNew ? quick : patient;
-        return Math.max(follower.next, consumer.position(partition));
+        return Math.max(follower.next, consumer.position(partition, POSITION));
     }
 
     private void settle() {
@@ -341,7 +345,13 @@ final class LogReader implements AutoCloseable {
         if (follower.reachedEnd && follower.barriers.isEmpty()) {
             return;
         }
-        long position = position(partition, follower);
+        long position;
+        try {
+            position = position(partition, follower);
+        } catch (TimeoutException e) {
+            LOG.debugf("where %s stands is not known, asked again", partition);
+            return;
+        }
         if (!follower.reachedEnd && position >= follower.end) {
             follower.reachedEnd = true;
             follower.newUntil = System.nanoTime() + bothNanos;
@@ -352,12 +362,11 @@ final class LogReader implements AutoCloseable {
             follower.sink.records(List.of(), position);
             follower.sink.reachedEnd();
         }
-        passBarriers(partition, follower);
+        passBarriers(follower, position);
     }
 
-    private void passBarriers(TopicPartition partition, Followed follower) {
+    private static void passBarriers(Followed follower, long position) {
         if (!follower.barriers.isEmpty()) {
-            long position = position(partition, follower);
             follower.barriers.removeIf(barrier -> {
                 boolean passed = position >= barrier.offset();
                 if (passed) {

@@ -81,11 +81,14 @@ public class PromptChannel implements KafkaConsumerRebalanceListener {
         }
         Map<TopicPartition, OffsetAndMetadata> committed =
                 answered(() -> consumer.committed(new HashSet<>(partitions)));
-        // Not by this consumer: its answer would wait for a fetch that finds nothing.
-        Map<TopicPartition, Long> starts = answered(() -> worker.beginnings(partitions));
+        Map<TopicPartition, Long> starts = starts(partitions);
         List<Assignment> assignments = new ArrayList<>();
         for (TopicPartition partition : partitions) {
-            assignments.add(assignment(partition, committed.get(partition), starts.get(partition)));
+            assignments.add(
+                    assignment(
+                            partition,
+                            committed.get(partition),
+                            starts.getOrDefault(partition, 0L)));
         }
         LOG.infof("assigned %s", assignments);
         worker.assigned(assignments);
@@ -97,8 +100,23 @@ public class PromptChannel implements KafkaConsumerRebalanceListener {
         }
     }
 
+    /// Not by the channel's consumer: its answer would wait for a fetch that finds nothing. A
+    /// partition whose leader is away must not keep the others, so it is asked once.
+    private Map<TopicPartition, Long> starts(Collection<TopicPartition> partitions) {
+        try {
+            return worker.beginnings(partitions);
+        } catch (RetriableException e) {
+            LOG.warnf(
+                    "where %s begin is not known, nor whether prompts were deleted that nobody has"
+                            + " answered: %s",
+                    partitions, e);
+            return Map.of();
+        }
+    }
+
     /// Asks until there is an answer: a listener that fails is not told again, the group takes its
-    /// partitions for served, and nobody would serve them. Who leaves wakes it.
+    /// partitions for served, and nobody would serve them. For questions to the channel's consumer
+    /// alone: who leaves wakes that.
     static <T> T answered(Supplier<T> question) {
         while (true) {
             try {

@@ -184,16 +184,21 @@ final class PromptCommits implements KafkaCommitHandler {
     /// taken for a wish to join it again, and one that finds records from before does not look.
     private static void leaveGroup(org.apache.kafka.clients.consumer.Consumer<?, ?> kafka) {
         Set<String> topics = Set.copyOf(kafka.subscription());
-        try {
-            if (!topics.isEmpty()) {
-                kafka.subscribe(topics);
-                afterWakeup(() -> kafka.poll(Duration.ZERO));
-                afterWakeup(() -> kafka.poll(SEEN));
-            }
-        } catch (KafkaException e) {
-            LOG.debugf("leaving with its listener: %s", e.toString());
+        if (!topics.isEmpty()) {
+            kafka.subscribe(topics);
+            see(kafka, Duration.ZERO);
+            see(kafka, SEEN);
         }
         kafka.unsubscribe();
+    }
+
+    private static void see(
+            org.apache.kafka.clients.consumer.Consumer<?, ?> kafka, Duration atMost) {
+        try {
+            afterWakeup(() -> kafka.poll(atMost));
+        } catch (KafkaException e) {
+            LOG.debugf("a poll of who leaves: %s", e.toString());
+        }
     }
 
     /// Where no poll was under way, the wake-up meets the first call that may wait.

@@ -14,7 +14,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.MockConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.errors.WakeupException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -43,7 +43,7 @@ class LogReaderTest {
         @Override
         public long position(TopicPartition partition) {
             if (unsure.getAndSet(false)) {
-                throw new TimeoutException("leaders change");
+                throw new WakeupException();
             }
             return super.position(partition);
         }
@@ -139,7 +139,7 @@ class LogReaderTest {
 
     /// What a poll has brought comes no second time.
     @Test
-    void tellsAllThatItReadThoughAPositionIsNotKnown() {
+    void tellsAllThatItReadThoughItIsWokenBetween() {
         TopicPartition other = new TopicPartition("tokens", 1);
         consumer.updateBeginningOffsets(Map.of(PARTITION, 0L, other, 0L));
         consumer.updateEndOffsets(Map.of(PARTITION, END, other, END));
