@@ -88,7 +88,19 @@ public final class TokenlogCommand implements Runnable {
         Locale.setDefault(Locale.ROOT);
         Map<String, String> environment = System.getenv();
         Terminal terminal = Terminal.ofProcess(environment);
-        System.exit(commandLine(terminal, environment).execute(arguments));
+        System.exit(run(terminal, environment, arguments));
+    }
+
+    private static int run(
+            Terminal terminal, Map<String, String> environment, String... arguments) {
+        try {
+            return commandLine(terminal, environment).execute(arguments);
+        } catch (OutOfMemoryError e) {
+            terminal.err(
+                    "tokenlog: out of memory: %s (of %d MiB; JAVA_TOOL_OPTIONS=-Xmx8g gives 8 GiB)"
+                            .formatted(e.getMessage(), Runtime.getRuntime().maxMemory() >> 20));
+            return ExitStatus.ENVIRONMENT;
+        }
     }
 
     static CommandLine commandLine(Terminal terminal, Map<String, String> environment) {

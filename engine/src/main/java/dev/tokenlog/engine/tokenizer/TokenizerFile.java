@@ -11,6 +11,7 @@ import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.format.StrictJson;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -41,6 +42,18 @@ record TokenizerFile(
     /// The longest token in characters.
     static final int MAX_TOKEN = 4096;
 
+    /// The tokens of a vocabulary together, in characters. Gemma's have 2 million.
+    static final long MAX_VOCABULARY = 1L << 26;
+
+    /// The pieces of a unigram model together, in UTF-8: the library makes a tree of them that
+    /// takes 350 bytes of memory for each byte. Those of XLM-R, which are a quarter of a million,
+    /// have 2.5 million.
+    static final long MAX_UNIGRAM_BYTES = 1L << 22;
+
+    /// The added tokens together, in characters: the library makes automata of them that take 65
+    /// bytes for each. The 32,768 of a model that writes pictures have 0.8 million.
+    static final long MAX_ADDED = 1L << 22;
+
     static TokenizerFile parse(Path file, String content) {
         Reader reader = new Reader(file);
         try (JsonParser parser = StrictJson.parser(content)) {
@@ -62,6 +75,9 @@ record TokenizerFile(
         private String[] tokens = new String[1 << 12];
         private int size;
         private int pieces;
+        private long vocabularyLength;
+        private long unigramBytes;
+        private long addedLength;
 
         /// Whether the vocabulary is a map from texts to ids, as BPE has it.
         private boolean byName;
@@ -142,6 +158,11 @@ record TokenizerFile(
                             parser.nextToken() == JsonToken.END_ARRAY,
                             "model.vocab: '" + token + "' has more than a score");
                     add("model.vocab", token, pieces);
+                    unigramBytes += token.getBytes(StandardCharsets.UTF_8).length;
+                    require(
+                            unigramBytes <= MAX_UNIGRAM_BYTES,
+                            "model.vocab: more than %d bytes of pieces"
+                                    .formatted(MAX_UNIGRAM_BYTES));
                 }
                 require(
                         parser.currentToken() == JsonToken.END_ARRAY,
@@ -183,6 +204,10 @@ record TokenizerFile(
             int next = pieces;
             for (JsonNode token : addedTokens) {
                 String content = token.path("content").textValue();
+                addedLength += content == null ? 0 : content.length();
+                require(
+                        addedLength <= MAX_ADDED,
+                        "added_tokens: more than " + MAX_ADDED + " characters");
                 long id = token.path("id").isIntegralNumber() ? token.path("id").longValue() : -1;
                 Integer known = content == null ? null : ids.get(content);
                 if (known == null) {
@@ -212,6 +237,10 @@ record TokenizerFile(
                     !empty && token.length() <= MAX_TOKEN,
                     "%s: token %d is %d characters long, expected 1 to %d"
                             .formatted(field, id, token.length(), MAX_TOKEN));
+            vocabularyLength += token.length();
+            require(
+                    vocabularyLength <= MAX_VOCABULARY,
+                    field + ": more than " + MAX_VOCABULARY + " characters of tokens");
             require(
                     id >= 0 && id <= MAX_ID,
                     field + ": the id " + id + " of '" + token + "' is out of range");

@@ -198,6 +198,41 @@ class HostileTokenizersTest {
                 .isLessThan(Duration.ofSeconds(1));
     }
 
+    /// The library would take 350 bytes of memory for each byte: 7 GB for 20 MB were seen.
+    @Test
+    void piecesOfUnigramThatWouldFillTheMemoryAreRefused() throws IOException {
+        ObjectNode tokenizer = plain();
+        ObjectNode model = ((ObjectNode) tokenizer.path("model")).put("type", "Unigram");
+        model.remove("merges");
+        ArrayNode pieces = model.put("unk_id", 0).putArray("vocab");
+        pieces.addArray().add("<unk>").add(0);
+        for (int i = 0; i < 1100; i++) {
+            pieces.addArray().add(i + "é".repeat(2000)).add(-1);
+        }
+        refused(tokenizer, Reason.SOURCE_UNREADABLE, "model.vocab: more than 4194304 bytes");
+    }
+
+    @Test
+    void addedTokensThatWouldFillTheMemoryAreRefused() throws IOException {
+        ObjectNode tokenizer = plain();
+        ArrayNode added = tokenizer.putArray("added_tokens");
+        for (int i = 0; i < 1100; i++) {
+            added.addObject().put("id", 4 + i).put("content", i + "x".repeat(4000));
+        }
+        refused(tokenizer, Reason.SOURCE_UNREADABLE, "added_tokens: more than 4194304 characters");
+    }
+
+    @Test
+    void aVocabularyThatWouldFillTheMemoryIsRefused() throws IOException {
+        ObjectNode tokenizer = plain();
+        ObjectNode vocabulary = ((ObjectNode) tokenizer.path("model")).putObject("vocab");
+        String tail = "x".repeat(4000);
+        for (int i = 0; i < 17_000; i++) {
+            vocabulary.put(i + tail, i);
+        }
+        refused(tokenizer, Reason.SOURCE_UNREADABLE, "more than 67108864 characters of tokens");
+    }
+
     /// Any byte of a SentencePiece model may be wrong.
     @ParameterizedTest
     @ValueSource(strings = {"bpe-gemma", "bpe-rules", "unigram-bytes"})
