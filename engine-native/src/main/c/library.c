@@ -56,6 +56,9 @@ static int has_avx512vnni(const Processor *p) {
          (p->enabled & 0xe6) == 0xe6;
 }
 
+// SSSE3 and SSE4.1 for words in the right order.
+static int has_sha(const Processor *p) { return has(p->ebx7, 29) && has(p->ecx1, 9) && has(p->ecx1, 19); }
+
 #else // AArch64: the system knows.
 
 typedef struct {
@@ -67,6 +70,8 @@ static Processor processor(void) { return (Processor){getauxval(AT_HWCAP)}; }
 static int has_neon(const Processor *p) { return (p->capabilities & HWCAP_ASIMD) != 0; }
 
 static int has_neondot(const Processor *p) { return has_neon(p) && (p->capabilities & HWCAP_ASIMDDP) != 0; }
+
+static int has_sha(const Processor *p) { return has_neon(p) && (p->capabilities & HWCAP_SHA2) != 0; }
 
 #endif
 
@@ -92,6 +97,11 @@ const char *tokenlog_tier_name(int32_t tier) { return tiers[tier].name; }
 int32_t tokenlog_tier_usable(int32_t tier) {
   const Processor p = processor();
   return tiers[tier].usable(&p);
+}
+
+int32_t tokenlog_sha256_usable(void) {
+  const Processor p = processor();
+  return has_sha(&p);
 }
 
 // --- codes ---------------------------------------------------------------------------------------------------------

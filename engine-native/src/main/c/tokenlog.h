@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 // Raised whenever anything in this file changes its meaning. The Java side refuses every other number.
-#define TOKENLOG_ABI 9
+#define TOKENLOG_ABI 10
 
 enum { TOKENLOG_BLOCK = 32, TOKENLOG_TILE = 16, TOKENLOG_PAGE = 32, TOKENLOG_PANEL = 4 };
 
@@ -114,6 +114,13 @@ TOKENLOG_API int32_t tokenlog_encode(int32_t tier, int32_t code, int32_t type, c
 
 // 1 if tokenlog_encode has the code.
 TOKENLOG_API int32_t tokenlog_encodes(int32_t code);
+
+// SHA-256 (FIPS 180-4): 1 if this processor has instructions for it.
+TOKENLOG_API int32_t tokenlog_sha256_usable(void);
+
+// Takes `count` blocks of 64 bytes into a state of eight words: of one that begins with the initial hash value (5.3.3), and of
+// all blocks of a padded message (5.1.1), it leaves the digest, as big-endian words.
+TOKENLOG_API void tokenlog_sha256(uint32_t *state, const uint8_t *blocks, int64_t count);
 
 // Asks for memory that is read soon, and does not wait for it.
 TOKENLOG_API void tokenlog_prefetch(const uint8_t *memory, int64_t bytes);

@@ -536,6 +536,57 @@ static void map_and_unmap(int64_t bytes) {
   tokenlog_unmap(p, bytes);
 }
 
+static uint32_t rotated(uint32_t x, int by) { return x >> by | x << (32 - by); }
+
+// The first 32 bits of the fractional part of a prime's cube root, without a table to copy a mistake from.
+static uint32_t cube_root_bits(int prime) { return (uint32_t)(uint64_t)(cbrtl(prime) * 0x1p32L); }
+
+// FIPS 180-4, 6.2.2, as it stands there.
+static void sha256_as_written(uint32_t *state, const uint8_t *block) {
+  uint32_t w[64], v[8];
+  for (int t = 0; t < 16; t++)
+    w[t] = (uint32_t)block[4 * t] << 24 | block[4 * t + 1] << 16 | block[4 * t + 2] << 8 | block[4 * t + 3];
+  for (int t = 16; t < 64; t++)
+    w[t] = (rotated(w[t - 2], 17) ^ rotated(w[t - 2], 19) ^ w[t - 2] >> 10) + w[t - 7] +
+           (rotated(w[t - 15], 7) ^ rotated(w[t - 15], 18) ^ w[t - 15] >> 3) + w[t - 16];
+  memcpy(v, state, sizeof v);
+  for (int t = 0, prime = 2; t < 64; t++, prime++) {
+    for (int divisor = 2; divisor < prime; divisor++)
+      if (prime % divisor == 0) divisor = 1, prime++;
+    const uint32_t a = v[0], e = v[4];
+    const uint32_t t1 = v[7] + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & v[5]) ^ (~e & v[6])) +
+                        cube_root_bits(prime) + w[t];
+    const uint32_t t2 = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+    memmove(v + 1, v, 7 * sizeof *v);
+    v[0] = t1 + t2, v[4] += t1;
+  }
+  for (int i = 0; i < 8; i++) state[i] += v[i];
+}
+
+static void sha256(void) {
+  if (!tokenlog_sha256_usable()) {
+    printf("sha256: this processor does not have it\n");
+    return;
+  }
+  uint32_t abc[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  const uint32_t digest[8] = {0xba7816bf, 0x8f01cfea, 0x414140de, 0x5dae2223,
+                              0xb00361a3, 0x96177a9c, 0xb410ff61, 0xf20015ad};
+  const uint8_t message[64] = {[0] = 'a', [1] = 'b', [2] = 'c', [3] = 0x80, [63] = 24};
+  tokenlog_sha256(abc, message, 1);
+  if (memcmp(abc, digest, sizeof abc)) fail("sha256 of abc", 0, 0, 0, 0, 0);
+  for (int blocks = 0; blocks < 20; blocks++) {
+    uint8_t *bytes = memory(64 * blocks + 1);
+    uint32_t *found = memory(sizeof abc), right[8];
+    for (int i = 0; i < 64 * blocks; i++) bytes[i + 1] = below(256);
+    for (int i = 0; i < 8; i++) right[i] = found[i] = (uint32_t)below(1 << 16) << 16 | below(1 << 16);
+    tokenlog_sha256(found, bytes + 1, blocks);
+    for (int i = 0; i < blocks; i++) sha256_as_written(right, bytes + 1 + 64 * i);
+    if (memcmp(right, found, sizeof right)) fail("sha256", 0, blocks, 0, 0, 0);
+    give_back_all();
+  }
+  printf("sha256: all equal\n");
+}
+
 int main(int count, char **argument) {
   state = count > 1 ? strtoull(argument[1], 0, 10) : 1;
   const int columns[] = {1, 2, 31, 32, 33, 64, 95, 100, 128, 160, 333, 1040};
@@ -576,6 +627,7 @@ int main(int count, char **argument) {
     read_everything(tier);
     printf("%s: all equal\n", tokenlog_tier_name(tier));
   }
+  sha256();
   map_and_unmap(1), map_and_unmap(5000), map_and_unmap((2 << 20) - 1), map_and_unmap(7 << 20), map_and_unmap((9 << 20) + 1);
   printf("%lld cases\n", (long long)cases);
   return 0;

@@ -1,7 +1,11 @@
 package dev.tokenlog.nativekernels;
 
-import static dev.tokenlog.nativekernels.NativeKernels.FUNCTIONS;
+import static dev.tokenlog.nativekernels.LoadedLibrary.LIBRARY;
 import static dev.tokenlog.nativekernels.NativeKernels.PRODUCTS_PER_CALL;
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.tokenlog.engine.compute.AttentionShape;
 import dev.tokenlog.engine.compute.KvCache;
@@ -9,10 +13,50 @@ import dev.tokenlog.engine.compute.KvLayout;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.compute.Workspace;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 import java.util.Objects;
 
 /// The KV cache in C: storing keys and values, and attention over them.
 final class NativeAttention {
+
+    private static final MethodHandle STORE =
+            LIBRARY.question(
+                    "tokenlog_store",
+                    JAVA_INT,
+                    JAVA_INT,
+                    ADDRESS,
+                    JAVA_LONG,
+                    JAVA_LONG,
+                    JAVA_INT,
+                    JAVA_INT,
+                    JAVA_INT,
+                    ADDRESS,
+                    JAVA_LONG,
+                    ADDRESS,
+                    JAVA_LONG);
+
+    private static final MethodHandle ATTEND =
+            LIBRARY.kernel(
+                    "tokenlog_attend",
+                    JAVA_INT,
+                    JAVA_INT,
+                    ADDRESS,
+                    JAVA_LONG,
+                    JAVA_LONG,
+                    JAVA_INT,
+                    JAVA_INT,
+                    JAVA_FLOAT,
+                    JAVA_FLOAT,
+                    JAVA_INT,
+                    JAVA_INT,
+                    JAVA_INT,
+                    ADDRESS,
+                    ADDRESS,
+                    JAVA_LONG,
+                    JAVA_LONG,
+                    ADDRESS,
+                    JAVA_LONG,
+                    ADDRESS);
 
     private NativeAttention() {}
 
@@ -45,21 +89,19 @@ final class NativeAttention {
         try {
             int finite =
                     (int)
-                            FUNCTIONS
-                                    .store()
-                                    .invokeExact(
-                                            tier.number(),
-                                            number(layout.type()),
-                                            page,
-                                            layout.keys(layer, 0),
-                                            layout.values(layer, 0),
-                                            heads,
-                                            headSize,
-                                            slot,
-                                            MemorySegment.ofArray(keys),
-                                            (long) keyOffset,
-                                            MemorySegment.ofArray(values),
-                                            (long) valueOffset);
+                            STORE.invokeExact(
+                                    tier.number(),
+                                    number(layout.type()),
+                                    page,
+                                    layout.keys(layer, 0),
+                                    layout.values(layer, 0),
+                                    heads,
+                                    headSize,
+                                    slot,
+                                    MemorySegment.ofArray(keys),
+                                    (long) keyOffset,
+                                    MemorySegment.ofArray(values),
+                                    (long) valueOffset);
             return finite != 0;
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
@@ -176,28 +218,26 @@ final class NativeAttention {
             int stride,
             Workspace workspace) {
         try {
-            FUNCTIONS
-                    .attend()
-                    .invokeExact(
-                            tier.number(),
-                            number(layout.type()),
-                            MemorySegment.ofArray(workspace.addresses()),
-                            layout.keys(shape.layer(), keyValueHead),
-                            layout.values(shape.layer(), keyValueHead),
-                            shape.headSize(),
-                            heads,
-                            shape.scale(),
-                            shape.softCap(),
-                            shape.window(),
-                            firstPosition,
-                            tokens,
-                            MemorySegment.ofArray(queries),
-                            MemorySegment.ofArray(out),
-                            (long) offset,
-                            (long) stride,
-                            MemorySegment.ofArray(workspace.scores()),
-                            (long) workspace.positions(),
-                            MemorySegment.ofArray(workspace.page()));
+            ATTEND.invokeExact(
+                    tier.number(),
+                    number(layout.type()),
+                    MemorySegment.ofArray(workspace.addresses()),
+                    layout.keys(shape.layer(), keyValueHead),
+                    layout.values(shape.layer(), keyValueHead),
+                    shape.headSize(),
+                    heads,
+                    shape.scale(),
+                    shape.softCap(),
+                    shape.window(),
+                    firstPosition,
+                    tokens,
+                    MemorySegment.ofArray(queries),
+                    MemorySegment.ofArray(out),
+                    (long) offset,
+                    (long) stride,
+                    MemorySegment.ofArray(workspace.scores()),
+                    (long) workspace.positions(),
+                    MemorySegment.ofArray(workspace.page()));
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }

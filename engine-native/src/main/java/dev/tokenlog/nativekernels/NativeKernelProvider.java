@@ -15,7 +15,7 @@ public final class NativeKernelProvider implements KernelProvider {
 
     @Override
     public List<KernelProbe> probe(Kernels portable) {
-        return switch (NativeKernels.LIBRARY) {
+        return switch (LoadedLibrary.RESULT) {
             case NativeLibrary.Missing missing ->
                     List.of(new KernelProbe.Unusable(NAME, missing.reason(), missing.remedy()));
             case NativeLibrary.Loaded loaded -> probe(loaded.library().tiers(), portable);

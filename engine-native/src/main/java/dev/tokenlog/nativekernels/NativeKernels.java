@@ -1,6 +1,11 @@
 package dev.tokenlog.nativekernels;
 
+import static dev.tokenlog.nativekernels.LoadedLibrary.LIBRARY;
 import static dev.tokenlog.nativekernels.PackedMatrix.TILE;
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.tokenlog.engine.compute.AttentionShape;
 import dev.tokenlog.engine.compute.ElementaryFunction;
@@ -14,6 +19,7 @@ import dev.tokenlog.engine.compute.Workspace;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 import java.util.Objects;
 import java.util.Optional;
 
@@ -22,11 +28,70 @@ import java.util.Optional;
 /// what few families ask for are left to other kernels. The same bits as [ScalarKernels].
 final class NativeKernels implements Kernels {
 
-    /// A constant, so that the compiler turns calls into plain ones that allocate nothing.
-    static final NativeLibrary.Result LIBRARY = LibraryFile.load();
+    private static final MethodHandle QUANTIZE =
+            LIBRARY.kernel(
+                    "tokenlog_quantize",
+                    JAVA_INT,
+                    ADDRESS,
+                    JAVA_LONG,
+                    JAVA_INT,
+                    JAVA_INT,
+                    JAVA_INT,
+                    ADDRESS,
+                    ADDRESS,
+                    ADDRESS);
 
-    static final NativeLibrary FUNCTIONS =
-            LIBRARY instanceof NativeLibrary.Loaded loaded ? loaded.library() : null;
+    private static final MethodHandle MULTIPLY =
+            LIBRARY.kernel(
+                    "tokenlog_multiply",
+                    JAVA_INT,
+                    JAVA_INT,
+                    ADDRESS,
+                    JAVA_INT,
+                    JAVA_INT,
+                    JAVA_INT,
+                    JAVA_INT,
+                    ADDRESS,
+                    JAVA_INT,
+                    ADDRESS,
+                    JAVA_LONG,
+                    JAVA_LONG);
+
+    private static final MethodHandle RMS_NORM =
+            LIBRARY.kernel(
+                    "tokenlog_rms_norm",
+                    JAVA_INT,
+                    ADDRESS,
+                    JAVA_LONG,
+                    ADDRESS,
+                    JAVA_INT,
+                    JAVA_FLOAT,
+                    ADDRESS,
+                    JAVA_LONG);
+
+    private static final MethodHandle GATE =
+            LIBRARY.kernel(
+                    "tokenlog_gate", JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT);
+
+    private static final MethodHandle ADD =
+            LIBRARY.kernel(
+                    "tokenlog_add", JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_INT);
+
+    private static final MethodHandle ALL_FINITE =
+            LIBRARY.question("tokenlog_all_finite", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
+
+    private static final MethodHandle ROTATE =
+            LIBRARY.kernel(
+                    "tokenlog_rotate",
+                    JAVA_INT,
+                    ADDRESS,
+                    JAVA_LONG,
+                    JAVA_INT,
+                    JAVA_INT,
+                    JAVA_INT,
+                    ADDRESS,
+                    ADDRESS,
+                    JAVA_LONG);
 
     /// `TOKENLOG_SILU` and `TOKENLOG_GELU_TANH`.
     private static final int SILU = 0;
@@ -59,7 +124,7 @@ final class NativeKernels implements Kernels {
     /// then on.
     @Override
     public PreparedMatrix prepare(Matrix.Quantized weights, Arena arena) {
-        Optional<NativeLibrary.Code> code = FUNCTIONS.code(weights.code());
+        Optional<NativeLibrary.Code> code = LIBRARY.code(weights.code());
         return code.isPresent()
                 ? PackedMatrix.of(weights, code.get(), arena)
                 : portable.prepare(weights, arena);
@@ -71,18 +136,16 @@ final class NativeKernels implements Kernels {
         Objects.checkFromIndexSize(xOffset, out.columns(), x.length);
         Objects.checkIndex(token, out.tokens());
         try {
-            FUNCTIONS
-                    .quantize()
-                    .invokeExact(
-                            tier.number(),
-                            MemorySegment.ofArray(x),
-                            (long) xOffset,
-                            out.columns(),
-                            out.code().largest(),
-                            token,
-                            MemorySegment.ofArray(out.codes()),
-                            MemorySegment.ofArray(out.scales()),
-                            MemorySegment.ofArray(out.panels()));
+            QUANTIZE.invokeExact(
+                    tier.number(),
+                    MemorySegment.ofArray(x),
+                    (long) xOffset,
+                    out.columns(),
+                    out.code().largest(),
+                    token,
+                    MemorySegment.ofArray(out.codes()),
+                    MemorySegment.ofArray(out.scales()),
+                    MemorySegment.ofArray(out.panels()));
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -174,21 +237,19 @@ final class NativeKernels implements Kernels {
             int outOffset,
             int outStride) {
         try {
-            FUNCTIONS
-                    .multiply()
-                    .invokeExact(
-                            tier.number(),
-                            weights.code().number(),
-                            weights.tiles(),
-                            weights.source().columns(),
-                            weights.source().groupSize(),
-                            fromRow,
-                            toRow,
-                            MemorySegment.ofArray(x.panels()),
-                            tokens,
-                            MemorySegment.ofArray(out),
-                            (long) outOffset,
-                            (long) outStride);
+            MULTIPLY.invokeExact(
+                    tier.number(),
+                    weights.code().number(),
+                    weights.tiles(),
+                    weights.source().columns(),
+                    weights.source().groupSize(),
+                    fromRow,
+                    toRow,
+                    MemorySegment.ofArray(x.panels()),
+                    tokens,
+                    MemorySegment.ofArray(out),
+                    (long) outOffset,
+                    (long) outStride);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -216,17 +277,15 @@ final class NativeKernels implements Kernels {
         Objects.checkFromIndexSize(xOffset, weight.length, x.length);
         Objects.checkFromIndexSize(outOffset, weight.length, out.length);
         try {
-            FUNCTIONS
-                    .rmsNorm()
-                    .invokeExact(
-                            tier.number(),
-                            MemorySegment.ofArray(x),
-                            (long) xOffset,
-                            MemorySegment.ofArray(weight),
-                            weight.length,
-                            epsilon,
-                            MemorySegment.ofArray(out),
-                            (long) outOffset);
+            RMS_NORM.invokeExact(
+                    tier.number(),
+                    MemorySegment.ofArray(x),
+                    (long) xOffset,
+                    MemorySegment.ofArray(weight),
+                    weight.length,
+                    epsilon,
+                    MemorySegment.ofArray(out),
+                    (long) outOffset);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -262,18 +321,16 @@ final class NativeKernels implements Kernels {
         Objects.checkFromIndexSize(tableOffset, pairs, Math.min(cos.length, sin.length));
         Objects.checkFromIndexSize(0, Math.multiplyExact(2, pairs), headSize);
         try {
-            FUNCTIONS
-                    .rotate()
-                    .invokeExact(
-                            tier.number(),
-                            MemorySegment.ofArray(x),
-                            (long) offset,
-                            heads,
-                            headSize,
-                            pairs,
-                            MemorySegment.ofArray(cos),
-                            MemorySegment.ofArray(sin),
-                            (long) tableOffset);
+            ROTATE.invokeExact(
+                    tier.number(),
+                    MemorySegment.ofArray(x),
+                    (long) offset,
+                    heads,
+                    headSize,
+                    pairs,
+                    MemorySegment.ofArray(cos),
+                    MemorySegment.ofArray(sin),
+                    (long) tableOffset);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -332,15 +389,13 @@ final class NativeKernels implements Kernels {
     private void gate(int activation, float[] gate, float[] up, int from, int to) {
         Objects.checkFromToIndex(from, to, Math.min(gate.length, up.length));
         try {
-            FUNCTIONS
-                    .gate()
-                    .invokeExact(
-                            tier.number(),
-                            activation,
-                            MemorySegment.ofArray(gate),
-                            MemorySegment.ofArray(up),
-                            (long) from,
-                            to - from);
+            GATE.invokeExact(
+                    tier.number(),
+                    activation,
+                    MemorySegment.ofArray(gate),
+                    MemorySegment.ofArray(up),
+                    (long) from,
+                    to - from);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -351,15 +406,13 @@ final class NativeKernels implements Kernels {
         Objects.checkFromIndexSize(xOffset, count, x.length);
         Objects.checkFromIndexSize(yOffset, count, y.length);
         try {
-            FUNCTIONS
-                    .add()
-                    .invokeExact(
-                            tier.number(),
-                            MemorySegment.ofArray(x),
-                            (long) xOffset,
-                            MemorySegment.ofArray(y),
-                            (long) yOffset,
-                            count);
+            ADD.invokeExact(
+                    tier.number(),
+                    MemorySegment.ofArray(x),
+                    (long) xOffset,
+                    MemorySegment.ofArray(y),
+                    (long) yOffset,
+                    count);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -376,13 +429,8 @@ final class NativeKernels implements Kernels {
         try {
             int finite =
                     (int)
-                            FUNCTIONS
-                                    .allFinite()
-                                    .invokeExact(
-                                            tier.number(),
-                                            MemorySegment.ofArray(x),
-                                            (long) offset,
-                                            count);
+                            ALL_FINITE.invokeExact(
+                                    tier.number(), MemorySegment.ofArray(x), (long) offset, count);
             return finite != 0;
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);

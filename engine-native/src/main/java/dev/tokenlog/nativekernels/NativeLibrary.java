@@ -1,9 +1,7 @@
 package dev.tokenlog.nativekernels;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.tokenlog.engine.compute.ActivationCode;
 import dev.tokenlog.engine.tensor.NumberCode;
@@ -30,32 +28,10 @@ import java.util.Optional;
 /// @param symbols for what measurements alone call
 /// @param tiers in the library's order, the best first; a tier's number is its place here
 /// @param codes that weights may be stored in; a code's number is its place here
-/// @param quantize `tokenlog_quantize`, and so on
-record NativeLibrary(
-        Path file,
-        SymbolLookup symbols,
-        List<Tier> tiers,
-        List<Code> codes,
-        MethodHandle packedBytes,
-        MethodHandle pack,
-        MethodHandle map,
-        MethodHandle unmap,
-        MethodHandle quantize,
-        MethodHandle multiply,
-        MethodHandle attend,
-        MethodHandle rmsNorm,
-        MethodHandle gate,
-        MethodHandle add,
-        MethodHandle allFinite,
-        MethodHandle rotate,
-        MethodHandle store,
-        MethodHandle encode,
-        MethodHandle encodes,
-        MethodHandle prefetch,
-        MethodHandle read) {
+record NativeLibrary(Path file, SymbolLookup symbols, List<Tier> tiers, List<Code> codes) {
 
     /// `TOKENLOG_ABI` of the header that this class was written for.
-    static final int ABI = 9;
+    static final int ABI = 10;
 
     /// @param usable whether this processor and operating system have its instructions
     record Tier(int number, String name, boolean usable) {}
@@ -82,6 +58,37 @@ record NativeLibrary(
     record Loaded(NativeLibrary library) implements Result {}
 
     record Missing(String reason, String remedy) implements Result {}
+
+    /// What classes ask for when they first call it: to link a function takes 10 ms of a new
+    /// process.
+    private static final List<String> CALLED =
+            List.of(
+                    "tiers",
+                    "tier_name",
+                    "tier_usable",
+                    "codes",
+                    "code_name",
+                    "code_activations",
+                    "packed_bytes",
+                    "pack",
+                    "map",
+                    "unmap",
+                    "prefetch",
+                    "quantize",
+                    "multiply",
+                    "attend",
+                    "store",
+                    "rms_norm",
+                    "gate",
+                    "add",
+                    "all_finite",
+                    "rotate",
+                    "encode",
+                    "encodes",
+                    "sha256",
+                    "sha256_usable",
+                    "read",
+                    "yardstick");
 
     private static final String BUILD_AGAIN = "build engine-native of this version again";
     private static final Linker LINKER = Linker.nativeLinker();
@@ -114,164 +121,10 @@ record NativeLibrary(
                             .formatted(file, abi, ABI),
                     BUILD_AGAIN);
         }
-        return new Loaded(
-                new NativeLibrary(
-                        file,
-                        symbols,
-                        tiers(symbols),
-                        codes(symbols),
-                        function(
-                                symbols,
-                                "tokenlog_packed_bytes",
-                                JAVA_LONG,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT),
-                        LINKER.downcallHandle(
-                                symbols.findOrThrow("tokenlog_pack"),
-                                FunctionDescriptor.ofVoid(
-                                        JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS,
-                                        ADDRESS, JAVA_INT, JAVA_INT, ADDRESS)),
-                        function(symbols, "tokenlog_map", ADDRESS, JAVA_LONG),
-                        LINKER.downcallHandle(
-                                symbols.findOrThrow("tokenlog_unmap"),
-                                FunctionDescriptor.ofVoid(ADDRESS, JAVA_LONG)),
-                        kernel(
-                                symbols,
-                                "tokenlog_quantize",
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                ADDRESS,
-                                ADDRESS),
-                        kernel(
-                                symbols,
-                                "tokenlog_multiply",
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG,
-                                JAVA_LONG),
-                        kernel(
-                                symbols,
-                                "tokenlog_attend",
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG,
-                                JAVA_LONG,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_FLOAT,
-                                JAVA_FLOAT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                ADDRESS,
-                                JAVA_LONG,
-                                JAVA_LONG,
-                                ADDRESS,
-                                JAVA_LONG,
-                                ADDRESS),
-                        kernel(
-                                symbols,
-                                "tokenlog_rms_norm",
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG,
-                                ADDRESS,
-                                JAVA_INT,
-                                JAVA_FLOAT,
-                                ADDRESS,
-                                JAVA_LONG),
-                        kernel(
-                                symbols,
-                                "tokenlog_gate",
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                ADDRESS,
-                                JAVA_LONG,
-                                JAVA_INT),
-                        kernel(
-                                symbols,
-                                "tokenlog_add",
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG,
-                                ADDRESS,
-                                JAVA_LONG,
-                                JAVA_INT),
-                        question(
-                                symbols,
-                                "tokenlog_all_finite",
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG,
-                                JAVA_INT),
-                        kernel(
-                                symbols,
-                                "tokenlog_rotate",
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                ADDRESS,
-                                JAVA_LONG),
-                        question(
-                                symbols,
-                                "tokenlog_store",
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG,
-                                JAVA_LONG,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG,
-                                ADDRESS,
-                                JAVA_LONG),
-                        question(
-                                symbols,
-                                "tokenlog_encode",
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                JAVA_INT,
-                                ADDRESS,
-                                ADDRESS,
-                                ADDRESS),
-                        function(symbols, "tokenlog_encodes", JAVA_INT, JAVA_INT),
-                        kernel(symbols, "tokenlog_prefetch", ADDRESS, JAVA_LONG),
-                        function(
-                                symbols,
-                                "tokenlog_read",
-                                JAVA_LONG,
-                                JAVA_INT,
-                                ADDRESS,
-                                JAVA_LONG)));
+        for (String name : CALLED) {
+            symbols.findOrThrow("tokenlog_" + name);
+        }
+        return new Loaded(new NativeLibrary(file, symbols, tiers(symbols), codes(symbols)));
     }
 
     private static List<Tier> tiers(SymbolLookup symbols) {
@@ -313,21 +166,31 @@ record NativeLibrary(
         }
     }
 
+    /// A function that may take its time.
+    MethodHandle function(String name, MemoryLayout result, MemoryLayout... parameters) {
+        return function(symbols, name, result, parameters);
+    }
+
     private static MethodHandle function(
             SymbolLookup symbols, String name, MemoryLayout result, MemoryLayout... parameters) {
         return LINKER.downcallHandle(
                 symbols.findOrThrow(name), FunctionDescriptor.of(result, parameters));
     }
 
-    private static MethodHandle kernel(
-            SymbolLookup symbols, String name, MemoryLayout... parameters) {
+    /// One without a result.
+    MethodHandle procedure(String name, MemoryLayout... parameters) {
+        return LINKER.downcallHandle(
+                symbols.findOrThrow(name), FunctionDescriptor.ofVoid(parameters));
+    }
+
+    /// One that computes.
+    MethodHandle kernel(String name, MemoryLayout... parameters) {
         return LINKER.downcallHandle(
                 symbols.findOrThrow(name), FunctionDescriptor.ofVoid(parameters), ON_ARRAYS);
     }
 
     /// A kernel that answers 1 or 0.
-    private static MethodHandle question(
-            SymbolLookup symbols, String name, MemoryLayout... parameters) {
+    MethodHandle question(String name, MemoryLayout... parameters) {
         return LINKER.downcallHandle(
                 symbols.findOrThrow(name), FunctionDescriptor.of(JAVA_INT, parameters), ON_ARRAYS);
     }

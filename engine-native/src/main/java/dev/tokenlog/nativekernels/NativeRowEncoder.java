@@ -1,17 +1,20 @@
 package dev.tokenlog.nativekernels;
 
+import static dev.tokenlog.nativekernels.LoadedLibrary.LIBRARY;
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
 import dev.tokenlog.engine.quantize.RowEncoder;
 import dev.tokenlog.engine.quantize.Scales;
 import dev.tokenlog.engine.tensor.DataType;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 import java.util.Objects;
 import java.util.Optional;
 
 /// `tokenlog_encode` by the best tier of instructions that this processor has.
 public final class NativeRowEncoder implements RowEncoder {
-
-    private static final NativeLibrary FUNCTIONS = NativeKernels.FUNCTIONS;
 
     /// `TOKENLOG_BLOCK`: groups begin at multiples of it.
     private static final int BLOCK = 32;
@@ -20,9 +23,33 @@ public final class NativeRowEncoder implements RowEncoder {
     private static final int SUMS = 7 * 8;
 
     private static final Optional<NativeLibrary.Tier> TIER =
-            FUNCTIONS == null
+            LIBRARY == null
                     ? Optional.empty()
-                    : FUNCTIONS.tiers().stream().filter(NativeLibrary.Tier::usable).findFirst();
+                    : LIBRARY.tiers().stream().filter(NativeLibrary.Tier::usable).findFirst();
+
+    /// Linked where there is a library.
+    private static final class Functions {
+
+        static final MethodHandle ENCODE =
+                LIBRARY.question(
+                        "tokenlog_encode",
+                        JAVA_INT,
+                        JAVA_INT,
+                        JAVA_INT,
+                        ADDRESS,
+                        JAVA_INT,
+                        JAVA_INT,
+                        JAVA_INT,
+                        JAVA_INT,
+                        ADDRESS,
+                        ADDRESS,
+                        ADDRESS);
+
+        static final MethodHandle ENCODES =
+                LIBRARY.function("tokenlog_encodes", JAVA_INT, JAVA_INT);
+
+        private Functions() {}
+    }
 
     private final Optional<NativeLibrary.Tier> tier;
 
@@ -40,15 +67,14 @@ public final class NativeRowEncoder implements RowEncoder {
     }
 
     private static Optional<Integer> number(NumberCode code) {
-        return FUNCTIONS
-                .code(code)
+        return LIBRARY.code(code)
                 .map(NativeLibrary.Code::number)
                 .filter(number -> isEncoded(number));
     }
 
     private static boolean isEncoded(int number) {
         try {
-            return (int) FUNCTIONS.encodes().invokeExact(number) == 1;
+            return (int) Functions.ENCODES.invokeExact(number) == 1;
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -78,20 +104,18 @@ public final class NativeRowEncoder implements RowEncoder {
         try {
             int encoded =
                     (int)
-                            FUNCTIONS
-                                    .encode()
-                                    .invokeExact(
-                                            tier.orElseThrow().number(),
-                                            (int) number(code).orElseThrow(),
-                                            number(type),
-                                            x,
-                                            rows,
-                                            columns,
-                                            groupSize,
-                                            how == Scales.LEAST_SQUARES ? 1 : 0,
-                                            codes,
-                                            scales,
-                                            MemorySegment.ofArray(sums));
+                            Functions.ENCODE.invokeExact(
+                                    tier.orElseThrow().number(),
+                                    (int) number(code).orElseThrow(),
+                                    number(type),
+                                    x,
+                                    rows,
+                                    columns,
+                                    groupSize,
+                                    how == Scales.LEAST_SQUARES ? 1 : 0,
+                                    codes,
+                                    scales,
+                                    MemorySegment.ofArray(sums));
             return encoded == 1;
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);

@@ -1,12 +1,16 @@
 package dev.tokenlog.nativekernels;
 
-import static dev.tokenlog.nativekernels.NativeKernels.FUNCTIONS;
+import static dev.tokenlog.nativekernels.LoadedLibrary.LIBRARY;
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.tokenlog.engine.EngineException;
 import dev.tokenlog.engine.compute.PreparedMatrix;
 import dev.tokenlog.engine.tensor.Matrix;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 
 /// Weights in tiles of 16 rows (`tokenlog.h`: `tokenlog_packed_bytes`), outside the Java heap.
 ///
@@ -19,6 +23,32 @@ record PackedMatrix(Matrix.Quantized source, NativeLibrary.Code code, MemorySegm
 
     /// Stored codes that are packed together: they stay in a processor's own cache on the way.
     private static final int BYTES_PER_PACK = 1 << 18;
+
+    private static final MethodHandle PACKED_BYTES =
+            LIBRARY.function(
+                    "tokenlog_packed_bytes", JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
+
+    private static final MethodHandle PACK =
+            LIBRARY.procedure(
+                    "tokenlog_pack",
+                    JAVA_INT,
+                    JAVA_INT,
+                    JAVA_INT,
+                    JAVA_INT,
+                    ADDRESS,
+                    ADDRESS,
+                    ADDRESS,
+                    JAVA_INT,
+                    JAVA_INT,
+                    ADDRESS);
+
+    private static final MethodHandle MAP = LIBRARY.function("tokenlog_map", ADDRESS, JAVA_LONG);
+
+    private static final MethodHandle UNMAP =
+            LIBRARY.procedure("tokenlog_unmap", ADDRESS, JAVA_LONG);
+
+    private static final MethodHandle PREFETCH =
+            LIBRARY.kernel("tokenlog_prefetch", ADDRESS, JAVA_LONG);
 
     private static final String LIKELY =
             "; free memory, or choose kernels that need no second copy: tokenlog.compute=scalar";
@@ -39,7 +69,7 @@ record PackedMatrix(Matrix.Quantized source, NativeLibrary.Code code, MemorySegm
         try {
             // Only the address: asking for memory that is no longer there does nothing.
             MemorySegment memory = MemorySegment.ofAddress(tiles.address() + from);
-            FUNCTIONS.prefetch().invokeExact(memory, bytes);
+            PREFETCH.invokeExact(memory, bytes);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -82,19 +112,17 @@ record PackedMatrix(Matrix.Quantized source, NativeLibrary.Code code, MemorySegm
             MemorySegment zeros,
             MemorySegment tiles) {
         try {
-            FUNCTIONS
-                    .pack()
-                    .invokeExact(
-                            code.number(),
-                            rows.rows(),
-                            rows.columns(),
-                            rows.groupSize(),
-                            codes,
-                            scales,
-                            zeros,
-                            0,
-                            Math.ceilDiv(rows.rows(), TILE),
-                            tiles);
+            PACK.invokeExact(
+                    code.number(),
+                    rows.rows(),
+                    rows.columns(),
+                    rows.groupSize(),
+                    codes,
+                    scales,
+                    zeros,
+                    0,
+                    Math.ceilDiv(rows.rows(), TILE),
+                    tiles);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -103,10 +131,8 @@ record PackedMatrix(Matrix.Quantized source, NativeLibrary.Code code, MemorySegm
     private static long packedBytes(Matrix.Quantized weights, int rows, NativeLibrary.Code code) {
         try {
             return (long)
-                    FUNCTIONS
-                            .packedBytes()
-                            .invokeExact(
-                                    code.number(), rows, weights.columns(), weights.groupSize());
+                    PACKED_BYTES.invokeExact(
+                            code.number(), rows, weights.columns(), weights.groupSize());
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -115,7 +141,7 @@ record PackedMatrix(Matrix.Quantized source, NativeLibrary.Code code, MemorySegm
     private static MemorySegment map(long bytes, String tensor, Arena arena) {
         MemorySegment memory;
         try {
-            memory = (MemorySegment) FUNCTIONS.map().invokeExact(bytes);
+            memory = (MemorySegment) MAP.invokeExact(bytes);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }
@@ -130,7 +156,7 @@ record PackedMatrix(Matrix.Quantized source, NativeLibrary.Code code, MemorySegm
 
     private static void unmap(MemorySegment memory) {
         try {
-            FUNCTIONS.unmap().invokeExact(memory, memory.byteSize());
+            UNMAP.invokeExact(memory, memory.byteSize());
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }

@@ -11,8 +11,6 @@ import dev.tokenlog.engine.compute.KernelProbe;
 import dev.tokenlog.engine.compute.ScalarKernels;
 import dev.tokenlog.engine.tensor.NumberCode;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.ArrayList;
@@ -39,9 +37,9 @@ public final class Yardstick implements AutoCloseable {
     private static final int TRIES = 3;
 
     private final Arena arena = Arena.ofShared();
-    private final NativeLibrary library;
     private final NativeLibrary.Tier best;
     private final MethodHandle product;
+    private final MethodHandle read;
     private final int threads;
     private final MemorySegment memory = arena.allocate(BYTES, 64);
     private final MemorySegment codes = arena.allocate(2L * TOKENS * COLUMNS, 64);
@@ -53,19 +51,26 @@ public final class Yardstick implements AutoCloseable {
     private NumberCode laidOut;
 
     private Yardstick(NativeLibrary library, int threads) {
-        this.library = library;
         this.best =
                 library.tiers().stream()
                         .filter(NativeLibrary.Tier::usable)
                         .findFirst()
                         .orElseThrow();
         this.product =
-                Linker.nativeLinker()
-                        .downcallHandle(
-                                library.symbols().findOrThrow("tokenlog_yardstick"),
-                                FunctionDescriptor.of(
-                                        JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT, ADDRESS,
-                                        ADDRESS, ADDRESS, JAVA_INT, ADDRESS, JAVA_LONG));
+                library.function(
+                        "tokenlog_yardstick",
+                        JAVA_INT,
+                        JAVA_INT,
+                        ADDRESS,
+                        JAVA_LONG,
+                        JAVA_INT,
+                        ADDRESS,
+                        ADDRESS,
+                        ADDRESS,
+                        JAVA_INT,
+                        ADDRESS,
+                        JAVA_LONG);
+        this.read = library.function("tokenlog_read", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
         this.threads = threads;
         for (long at = 0; at < BYTES; at += Long.BYTES) {
             memory.set(JAVA_LONG, at, at * 0x9E3779B97F4A7C15L);
@@ -84,9 +89,7 @@ public final class Yardstick implements AutoCloseable {
                             EngineException.Reason.UNSUPPORTED,
                             "the yardstick needs the native kernels: %s (%s)"
                                     .formatted(unusable.reason(), unusable.remedy()));
-            case KernelProbe.Usable usable ->
-                    new Yardstick(
-                            ((NativeLibrary.Loaded) NativeKernels.LIBRARY).library(), threads);
+            case KernelProbe.Usable usable -> new Yardstick(LoadedLibrary.LIBRARY, threads);
         };
     }
 
@@ -101,11 +104,8 @@ public final class Yardstick implements AutoCloseable {
         try {
             long ignored =
                     (long)
-                            library.read()
-                                    .invokeExact(
-                                            best.number(),
-                                            memory.asSlice(from, to - from),
-                                            to - from);
+                            read.invokeExact(
+                                    best.number(), memory.asSlice(from, to - from), to - from);
         } catch (Throwable failure) {
             throw NativeLibrary.unexpected(failure);
         }

@@ -72,8 +72,8 @@ class NativeForwardPassTest {
     @ValueSource(strings = {"native", "vector"})
     void aLoadedModelIsNotInMemoryTwice(String compute, @TempDir Path folder) throws Exception {
         assumeTrue(
-                compute.equals("vector") || NativeKernels.LIBRARY instanceof NativeLibrary.Loaded,
-                () -> "skipped: " + NativeKernels.LIBRARY);
+                compute.equals("vector") || LoadedLibrary.RESULT instanceof NativeLibrary.Loaded,
+                () -> "skipped: " + LoadedLibrary.RESULT);
         assumeTrue(Files.isReadable(MAPPINGS), "skipped: this system does not list mappings");
         try (Artifact artifact = converted(folder);
                 CpuExecutor executor =
@@ -117,8 +117,8 @@ class NativeForwardPassTest {
 
     private static void assumeNative() {
         assumeTrue(
-                NativeKernels.LIBRARY instanceof NativeLibrary.Loaded,
-                () -> "skipped: " + NativeKernels.LIBRARY);
+                LoadedLibrary.RESULT instanceof NativeLibrary.Loaded,
+                () -> "skipped: " + LoadedLibrary.RESULT);
     }
 
     private static Artifact converted(Path folder) {

@@ -147,11 +147,11 @@ class NativeLibraryTest {
     @Test
     void itIsChosenAutomaticallyAndATierByName() {
         assumeTrue(
-                NativeKernels.LIBRARY instanceof NativeLibrary.Loaded,
-                () -> "skipped: " + NativeKernels.LIBRARY);
+                LoadedLibrary.RESULT instanceof NativeLibrary.Loaded,
+                () -> "skipped: " + LoadedLibrary.RESULT);
 
         assertThat(KernelSelection.select("auto").kernels()).isInstanceOf(NativeKernels.class);
-        NativeLibrary library = ((NativeLibrary.Loaded) NativeKernels.LIBRARY).library();
+        NativeLibrary library = LoadedLibrary.LIBRARY;
         for (NativeLibrary.Tier tier : library.tiers()) {
             String name = "native-" + tier.name();
             if (tier.usable()) {

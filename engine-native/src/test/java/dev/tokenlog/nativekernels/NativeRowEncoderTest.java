@@ -20,11 +20,11 @@ class NativeRowEncoderTest {
 
     @BeforeEach
     void requireLibrary() {
-        assumeTrue(NativeKernels.FUNCTIONS != null, NativeKernels.LIBRARY.toString());
+        assumeTrue(LoadedLibrary.LIBRARY != null, LoadedLibrary.RESULT.toString());
     }
 
     private static List<NativeLibrary.Tier> usable() {
-        return NativeKernels.FUNCTIONS.tiers().stream().filter(NativeLibrary.Tier::usable).toList();
+        return LoadedLibrary.LIBRARY.tiers().stream().filter(NativeLibrary.Tier::usable).toList();
     }
 
     @Test

@@ -15,7 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
@@ -114,11 +114,12 @@ public final class Digests {
     }
 
     static String of(byte[] bytes) {
-        return hex(sha256().digest(bytes));
+        return hex(Sha256.of(bytes.length).digest(bytes));
     }
 
     static String of(MemorySegment... parts) {
-        MessageDigest digest = sha256();
+        long bytes = Arrays.stream(parts).mapToLong(MemorySegment::byteSize).sum();
+        MessageDigest digest = Sha256.of(bytes);
         byte[] buffer = new byte[MAPPED_CHUNK];
         for (MemorySegment part : parts) {
             for (long at = 0; at < part.byteSize(); at += MAPPED_CHUNK) {
@@ -132,7 +133,7 @@ public final class Digests {
 
     /// Of everything that a stream still has.
     static String of(InputStream in) throws IOException {
-        MessageDigest digest = sha256();
+        MessageDigest digest = Sha256.java();
         byte[] buffer = new byte[1 << 13];
         for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
             digest.update(buffer, 0, read);
@@ -145,9 +146,10 @@ public final class Digests {
     /// @throws CancellationException if the thread is interrupted
     public static Manifest.FileEntry file(Path file) {
         InputFiles.requireRegular(file);
-        MessageDigest digest = sha256();
         long bytes = 0;
+        MessageDigest digest;
         try (InputStream in = Files.newInputStream(file)) {
+            digest = Sha256.of(Files.size(file));
             byte[] buffer = new byte[CHUNK];
             for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
                 digest.update(buffer, 0, read);
@@ -170,13 +172,5 @@ public final class Digests {
 
     static String hex(byte[] digest) {
         return HexFormat.of().formatHex(digest);
-    }
-
-    static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
     }
 }

@@ -195,7 +195,7 @@ final class TensorEncoder {
 
         private final StoredTensor stored;
         private final SafetensorsWriter writer;
-        private final MessageDigest digest = Digests.sha256();
+        private final MessageDigest digest;
         private final ErrorMeasures errors = new ErrorMeasures();
         private final ByteBuffer scales;
         private final ByteBuffer zeros;
@@ -204,6 +204,7 @@ final class TensorEncoder {
         Rows(StoredTensor stored, SafetensorsWriter writer) {
             this.stored = stored;
             this.writer = writer;
+            this.digest = Sha256.of(stored.bytes());
             int groups = Math.multiplyExact(stored.planned().rows(), stored.groupsPerRow());
             this.scales = ByteBuffer.allocate(Math.multiplyExact(groups, 2));
             this.zeros = ByteBuffer.allocate(stored.hasZeroPoints() ? groups : 0);

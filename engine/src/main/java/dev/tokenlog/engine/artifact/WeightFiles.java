@@ -102,7 +102,7 @@ final class WeightFiles implements AutoCloseable {
     /// The digest of what stands in the file for a tensor now.
     String digest(StoredTensor tensor) {
         SafetensorsWriter writer = writerOf(tensor);
-        MessageDigest digest = Digests.sha256();
+        MessageDigest digest = Sha256.of(tensor.bytes());
         ByteBuffer buffer = ByteBuffer.allocate(CHUNK);
         for (Declared part : tensor.declared()) {
             for (long at = 0; at < part.bytes(); at += CHUNK) {

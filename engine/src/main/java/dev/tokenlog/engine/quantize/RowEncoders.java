@@ -8,13 +8,13 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
+import java.util.concurrent.ConcurrentHashMap;
 
 /// The encoders that this machine has, each proven on known rows of every type, for every code.
 final class RowEncoders {
@@ -28,15 +28,30 @@ final class RowEncoders {
     private static final ValueLayout.OfShort F16 =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private static final Map<Way, RowEncoder> PROVEN = proven(found());
+    private static final RowEncoders OF_THIS_MACHINE = new RowEncoders(found());
 
     /// @param scales how they are found
-    record Way(NumberCode code, Scales scales) {}
+    private record Way(NumberCode code, Scales scales) {}
 
-    private RowEncoders() {}
+    private final List<RowEncoder> encoders;
+
+    /// Proven when first asked for: most conversions need one, and a new process takes long for
+    /// each.
+    private final Map<Way, Optional<RowEncoder>> proven = new ConcurrentHashMap<>();
+
+    /// @param encoders the better ones first
+    RowEncoders(List<RowEncoder> encoders) {
+        this.encoders = List.copyOf(encoders);
+    }
 
     static Optional<RowEncoder> of(NumberCode code, Scales scales) {
-        return Optional.ofNullable(PROVEN.get(new Way(code, scales)));
+        return OF_THIS_MACHINE.encoder(code, scales);
+    }
+
+    Optional<RowEncoder> encoder(NumberCode code, Scales scales) {
+        return proven.computeIfAbsent(
+                new Way(code, scales),
+                way -> encoders.stream().filter(encoder -> isRight(encoder, way)).findFirst());
     }
 
     /// One that cannot be made is left out: there is always Java.
@@ -52,21 +67,6 @@ final class RowEncoders {
             return found;
         }
         return found;
-    }
-
-    static Map<Way, RowEncoder> proven(List<RowEncoder> encoders) {
-        Map<Way, RowEncoder> proven = new HashMap<>();
-        for (RowEncoder encoder : encoders) {
-            for (NumberCode code : NumberCode.values()) {
-                for (Scales scales : GroupCode.of(code).scales()) {
-                    Way way = new Way(code, scales);
-                    if (!proven.containsKey(way) && isRight(encoder, way)) {
-                        proven.put(way, encoder);
-                    }
-                }
-            }
-        }
-        return proven;
     }
 
     private static boolean isRight(RowEncoder encoder, Way way) {
