@@ -10,7 +10,6 @@
 enum { ERROR_LANES = 8 };
 
 // As many as a register holds doubles.
-typedef float some_floats __attribute__((vector_size(2 * LANES)));
 typedef double some_doubles __attribute__((vector_size(4 * LANES)));
 typedef int64_t some_longs __attribute__((vector_size(4 * LANES)));
 
@@ -56,16 +55,13 @@ INLINE float extreme(const int32_t type, const uint8_t *x, int32_t n, float *blo
       most_negative = larger_unsigned(most_negative, load_floats(block + k));
     }
   }
-  int32_t numbers[LANES], largest = 0; // of positive numbers
-  uint32_t patterns[TOKENLOG_BLOCK], largest_pattern = 0; // a negative number's, if there is one
-  memcpy(numbers, &most, sizeof most);
-  memcpy(patterns, &most_negative, sizeof most_negative);
-  for (int k = 0; k < LANES; k++) largest = numbers[k] > largest ? numbers[k] : largest;
-  for (int k = 0; k < LANES; k++) largest_pattern = patterns[k] > largest_pattern ? patterns[k] : largest_pattern;
-  const uint32_t positive = (uint32_t)largest, negative = largest_pattern >> 31 ? largest_pattern & 0x7fffffff : 0;
-  uint32_t result = negative > positive ? largest_pattern : positive;
+  const uint32_t positive = largest_pattern(most);
+  const uint32_t pattern = largest_pattern(most_negative); // a negative number's, if there is one
+  const uint32_t negative = pattern >> 31 ? pattern & 0x7fffffff : 0;
+  uint32_t result = negative > positive ? pattern : positive;
   for (int32_t i = 0; negative == positive && i < n && positive; i += TOKENLOG_BLOCK) {
     float again[TOKENLOG_BLOCK];
+    uint32_t patterns[TOKENLOG_BLOCK];
     load_weights(type, x + i * weight_bytes(type), at_most_a_block(n - i), again);
     memcpy(patterns, again, sizeof patterns);
     int k = 0;
@@ -82,9 +78,7 @@ INLINE float extreme(const int32_t type, const uint8_t *x, int32_t n, float *blo
 
 // @return F16
 INLINE uint16_t scale_of(const Rounding r, float m) {
-  uint16_t halves[LANES];
-  store_halves((uint8_t *)halves, all((r.by_magnitude ? __builtin_fabsf(m) : m) / r.divisor));
-  return halves[0];
+  return half_of((r.by_magnitude ? __builtin_fabsf(m) : m) / r.divisor);
 }
 
 // --- the scale with the least squared error -------------------------------------------------------------------------
@@ -149,13 +143,6 @@ INLINE uint16_t best_scale(const Rounding r, const int32_t type, const uint8_t *
   return halves[best];
 }
 
-INLINE float widen_half(uint16_t half) {
-  uint16_t halves[LANES] = {half};
-  float lanes[LANES];
-  store(lanes, load_halves((const uint8_t *)halves));
-  return lanes[0];
-}
-
 // --- codes -----------------------------------------------------------------------------------------------------------
 
 // A block's codes, and what they stand for.
@@ -199,10 +186,7 @@ INLINE void add_errors(const float *x, const float *w, double *sums) {
     some_doubles sum[7];
     UNROLL for (int k = 0; k < 7; k++) memcpy(sum + k, sums + k * ERROR_LANES + lane, sizeof *sum);
     UNROLL for (int i = lane; i < TOKENLOG_BLOCK; i += ERROR_LANES) {
-      some_floats fx, fw;
-      memcpy(&fx, x + i, sizeof fx);
-      memcpy(&fw, w + i, sizeof fw);
-      const some_doubles dx = __builtin_convertvector(fx, some_doubles), dw = __builtin_convertvector(fw, some_doubles);
+      const some_doubles dx = widen(x + i), dw = widen(w + i);
       const some_doubles error = (some_doubles)((some_longs)(dx - dw) & INT64_MAX);
       sum[0] += error * error;
       sum[1] += dx * dx;
@@ -235,37 +219,59 @@ INLINE void encode_last_block(const Rounding r, const float *x, int32_t count, f
   if (rest) codes[bytes] = packed[bytes] & ((1 << rest * r.bits) - 1);
 }
 
+// The scale of a group.
+//
 // @return 0 where a number is not finite, or the scale does not fit F16
-INLINE int encode_group(const Rounding r, const int32_t type, int32_t search, const uint8_t *x, int32_t n, uint8_t *codes, uint8_t *scale,
-                        double *sums) {
+INLINE int find_scale(const Rounding r, const int32_t type, int32_t search, const uint8_t *x, int32_t n, uint16_t *scale) {
   float block[TOKENLOG_BLOCK];
   uint16_t half = scale_of(r, extreme(type, x, n, block));
   if ((half & 0x7c00) == 0x7c00) return 0;
   if (search && (half & 0x7fff)) half = best_scale(r, type, x, n, half, block);
-  memcpy(scale, &half, sizeof half);
-  const float s = widen_half(half);
+  *scale = half;
+  return 1;
+}
+
+INLINE void encode_group(const Rounding r, const int32_t type, const uint8_t *x, int32_t n, uint16_t scale, uint8_t *codes,
+                         double *sums) {
+  const float s = float_of(scale);
   for (int32_t i = 0; i < n; i += TOKENLOG_BLOCK) {
     const int32_t count = at_most_a_block(n - i);
-    if (n > TOKENLOG_BLOCK) load_weights(type, x + i * weight_bytes(type), count, block);
+    float block[TOKENLOG_BLOCK];
+    load_weights(type, x + i * weight_bytes(type), count, block);
     if (count == TOKENLOG_BLOCK)
       encode_block(r, block, s, codes + i / 8 * r.bits, sums);
     else
       encode_last_block(r, block, count, s, codes + i / 8 * r.bits, sums);
   }
-  return 1;
 }
 
+// A row's scales first, some groups together: that is a long chain for each group, and the processor works on as many groups
+// as it has room for instructions.
 INLINE int encode_rows(const Rounding r, const int32_t type, const Encoding *e) {
+  enum { TOGETHER = 64 };
   const size_t columns = e->columns, row_bytes = (columns * r.bits + 7) / 8, bytes = weight_bytes(type);
+  const size_t group = e->group_size, step = group * TOGETHER;
   uint8_t *scale = e->scales;
   double sums[7 * ERROR_LANES];
   memcpy(sums, e->sums, sizeof sums);
   for (size_t row = 0; row < (size_t)e->rows; row++) {
     const uint8_t *const x = e->x + row * columns * bytes;
     uint8_t *const codes = e->codes + row * row_bytes;
-    for (size_t from = 0; from < columns; from += e->group_size, scale += 2) {
-      const size_t left = columns - from, n = left < (size_t)e->group_size ? left : (size_t)e->group_size;
-      if (!encode_group(r, type, e->search, x + from * bytes, (int32_t)n, codes + from * r.bits / 8, scale, sums)) return 0;
+    for (size_t first = 0; first < columns; first += step) {
+      const size_t end = columns - first < step ? columns : first + step;
+      uint16_t scales[TOGETHER];
+      int count = 0;
+      for (size_t from = first; from < end; from += group) {
+        const int32_t n = (int32_t)(end - from < group ? end - from : group);
+        if (!find_scale(r, type, e->search, x + from * bytes, n, scales + count++)) return 0;
+      }
+      memcpy(scale, scales, 2 * count);
+      scale += 2 * count;
+      count = 0;
+      for (size_t from = first; from < end; from += group) {
+        const int32_t n = (int32_t)(end - from < group ? end - from : group);
+        encode_group(r, type, x + from * bytes, n, scales[count++], codes + from * r.bits / 8, sums);
+      }
     }
   }
   memcpy(e->sums, sums, sizeof sums);

@@ -33,6 +33,16 @@ static inline floats larger_signed(floats a, floats b) {
 static inline floats larger_unsigned(floats a, floats b) {
   return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
 }
+static inline uint32_t largest_pattern(floats v) {
+  const __m256i patterns = _mm256_castps_si256(v);
+  __m128i most = _mm_max_epu32(_mm256_castsi256_si128(patterns), _mm256_extracti128_si256(patterns, 1));
+  most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0x4e));
+  most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0xb1));
+  return (uint32_t)_mm_cvtsi128_si32(most);
+}
+static inline uint16_t half_of(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
+static inline float float_of(uint16_t half) { return _cvtsh_ss(half); }
+static inline __m256d widen(const float *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 static inline floats load_bfloats(const uint8_t *p) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
 }

@@ -33,6 +33,10 @@ static inline floats larger_signed(floats a, floats b) {
 static inline floats larger_unsigned(floats a, floats b) {
   return _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
 }
+static inline uint32_t largest_pattern(floats v) { return _mm512_reduce_max_epu32(_mm512_castps_si512(v)); }
+static inline uint16_t half_of(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
+static inline float float_of(uint16_t half) { return _cvtsh_ss(half); }
+static inline __m512d widen(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 static inline floats load_bfloats(const uint8_t *p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
 }

@@ -41,6 +41,12 @@ static inline floats larger_signed(floats a, floats b) {
 static inline floats larger_unsigned(floats a, floats b) {
   return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
 }
+static inline uint32_t largest_pattern(floats v) { return vmaxvq_u32(vreinterpretq_u32_f32(v)); }
+static inline uint16_t half_of(float x) { return vget_lane_u16(vreinterpret_u16_f16(vcvt_f16_f32(all(x))), 0); }
+static inline float float_of(uint16_t half) {
+  return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(half))), 0);
+}
+static inline float64x2_t widen(const float *p) { return vcvt_f64_f32(vld1_f32(p)); }
 static inline floats load_bfloats(const uint8_t *p) {
   return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vreinterpret_u16_u8(vld1_u8(p))), 16));
 }

@@ -11,8 +11,10 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
@@ -148,16 +150,18 @@ public final class Digests {
         InputFiles.requireRegular(file);
         long bytes = 0;
         MessageDigest digest;
-        try (InputStream in = Files.newInputStream(file)) {
-            digest = Sha256.of(Files.size(file));
-            byte[] buffer = new byte[CHUNK];
-            for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
-                digest.update(buffer, 0, read);
-                bytes += read;
-                if (Thread.currentThread().isInterrupted()) {
-                    throw new CancellationException(file + ": interrupted");
-                }
+        try (FileChannel in = FileChannel.open(file)) {
+            digest = Sha256.of(in.size());
+            ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK);
+            while (in.read(buffer) >= 0) {
+                bytes += buffer.position();
+                digest.update(buffer.flip());
+                buffer.clear();
             }
+        } catch (ClosedByInterruptException e) {
+            CancellationException cancelled = new CancellationException(file + ": interrupted");
+            cancelled.initCause(e);
+            throw cancelled;
         } catch (IOException e) {
             throw InputFiles.unreadable(file, e);
         }

@@ -20,6 +20,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /// What we need to know of a `tokenizer.json` beside what the tokenizer library does with it: the
 /// vocabulary, the added tokens, and the rules that turn tokens into text. Whatever would make the
@@ -142,27 +143,28 @@ record TokenizerFile(
                     String token = parser.currentName();
                     require(
                             parser.nextToken() == JsonToken.VALUE_NUMBER_INT,
-                            "model.vocab: the id of '" + token + "' is no integer");
+                            () -> "model.vocab: the id of '" + token + "' is no integer");
                     add("model.vocab", token, parser.getLongValue());
                 }
             } else if (begin == JsonToken.START_ARRAY) {
                 while (parser.nextToken() == JsonToken.START_ARRAY) {
                     String token = parser.nextTextValue();
-                    require(token != null, "model.vocab: token " + pieces + " has no text");
+                    require(token != null, () -> "model.vocab: token " + pieces + " has no text");
                     require(
                             parser.nextToken() != null
                                     && parser.currentToken().isNumeric()
                                     && Double.isFinite(parser.getDoubleValue()),
-                            "model.vocab: '" + token + "' has no finite score");
+                            () -> "model.vocab: '" + token + "' has no finite score");
                     require(
                             parser.nextToken() == JsonToken.END_ARRAY,
-                            "model.vocab: '" + token + "' has more than a score");
+                            () -> "model.vocab: '" + token + "' has more than a score");
                     add("model.vocab", token, pieces);
                     unigramBytes += token.getBytes(StandardCharsets.UTF_8).length;
                     require(
                             unigramBytes <= MAX_UNIGRAM_BYTES,
-                            "model.vocab: more than %d bytes of pieces"
-                                    .formatted(MAX_UNIGRAM_BYTES));
+                            () ->
+                                    "model.vocab: more than %d bytes of pieces"
+                                            .formatted(MAX_UNIGRAM_BYTES));
                 }
                 require(
                         parser.currentToken() == JsonToken.END_ARRAY,
@@ -176,22 +178,23 @@ record TokenizerFile(
             require(
                     parser.currentToken() == JsonToken.START_ARRAY,
                     "model.merges: expected a list");
-            int count = 0;
+            int merges = 0;
             for (JsonToken token = parser.nextToken();
                     token != JsonToken.END_ARRAY;
                     token = parser.nextToken()) {
+                int count = merges++;
                 if (token == JsonToken.START_ARRAY) {
                     require(
                             parser.nextTextValue() != null
                                     && parser.nextTextValue() != null
                                     && parser.nextToken() == JsonToken.END_ARRAY,
-                            "model.merges: entry " + count + " is not two texts");
+                            () -> "model.merges: entry " + count + " is not two texts");
                 } else {
                     require(
                             token == JsonToken.VALUE_STRING,
-                            "model.merges: entry " + count + " is no text");
+                            () -> "model.merges: entry " + count + " is no text");
                 }
-                require(++count <= MAX_MERGES, "model.merges: more than " + MAX_MERGES);
+                require(merges <= MAX_MERGES, () -> "model.merges: more than " + MAX_MERGES);
             }
         }
 
@@ -201,28 +204,31 @@ record TokenizerFile(
             require(
                     addedTokens.isArray() || addedTokens.isMissingNode() || addedTokens.isNull(),
                     "added_tokens: expected a list");
-            int next = pieces;
+            int free = pieces;
             for (JsonNode token : addedTokens) {
+                int next = free;
                 String content = token.path("content").textValue();
                 addedLength += content == null ? 0 : content.length();
                 require(
                         addedLength <= MAX_ADDED,
-                        "added_tokens: more than " + MAX_ADDED + " characters");
+                        () -> "added_tokens: more than " + MAX_ADDED + " characters");
                 long id = token.path("id").isIntegralNumber() ? token.path("id").longValue() : -1;
                 Integer known = content == null ? null : ids.get(content);
                 if (known == null) {
                     add("added_tokens", content, id);
                     require(
                             id == next,
-                            "added_tokens: '%s' has the id %d, the next one that is free is %d"
-                                    .formatted(content, id, next));
+                            () ->
+                                    "added_tokens: '%s' has the id %d, the next one that is free is %d"
+                                            .formatted(content, id, next));
                 } else {
                     require(
                             known == id,
-                            "added_tokens: '%s' has the id %d, in the vocabulary it has %d"
-                                    .formatted(content, id, known));
+                            () ->
+                                    "added_tokens: '%s' has the id %d, in the vocabulary it has %d"
+                                            .formatted(content, id, known));
                 }
-                next = (int) Math.max(next, id + 1);
+                free = (int) Math.max(next, id + 1);
                 if (token.path("special").asBoolean()) {
                     special.set((int) id);
                 }
@@ -230,30 +236,32 @@ record TokenizerFile(
         }
 
         private void add(String field, String token, long id) {
-            require(token != null, field + ": token " + id + " has no text");
+            require(token != null, () -> field + ": token " + id + " has no text");
             // Whisper has an empty one, which no text gives; unigram would find it everywhere.
             boolean empty = token.isEmpty() && !(field.equals("model.vocab") && byName);
             require(
                     !empty && token.length() <= MAX_TOKEN,
-                    "%s: token %d is %d characters long, expected 1 to %d"
-                            .formatted(field, id, token.length(), MAX_TOKEN));
+                    () ->
+                            "%s: token %d is %d characters long, expected 1 to %d"
+                                    .formatted(field, id, token.length(), MAX_TOKEN));
             vocabularyLength += token.length();
             require(
                     vocabularyLength <= MAX_VOCABULARY,
-                    field + ": more than " + MAX_VOCABULARY + " characters of tokens");
+                    () -> field + ": more than " + MAX_VOCABULARY + " characters of tokens");
             require(
                     id >= 0 && id <= MAX_ID,
-                    field + ": the id " + id + " of '" + token + "' is out of range");
+                    () -> field + ": the id " + id + " of '" + token + "' is out of range");
             if (id >= tokens.length) {
                 tokens = Arrays.copyOf(tokens, Math.max((int) id + 1, 2 * tokens.length));
             }
             require(
                     tokens[(int) id] == null,
-                    "%s: '%s' and '%s' have the id %d"
-                            .formatted(field, tokens[(int) id], token, id));
+                    () ->
+                            "%s: '%s' and '%s' have the id %d"
+                                    .formatted(field, tokens[(int) id], token, id));
             require(
                     ids.put(token, (int) id) == null,
-                    "%s: '%s' stands there twice".formatted(field, token));
+                    () -> "%s: '%s' stands there twice".formatted(field, token));
             tokens[(int) id] = token;
             size = Math.max(size, (int) id + 1);
             pieces++;
@@ -271,8 +279,13 @@ record TokenizerFile(
         }
 
         private void require(boolean holds, String message) {
+            require(holds, () -> message);
+        }
+
+        /// For what is asked of every token: to write a message takes longer than to read one.
+        private void require(boolean holds, Supplier<String> message) {
             if (!holds) {
-                throw new EngineException(Reason.SOURCE_UNREADABLE, file + ": " + message);
+                throw new EngineException(Reason.SOURCE_UNREADABLE, file + ": " + message.get());
             }
         }
 
