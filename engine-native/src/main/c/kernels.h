@@ -173,4 +173,7 @@ static inline size_t tile_bytes(int32_t code, int32_t columns, int32_t group_siz
   return (bytes + 63) / 64 * 64;
 }
 
+// Whether the compiler knew the instructions of sha256.c.
+extern const int32_t sha256_compiled;
+
 #endif

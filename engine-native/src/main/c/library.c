@@ -101,7 +101,7 @@ int32_t tokenlog_tier_usable(int32_t tier) {
 
 int32_t tokenlog_sha256_usable(void) {
   const Processor p = processor();
-  return has_sha(&p);
+  return sha256_compiled && has_sha(&p);
 }
 
 // --- codes ---------------------------------------------------------------------------------------------------------

@@ -1,13 +1,23 @@
 // The compression function of SHA-256 (FIPS 180-4, 6.2.2) by the processor's own instructions. One chain of blocks is bounded
 // by the latency of two rounds, 4 cycles on most processors: 64 bytes in 128.
-#include "tokenlog.h"
+// Compiled for processors that have them; -DSHA256 says that the compiler knows them.
+#include "kernels.h"
+
+#ifndef SHA256
+
+const int32_t sha256_compiled = 0;
+
+// Never called.
+void tokenlog_sha256(uint32_t *state, const uint8_t *blocks, int64_t count) { (void)state, (void)blocks, (void)count; }
+
+#else
+
+const int32_t sha256_compiled = 1;
 
 #ifdef __x86_64__
 #include <immintrin.h>
-#define WITH_SHA __attribute__((target("sha,sse4.1,ssse3")))
 #else
 #include <arm_neon.h>
-#define WITH_SHA __attribute__((target("arch=armv8-a+crypto")))
 #endif
 
 // The first 32 bits of the fractional parts of the cube roots of the first 64 primes (4.2.2).
@@ -23,7 +33,7 @@ static const uint32_t constants[64] __attribute__((aligned(16))) = {
 #ifdef __x86_64__
 
 // The instructions keep the state as (f, e, b, a) and (h, g, d, c), the lowest element first.
-WITH_SHA void tokenlog_sha256(uint32_t *state, const uint8_t *blocks, int64_t count) {
+void tokenlog_sha256(uint32_t *state, const uint8_t *blocks, int64_t count) {
   const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203); // big-endian words
   const __m128i dcba = _mm_loadu_si128((const __m128i *)state), hgfe = _mm_loadu_si128((const __m128i *)(state + 4));
   const __m128i cdab = _mm_shuffle_epi32(dcba, 0xb1), efgh = _mm_shuffle_epi32(hgfe, 0x1b);
@@ -54,7 +64,7 @@ WITH_SHA void tokenlog_sha256(uint32_t *state, const uint8_t *blocks, int64_t co
 
 #else
 
-WITH_SHA void tokenlog_sha256(uint32_t *state, const uint8_t *blocks, int64_t count) {
+void tokenlog_sha256(uint32_t *state, const uint8_t *blocks, int64_t count) {
   uint32x4_t abcd = vld1q_u32(state), efgh = vld1q_u32(state + 4);
   for (; count > 0; count--, blocks += 64) {
     const uint32x4_t abcd_before = abcd, efgh_before = efgh;
@@ -76,5 +86,7 @@ WITH_SHA void tokenlog_sha256(uint32_t *state, const uint8_t *blocks, int64_t co
   vst1q_u32(state, abcd);
   vst1q_u32(state + 4, efgh);
 }
+
+#endif
 
 #endif

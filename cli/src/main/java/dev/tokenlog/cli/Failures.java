@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.NoSuchFileException;
+import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.IExecutionExceptionHandler;
 import picocli.CommandLine.ParseResult;
@@ -47,12 +48,33 @@ final class Failures implements IExecutionExceptionHandler {
                     new CommandFailure(
                             ExitStatus.ENVIRONMENT, "%s: %s".formatted(kind(e), e.getMessage()), e);
             default ->
-                    new CommandFailure(
-                            ExitStatus.NO,
-                            "a defect of Tokenlog: %s (TOKENLOG_TRACE=1 shows where)"
-                                    .formatted(problem),
-                            problem);
+                    memory(problem)
+                            .map(Failures::outOfMemory)
+                            .orElseGet(() ->
+                                    new CommandFailure(
+                                            ExitStatus.NO,
+                                            "a defect of Tokenlog: %s (TOKENLOG_TRACE=1 shows where)"
+                                                    .formatted(problem),
+                                            problem));
         };
+    }
+
+    /// What a thread beside the command's ran into.
+    private static Optional<OutOfMemoryError> memory(Throwable problem) {
+        for (Throwable cause = problem; cause != null; cause = cause.getCause()) {
+            if (cause instanceof OutOfMemoryError memory) {
+                return Optional.of(memory);
+            }
+        }
+        return Optional.empty();
+    }
+
+    static CommandFailure outOfMemory(OutOfMemoryError problem) {
+        long gibibytes = 2 * Math.ceilDiv(Runtime.getRuntime().maxMemory(), 1L << 30);
+        return new CommandFailure(
+                ExitStatus.ENVIRONMENT,
+                "out of memory: %s (JAVA_TOOL_OPTIONS=-Xmx%dg gives Java twice as much)"
+                        .formatted(problem.getMessage(), gibibytes));
     }
 
     private static int status(TokenlogException e) {

@@ -96,10 +96,9 @@ public final class TokenlogCommand implements Runnable {
         try {
             return commandLine(terminal, environment).execute(arguments);
         } catch (OutOfMemoryError e) {
-            terminal.err(
-                    "tokenlog: out of memory: %s (of %d MiB; JAVA_TOOL_OPTIONS=-Xmx8g gives 8 GiB)"
-                            .formatted(e.getMessage(), Runtime.getRuntime().maxMemory() >> 20));
-            return ExitStatus.ENVIRONMENT;
+            CommandFailure failure = Failures.outOfMemory(e);
+            terminal.err("tokenlog: " + failure.getMessage());
+            return failure.status();
         }
     }
 

@@ -14,6 +14,8 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.Properties;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
 
 /// Where the library lies: where a property says, beside the classes, or unpacked from the jar into
@@ -34,8 +36,30 @@ final class LibraryFile {
 
     private LibraryFile() {}
 
-    /// Finds the library and loads it.
+    /// Finds the library and loads it, on a thread that nobody interrupts: reading a file ends when
+    /// its thread is interrupted, and a process asks only once.
     static NativeLibrary.Result load() {
+        FutureTask<NativeLibrary.Result> loading = new FutureTask<>(LibraryFile::find);
+        Thread.ofPlatform().daemon().name("native-library").start(loading);
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return loading.get();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    throw NativeLibrary.unexpected(e.getCause());
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private static NativeLibrary.Result find() {
         String named = System.getProperty(LIBRARY_KEY);
         if (named != null) {
             return NativeLibrary.open(Path.of(named).toAbsolutePath());

@@ -25,7 +25,7 @@ import java.util.Optional;
 /// why [NativeKernels] keeps each call short.
 ///
 /// @param file where it was loaded from; it may be gone
-/// @param symbols for what measurements alone call
+/// @param symbols what is linked when it is first called
 /// @param tiers in the library's order, the best first; a tier's number is its place here
 /// @param codes that weights may be stored in; a code's number is its place here
 record NativeLibrary(Path file, SymbolLookup symbols, List<Tier> tiers, List<Code> codes) {

@@ -240,6 +240,20 @@ class NativeLibraryTest {
         return Compiler.local("-O1").kernels(sources, folder.resolve("faulty"));
     }
 
+    /// A process asks once and keeps the answer, and who asks may be about to be stopped.
+    @Test
+    void anInterruptedThreadLoadsItAsWell() {
+        assumeTrue(
+                LoadedLibrary.RESULT instanceof NativeLibrary.Loaded,
+                () -> "skipped: " + LoadedLibrary.RESULT);
+        Thread.currentThread().interrupt();
+
+        NativeLibrary.Result result = LibraryFile.load();
+
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(result).isInstanceOf(NativeLibrary.Loaded.class);
+    }
+
     @Test
     void aJarIsUnpackedOnceAndABrokenCopyReplaced() throws Exception {
         byte[] content = {1, 2, 3};

@@ -16,7 +16,8 @@ import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// The encoders that this machine has, each proven on known rows of every type, for every code.
+/// The encoders that this machine has, each proven on known rows of every type, for a code and a
+/// way to its scales when these are first asked for.
 final class RowEncoders {
 
     private static final int COLUMNS = 75;

@@ -55,6 +55,9 @@ record TokenizerFile(
     /// bytes for each. The 32,768 of a model that writes pictures have 0.8 million.
     static final long MAX_ADDED = 1L << 22;
 
+    /// The added tokens: the library takes a time for them that is quadratic, 18 s for 80,000.
+    static final int MAX_ADDED_TOKENS = 1 << 17;
+
     static TokenizerFile parse(Path file, String content) {
         Reader reader = new Reader(file);
         try (JsonParser parser = StrictJson.parser(content)) {
@@ -131,7 +134,9 @@ record TokenizerFile(
                                     parser);
                     case "merges" -> merges(parser);
                     case "vocab" -> vocabulary(parser, value);
-                    default -> parser.skipChildren();
+                    default ->
+                            // The library keeps a tree of what it does not know.
+                            requireSupported(value.isScalarValue(), "model." + field, parser);
                 }
             }
         }
@@ -204,6 +209,9 @@ record TokenizerFile(
             require(
                     addedTokens.isArray() || addedTokens.isMissingNode() || addedTokens.isNull(),
                     "added_tokens: expected a list");
+            require(
+                    addedTokens.size() <= MAX_ADDED_TOKENS,
+                    () -> "added_tokens: more than " + MAX_ADDED_TOKENS);
             int free = pieces;
             for (JsonNode token : addedTokens) {
                 int next = free;

@@ -24,8 +24,19 @@ final class TokenizerSections {
     private static final int MAX_STEPS = 64;
     private static final int MAX_TEXT = 256;
 
-    /// A text may become this many times as long by replacements.
-    private static final long MAX_GROWTH = 64;
+    /// A text may become this many times as long, beside what one Unicode form makes of it.
+    private static final long MAX_GROWTH = 16;
+
+    /// A character may become as many by compatibility forms (U+FDFA), and by canonical ones.
+    private static final int COMPATIBLE = 18;
+
+    private static final int CANONICAL = 4;
+
+    /// Characters that are put before a text, or before each piece of one, together.
+    private static final int MAX_PREPENDED = 16;
+
+    /// Ids of a special token of a template.
+    private static final int MAX_SPECIAL_IDS = 64;
 
     private final Path file;
     private final Map<String, Integer> ids;
@@ -35,6 +46,11 @@ final class TokenizerSections {
 
     private int steps;
     private long growth = 1;
+    private int prepended;
+
+    /// Whether there was a Unicode form: one is usual, and without another its characters stay as
+    /// many.
+    private boolean expanded;
 
     private TokenizerSections(Path file, Map<String, Integer> ids) {
         this.file = file;
@@ -106,7 +122,11 @@ final class TokenizerSections {
     private void normalizer(String path, JsonNode node) {
         switch (type(node)) {
             case "Sequence" -> sequence(path, node, "normalizers", this::normalizer);
-            case "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "ByteLevel" -> {}
+            case "Lowercase" -> {}
+            case "NFC", "NFD" -> expand(path, CANONICAL);
+            case "NFKC", "NFKD" -> expand(path, COMPATIBLE);
+            // A byte that is no visible ASCII becomes a character of two.
+            case "ByteLevel" -> grow(path, 2);
             case "StripAccents", "Nmt" -> removals.add(TokenizerSections::plainCharacters);
             case "Strip" -> {
                 booleans(path, node, "strip_left", "strip_right");
@@ -116,7 +136,12 @@ final class TokenizerSections {
                 booleans(path, node, "clean_text", "lowercase");
                 removals.add(TokenizerSections::plainCharacters);
             }
-            case "Prepend" -> text(path + ".prepend", node.path("prepend"));
+            case "Prepend" -> {
+                prepended += text(path + ".prepend", node.path("prepend")).length();
+                if (prepended > MAX_PREPENDED) {
+                    throw unreadable(path, "more than " + MAX_PREPENDED + " characters in all");
+                }
+            }
             case "Replace" -> {
                 replace(path, node);
                 removals.add(text -> replaced(path, node, text));
@@ -129,6 +154,7 @@ final class TokenizerSections {
                                     Base64.getDecoder()
                                             .decode(node.path("precompiled_charsmap").asText("")));
                     removals.add(text -> without(removed, text));
+                    expand(path, Charsmap.MAX_REPLACEMENT);
                 } catch (IllegalArgumentException e) {
                     throw unreadable(path + ".precompiled_charsmap", e.getMessage());
                 }
@@ -174,8 +200,8 @@ final class TokenizerSections {
     private void preTokenizer(String path, JsonNode node) {
         switch (type(node)) {
             case "Sequence" -> sequence(path, node, "pretokenizers", this::preTokenizer);
-            case "ByteLevel",
-                    "Whitespace",
+            case "ByteLevel" -> grow(path, 2);
+            case "Whitespace",
                     "WhitespaceSplit",
                     "BertPreTokenizer",
                     "UnicodeScripts",
@@ -240,6 +266,9 @@ final class TokenizerSections {
                     if (!tokens.isArray() || !listed.isArray() || tokens.size() != listed.size()) {
                         throw unreadable(at, "needs tokens and as many ids");
                     }
+                    if (listed.size() > MAX_SPECIAL_IDS) {
+                        throw unreadable(at, "more than " + MAX_SPECIAL_IDS + " ids");
+                    }
                     for (int i = 0; i < tokens.size(); i++) {
                         id(at, tokens.get(i).asText(), listed.get(i));
                     }
@@ -281,9 +310,21 @@ final class TokenizerSections {
     private void replace(String path, JsonNode node) {
         int least = pattern(path + ".pattern", node.path("pattern"));
         String content = text(path + ".content", node.path("content"));
-        growth *= Math.max(1, content.length() / Math.max(1, least) + (least == 0 ? 1 : 0));
+        grow(path, Math.max(1, content.length() / Math.max(1, least) + (least == 0 ? 1 : 0)));
+    }
+
+    private void expand(String path, int factor) {
+        if (expanded) {
+            grow(path, factor);
+        }
+        expanded = true;
+    }
+
+    /// Steps that make a text longer do so by the product of their factors.
+    private void grow(String path, int factor) {
+        growth *= factor;
         if (growth > MAX_GROWTH) {
-            throw unreadable(path, "the replacements make a text grow without measure");
+            throw unreadable(path, "the steps make a text grow without measure");
         }
     }
 

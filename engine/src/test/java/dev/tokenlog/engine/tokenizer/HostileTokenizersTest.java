@@ -15,6 +15,9 @@ import dev.tokenlog.engine.TestMaterial;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -52,6 +55,7 @@ class HostileTokenizersTest {
                 "model.type | 'WordPiece' | UNSUPPORTED | model.type 'WordPiece'",
                 "model.dropout | 0.5 | UNSUPPORTED | model.dropout '0.5'",
                 "model.continuing_subword_prefix | '##' | UNSUPPORTED | model.continuing_subword_prefix '##'",
+                "model.junk | [0,0] | UNSUPPORTED | model.junk 'no plain value' is not supported",
                 "model.merges | 5 | SOURCE_UNREADABLE | model.merges: expected a list",
                 "model.merges | [['a','b','c']] | SOURCE_UNREADABLE | entry 0 is not two texts",
                 "model.merges | [{'a':1}] | SOURCE_UNREADABLE | entry 0 is no text",
@@ -220,6 +224,116 @@ class HostileTokenizersTest {
             added.addObject().put("id", 4 + i).put("content", i + "x".repeat(4000));
         }
         refused(tokenizer, Reason.SOURCE_UNREADABLE, "added_tokens: more than 4194304 characters");
+    }
+
+    @Test
+    void tooManyAddedTokensAreRefused() throws IOException {
+        ObjectNode tokenizer = plain();
+        ArrayNode added = tokenizer.putArray("added_tokens");
+        for (int i = 0; i < 131_073; i++) {
+            added.addObject().put("id", 4 + i).put("content", "<" + i + ">");
+        }
+        refused(tokenizer, Reason.SOURCE_UNREADABLE, "added_tokens: more than 131072");
+    }
+
+    /// Each of these, in a file of some kilobytes, took gigabytes for a text of a few characters.
+    @ParameterizedTest
+    @CsvSource({
+        "normalizer, normalizers, ByteLevel, 5",
+        "pre_tokenizer, pretokenizers, ByteLevel, 5",
+        "normalizer, normalizers, NFKD, 2",
+        "normalizer, normalizers, NFC, 4"
+    })
+    void stepsThatGrowTogetherAreRefused(String section, String list, String type, int steps)
+            throws IOException {
+        ObjectNode tokenizer = plain();
+        ArrayNode all = tokenizer.putObject(section).put("type", "Sequence").putArray(list);
+        for (int i = 0; i < steps - 1; i++) {
+            step(all, type);
+        }
+        write(tokenizer);
+        assertThatCode(() -> ModelTokenizer.open(temp).close()).doesNotThrowAnyException();
+
+        step(all, type);
+        refused(tokenizer, Reason.SOURCE_UNREADABLE, "grow without measure");
+    }
+
+    private static void step(ArrayNode steps, String type) {
+        ObjectNode step = steps.addObject().put("type", type);
+        if (type.equals("ByteLevel")) {
+            step.put("add_prefix_space", false).put("trim_offsets", true).put("use_regex", false);
+        }
+    }
+
+    @Test
+    void aCharacterThatBecomesALongTextIsRefused() throws IOException {
+        ObjectNode tokenizer = plain();
+        ObjectNode normalizer = tokenizer.putObject("normalizer").put("type", "Precompiled");
+        normalizer.put("precompiled_charsmap", charsmap(40));
+        write(tokenizer);
+        assertThatCode(() -> ModelTokenizer.open(temp).close()).doesNotThrowAnyException();
+
+        normalizer.put("precompiled_charsmap", charsmap(41));
+        refused(tokenizer, Reason.SOURCE_UNREADABLE, "its text at 0 has more than 40 bytes");
+    }
+
+    /// 'a' becomes so many letters: the root's children are at 256, and the value of the one for
+    /// 'a' as well.
+    private static byte[] charsmap(int letters) {
+        int[] trie = new int[512];
+        int leaf = 256 ^ 'a';
+        trie[0] = 256 << 10;
+        trie[leaf] = (leaf ^ 256) << 10 | 1 << 8 | 'a';
+        trie[256] = 1 << 31;
+        ByteBuffer bytes =
+                ByteBuffer.allocate(4 + 4 * trie.length + letters + 1)
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .putInt(4 * trie.length);
+        for (int unit : trie) {
+            bytes.putInt(unit);
+        }
+        return bytes.put("x".repeat(letters).getBytes(StandardCharsets.US_ASCII)).array();
+    }
+
+    @Test
+    void textThatIsPutBeforeEachPieceIsLimited() throws IOException {
+        ObjectNode tokenizer = plain();
+        ArrayNode all =
+                tokenizer.putObject("normalizer").put("type", "Sequence").putArray("normalizers");
+        for (int i = 0; i < 2; i++) {
+            all.addObject().put("type", "Prepend").put("prepend", "123456789");
+        }
+        refused(tokenizer, Reason.SOURCE_UNREADABLE, "more than 16 characters in all");
+    }
+
+    @Test
+    void aTemplateThatRepeatsATokenWithoutMeasureIsRefused() throws IOException {
+        ObjectNode tokenizer = plain();
+        ObjectNode template =
+                tokenizer.putObject("post_processor").put("type", "TemplateProcessing");
+        for (String field : new String[] {"single", "pair"}) {
+            ArrayNode parts = template.putArray(field);
+            parts.addObject().putObject("SpecialToken").put("id", "a").put("type_id", 0);
+            parts.addObject().putObject("Sequence").put("id", "A").put("type_id", 0);
+        }
+        ((ArrayNode) template.path("pair"))
+                .addObject()
+                .putObject("Sequence")
+                .put("id", "B")
+                .put("type_id", 0);
+        ObjectNode special = template.putObject("special_tokens").putObject("a").put("id", "a");
+        ArrayNode ids = special.putArray("ids");
+        ArrayNode tokens = special.putArray("tokens");
+        for (int i = 0; i < 64; i++) {
+            ids.add(0);
+            tokens.add("a");
+        }
+        write(tokenizer);
+        assertThatCode(() -> ModelTokenizer.open(temp).close()).doesNotThrowAnyException();
+
+        ids.add(0);
+        tokens.add("a");
+        refused(tokenizer, Reason.SOURCE_UNREADABLE, "more than 64 ids");
     }
 
     @Test
