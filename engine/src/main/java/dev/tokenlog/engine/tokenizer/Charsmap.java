@@ -20,8 +20,9 @@ import java.util.BitSet;
 /// Layout of a unit: [darts-clone](https://github.com/s-yata/darts-clone)
 final class Charsmap {
 
-    /// Bytes of a replacement. SentencePiece's own rules have 33 at most.
-    static final int MAX_REPLACEMENT = 40;
+    /// Characters of a replacement: what compatibility forms make of U+FDFA, which SentencePiece's
+    /// own rules contain.
+    static final int MAX_REPLACEMENT = 18;
 
     private static final int LABEL = 0x800000ff;
     private static final int LEAF = 1 << 8;
@@ -111,14 +112,16 @@ final class Charsmap {
                 index < texts.length && (texts[index] & 0xc0) != 0x80,
                 file,
                 "it names no text at %d".formatted(index));
-        int end = index;
-        while (end < texts.length && texts[end] != 0 && end - index <= MAX_REPLACEMENT) {
-            end++;
+        int characters = 0;
+        for (int i = index;
+                i < texts.length && texts[i] != 0 && characters <= MAX_REPLACEMENT;
+                i++) {
+            characters += (texts[i] & 0xc0) == 0x80 ? 0 : 1;
         }
         require(
-                end - index <= MAX_REPLACEMENT,
+                characters <= MAX_REPLACEMENT,
                 file,
-                "its text at %d has more than %d bytes".formatted(index, MAX_REPLACEMENT));
+                "its text at %d has more than %d characters".formatted(index, MAX_REPLACEMENT));
     }
 
     private static void require(boolean holds, Path file, String message) {

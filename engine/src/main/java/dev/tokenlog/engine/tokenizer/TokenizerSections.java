@@ -24,11 +24,12 @@ final class TokenizerSections {
     private static final int MAX_STEPS = 64;
     private static final int MAX_TEXT = 256;
 
-    /// A text may become this many times as long, beside what one Unicode form makes of it.
-    private static final long MAX_GROWTH = 16;
+    /// A text may become this many times as long, beside what one Unicode form makes of it. XLNet
+    /// has a second form and an expression that is replaced.
+    private static final long MAX_GROWTH = 36;
 
     /// A character may become as many by compatibility forms (U+FDFA), and by canonical ones.
-    private static final int COMPATIBLE = 18;
+    private static final int COMPATIBLE = Charsmap.MAX_REPLACEMENT;
 
     private static final int CANONICAL = 4;
 
@@ -154,7 +155,7 @@ final class TokenizerSections {
                                     Base64.getDecoder()
                                             .decode(node.path("precompiled_charsmap").asText("")));
                     removals.add(text -> without(removed, text));
-                    expand(path, Charsmap.MAX_REPLACEMENT);
+                    expand(path, COMPATIBLE);
                 } catch (IllegalArgumentException e) {
                     throw unreadable(path + ".precompiled_charsmap", e.getMessage());
                 }
