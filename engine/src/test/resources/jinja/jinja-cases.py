@@ -3,6 +3,7 @@
     pip install jinja2 && python3 jinja-cases.py > jinja-cases.json
 """
 
+import copy
 import json
 import sys
 from datetime import datetime
@@ -127,6 +128,40 @@ z
 {{ strftime_now('%Y-%m-%d %H:%M:%S %B %b %A %a %d %j %y %p %I %%') }} {{ strftime_now('%-d %-m') }}
 {{ messages[0].role }} {{ messages[-1]['content'][0].text }} {{ messages.0.role }} {{ messages[1:] | length }} {{ messages[0]['nope'] is defined }}
 {% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% else %}{% set rest = messages %}{% endif %}{% for m in rest %}{{ m.role + ': ' }}{% if m.content is string %}{{ m.content | trim }}{% else %}{% for c in m.content if c.type == 'text' %}{{ c.text }}{% endfor %}{% endif %}{{ '\n' }}{% endfor %}
+{{ 'a\nb\r\nc\x0bd'.splitlines() }} {{ 'a\nb\n'.splitlines(true) }} {{ 'a\nb'.splitlines(keepends=true) }} {{ 'banana'.find('a', 2) }} {{ 'banana'.find('a', 2, 3) }} {{ 'banana'.rfind('a', 0, -1) }} {{ 'ba'.find('', 3) }} {{ 'banana'.count('a', 2) }} {{ 'banana'.startswith('a', 1) }} {{ 'banana'.endswith('an', 0, 3) }} {{ 'aña'.index('a', 1) }} {{ 'banana'.rindex('a', -3) }}
+{{ ' a  b c '.rsplit(none, 1) }} {{ 'a b'.rsplit() }} {{ 'a.b.c'.rsplit('.', maxsplit=1) }} {{ 'ab'.center(7) }}| {{ 'ab'.center(5, '*') }} {{ 'ab'.ljust(4) }}| {{ 'ab'.rjust(4, '0') }} {{ '-7'.zfill(4) }} {{ 'aBc'.swapcase() }} {{ '½'.isnumeric() }} {{ 'é'.isascii() }} {{ 'ß'.capitalize() }} {{ 'ßx ﬁn' | title }}
+{{ '%s and %05.1f of %d%%' % ('x', 2.25, 7) }} {{ '%(a)s %(b)r' % {'a': 1, 'b': 'q'} }} {{ 'one %s' % list }} {{ '%s-%s' | format('a', 1) }} {{ '%(k)s' | format(k=none) }} {{ '%x %X %o %e %g' % (255, 255, 8, 12345.678, 0.0001) }} {{ '%-5s|%5s|%.2s' % ('a', 'b', 'cde') }}
+{{ '{} {}'.format(1, 'x') }} {{ '{1}{0}'.format('a', 'b') }} {{ '{k!r:>6}'.format(k='é') }} {{ '{:,} {:.2f} {:+d} {:x} {:%} {:^7}|{:08.3f}'.format(1234567, 2.345, 3, 255, 0.5, 'mid', -3.14159) }} {{ '{{}}'.format() }} {{ '{}'.format(none) }}
+{{ 1 // 0.1 }} {{ -7.5 // 2 }} {{ -7.5 % 2 }} {{ 7.5 % -2 }} {{ 2 ** -1 }} {{ 3 * 'ab' }} {{ [1] * 2 }} {{ (1,) * 2 }} {{ true + 1 }} {{ words[true] }}
+{{ 3 | round }} {{ 2.5 | round }} {{ 1.1 | round(1, 'ceil') }} {{ -1.15 | round(1, method='floor') }} {{ 1234 | round(-2) }} {{ '1e3' | int }} {{ -0.3 | round }} {{ "it's a 3rd" | wordcount }} {{ true | abs }} {{ 12 | replace(1, 'x') }}
+{{ 'a\r\nb\n' | indent(2, true) }}| {{ '\nb' | indent(2, first=true, blank=true) }} {{ [1, 2, 3, 4, 5] | batch(2, '-') | list }} {{ [1, 2, 3, 4, 5] | slice(3, 0) | list }} {{ 'x' | center(5) }}| {{ messages | sort(attribute='role,content') | map(attribute='role') | join(' ') if no else 'skipped' }} {{ tools | max(attribute='type') | length }}
+{{ 'yes' if messages | selectattr('role', 'eq', 'nobody') else 'no' }} {{ messages | selectattr('role', '==', 'user') | first | length }} {% set g = list | map('string') %}{{ g | list }}{{ g | list }} {{ 2 in (list | select) }} {{ [3, 1] | select('>', 2) | list }} {{ none | map('upper') | list }} {{ (words | reverse) is iterable }}
+{{ '<a>' | safe + '<b>' }} {{ '<a>' | safe ~ '<b>' }} {{ '<a>' | e + '"' }} {{ '<' | e | e }} {{ '<' | e | forceescape }} {% set m = 'x' | safe %}{{ m + '&' }} {{ '&' + m }} {{ m == 'x' }} {{ [m + 'y'] | join }}
+{% macro v(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ v(1) }} {{ v(1, 2, 3, k=4) }} {{ v(*list) }} {{ v(**{'a': 1, 'z': 2}) }} {{ v(0, *list, q=1) }} {{ range(*[1, 4]) | list }}
+{% for i in list %}{% continue %}{% else %}none finished{% endfor %} {% for i in list %}{% break %}{% else %}broken{% endfor %} {% for i in list %}{% if i == 1 %}{% break %}{% endif %}{% else %}not shown{% endfor %}
+{% if no %}{{ s | from_json }}{% elif no and s is nosuch %}{% else %}fine{% endif %} {% set comma = joiner() %}{% for i in list %}{{ comma() }}{{ i }}{% endfor %} {{ dict([['a', 1]], b=2) }} {{ 'upper' is filter }} {{ 2.0 is even }}
+{% if yes %}{{ s | from_json }}{% endif %}
+{{ 'a'.splitlines(1, 2) }}
+{{ 'abc'.find('a', foo=1) }}
+{{ 'x' | upper(1) }}
+{{ [1] | length(2) }}
+{{ n is odd(1) }}
+{{ n is eq }}
+{{ list | map('string') | length }}
+{{ list | map('string') | last }}
+{{ (list | map('string')) + [1] }}
+{{ '%d' % 'x' }}
+{{ '%s %s' % 'x' }}
+{{ '%s' % (1, 2) }}
+{{ '{} {}'.format(1) }}
+{{ '{:d}'.format('x') }}
+{{ '{:d}'.format(1.5) }}
+{{ nil is divisibleby 2 }}
+{{ q | int }}
+{{ list | indent }}
+{{ range(1, 2, 3, 4) }}
+{{ 2.5 | round(method='odd') }}
+{% macro w(a) %}{{ a }}{% endmacro %}{{ w(1, a=2) }}
 {{ 1, 2 }} {{ (1) }} {{ (1,) }} {{ [] }} {{ () }}
 {{ 0x10 }} {{ 0b11 }} {{ 0o17 }} {{ 1_000 }} {{ 18446744073709551615 }}
 {{ 'a' | upper | lower ~ 'B' }} {{ ('a' ~ 'b') | upper }} {{ 'a' + 'b' | upper }} {{ -1 | abs }} {{ (-1) | abs }}
@@ -195,7 +230,7 @@ def main():
     for template in [line for line in TEMPLATES.strip("\n").split("\n")] + MULTILINE:
         case = {"template": template}
         try:
-            case["text"] = environment.from_string(template).render(**DATA)
+            case["text"] = environment.from_string(template).render(**copy.deepcopy(DATA))
         except Exception as error:  # whatever Python raises, ours must refuse too
             case["fails"] = True
             print(type(error).__name__, template.replace("\n", "\\n"), file=sys.stderr)

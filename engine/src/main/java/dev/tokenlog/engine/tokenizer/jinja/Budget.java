@@ -28,7 +28,7 @@ final class Budget {
 
     /// Call before making or walking through a list or a map of this many elements.
     void elements(long count) {
-        spend(1 + 8 * count);
+        spend(1 + 8 * Math.min(count, UNITS));
     }
 
     private void spend(long cost) {

@@ -2,6 +2,7 @@ package dev.tokenlog.engine.tokenizer.jinja;
 
 import dev.tokenlog.engine.tokenizer.jinja.Values.Arguments;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Callable;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Markup;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Namespace;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Scope;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Tuple;
@@ -45,12 +46,12 @@ final class Evaluator {
                     case Expression.TupleOf tuple -> new Tuple(all(tuple.items(), scope));
                     case Expression.DictOf dict -> dict(dict, scope);
                     case Expression.Attribute attribute ->
-                            attribute(evaluate(attribute.target(), scope), attribute.name());
+                            attribute(plain(attribute.target(), scope), attribute.name());
                     case Expression.Item item ->
-                            item(evaluate(item.target(), scope), evaluate(item.index(), scope));
+                            item(plain(item.target(), scope), plain(item.index(), scope));
                     case Expression.Slice slice ->
                             operations.slice(
-                                    evaluate(slice.target(), scope),
+                                    plain(slice.target(), scope),
                                     optional(slice.start(), scope),
                                     optional(slice.stop(), scope),
                                     optional(slice.step(), scope));
@@ -65,7 +66,7 @@ final class Evaluator {
                                     != Tests.holds(
                                             test.name(),
                                             operations,
-                                            evaluate(test.input(), scope),
+                                            plain(test.input(), scope),
                                             all(test.arguments(), scope));
                     case Expression.Not not -> !isTrue(not.operand(), scope);
                     case Expression.Sign sign -> sign(sign, scope);
@@ -84,19 +85,25 @@ final class Evaluator {
                                     evaluate(arithmetic.right(), scope));
                     case Expression.Compare compare -> compare(compare, scope);
                     case Expression.Conditional choice -> choose(choice, scope);
+                    case Expression.Unpacked _ ->
+                            throw new TemplateException("only calls take unpacked arguments");
                 };
         budget.leave();
         return value;
     }
 
+    private Object plain(Expression expression, Scope scope) {
+        return Markup.plain(evaluate(expression, scope));
+    }
+
     private Object optional(Expression expression, Scope scope) {
-        return expression == null ? null : evaluate(expression, scope);
+        return expression == null ? null : plain(expression, scope);
     }
 
     private List<Object> all(List<Expression> expressions, Scope scope) {
         List<Object> values = new ArrayList<>(expressions.size());
         for (Expression expression : expressions) {
-            values.add(evaluate(expression, scope));
+            values.add(plain(expression, scope));
         }
         return values;
     }
@@ -104,8 +111,8 @@ final class Evaluator {
     private Map<Object, Object> dict(Expression.DictOf dict, Scope scope) {
         Map<Object, Object> map = new LinkedHashMap<>();
         for (int i = 0; i < dict.keys().size(); i++) {
-            Object key = Operations.key(evaluate(dict.keys().get(i), scope));
-            map.put(key, evaluate(dict.values().get(i), scope));
+            Object key = Operations.key(plain(dict.keys().get(i), scope));
+            map.put(key, plain(dict.values().get(i), scope));
         }
         return map;
     }
@@ -152,10 +159,37 @@ final class Evaluator {
         if (positional.isEmpty() && named.isEmpty()) {
             return Arguments.NONE;
         }
+        List<Object> first = new ArrayList<>();
+        for (Expression expression : positional) {
+            if (expression instanceof Expression.Unpacked unpacked) {
+                List<?> further = operations.iterate(plain(unpacked.values(), scope));
+                budget.elements(further.size());
+                first.addAll(further);
+            } else {
+                first.add(plain(expression, scope));
+            }
+        }
         Map<String, Object> values = new LinkedHashMap<>();
-        List<Object> first = all(positional, scope);
-        named.forEach((name, value) -> values.put(name, evaluate(value, scope)));
+        named.forEach((name, expression) -> {
+            if (expression instanceof Expression.Unpacked unpacked) {
+                unpack(plain(unpacked.values(), scope), values);
+            } else {
+                values.put(name, plain(expression, scope));
+            }
+        });
         return new Arguments(first, values);
+    }
+
+    private static void unpack(Object value, Map<String, Object> named) {
+        if (!(value instanceof Map<?, ?> map)) {
+            throw new TemplateException("** needs a dict, not " + Operations.typeName(value));
+        }
+        map.forEach((key, element) -> {
+            if (!(key instanceof String name) || named.containsKey(name)) {
+                throw new TemplateException("an argument is given twice, or has no name: " + key);
+            }
+            named.put(name, element);
+        });
     }
 
     private Object sign(Expression.Sign sign, Scope scope) {
@@ -170,9 +204,9 @@ final class Evaluator {
     }
 
     private boolean compare(Expression.Compare compare, Scope scope) {
-        Object left = evaluate(compare.first(), scope);
+        Object left = plain(compare.first(), scope);
         for (int i = 0; i < compare.operators().size(); i++) {
-            Object right = evaluate(compare.others().get(i), scope);
+            Object right = plain(compare.others().get(i), scope);
             boolean holds =
                     switch (compare.operators().get(i)) {
                         case "==" -> operations.equal(left, right);

@@ -29,6 +29,12 @@ sealed interface Expression {
     record Call(Expression target, List<Expression> positional, Map<String, Expression> named)
             implements Expression {}
 
+    /// `*values` or `**values` among the arguments of a call. The one for named arguments stands
+    /// under the name `**`.
+    record Unpacked(Expression values) implements Expression {
+        static final String NAMED = "**";
+    }
+
     /// `input | name(…)`
     record Filter(
             Expression input,

@@ -14,14 +14,18 @@ final class ExpressionParser {
     private static final int MAX_NESTING = 100;
 
     private static final Set<String> COMPARISONS = Set.of("==", "!=", "<", ">", "<=", ">=");
-    private static final Set<String> NO_TEST_ARGUMENT = Set.of("else", "or", "and", "if", "in");
+    private static final Set<String> NO_TEST_ARGUMENT = Set.of("else", "or", "and");
 
     private final List<Token> tokens;
+    private final boolean conditional;
     private int at;
     private int depth;
 
-    ExpressionParser(List<Token> tokens) {
+    /// @param conditional whether a filter or test that does not exist is refused only when it is
+    ///   used, as jinja2 does it within an `if`: templates ask for what other engines have
+    ExpressionParser(List<Token> tokens, boolean conditional) {
         this.tokens = tokens;
+        this.conditional = conditional;
     }
 
     Token peek() {
@@ -257,7 +261,7 @@ final class ExpressionParser {
             throw unexpected(token, "expected a smaller number");
         }
         BigInteger value = new BigInteger(radix == 10 ? digits : digits.substring(2), radix);
-        return value.bitLength() < Long.SIZE ? (Object) value.longValue() : value;
+        return Numbers.narrow(value);
     }
 
     private Expression bracketed(Token open) {
@@ -344,14 +348,22 @@ final class ExpressionParser {
     private void arguments(List<Expression> positional, Map<String, Expression> named) {
         expectOperator("(");
         while (!skipOperator(")")) {
-            if (peek().isOperator("*") || peek().isOperator("**")) {
-                throw unexpected("expected an argument (unpacking is not supported)");
+            boolean unpacked =
+                    !positional.isEmpty() && positional.getLast() instanceof Expression.Unpacked;
+            if (named.containsKey(Expression.Unpacked.NAMED)) {
+                throw unexpected("expected no argument after unpacked ones");
             }
-            if (peek().kind() == Kind.NAME && peekSecond().isOperator("=")) {
+            if (skipOperator("**")) {
+                named.put(Expression.Unpacked.NAMED, new Expression.Unpacked(expression()));
+            } else if (!unpacked && skipOperator("*")) {
+                positional.add(new Expression.Unpacked(expression()));
+            } else if (peek().kind() == Kind.NAME && peekSecond().isOperator("=")) {
                 String name = name();
                 next();
-                named.put(name, expression());
-            } else if (named.isEmpty()) {
+                if (named.put(name, expression()) != null) {
+                    throw unexpected("an argument is given twice: " + name);
+                }
+            } else if (named.isEmpty() && !unpacked) {
                 positional.add(expression());
             } else {
                 throw unexpected("expected a named argument");
@@ -380,7 +392,7 @@ final class ExpressionParser {
     Expression filter(Expression input) {
         Token token = peek();
         String name = name();
-        if (!Filters.exists(name)) {
+        if (!conditional && !Filters.exists(name)) {
             throw new TemplateException(token.line(), "there is no filter '" + name + "'");
         }
         List<Expression> positional = new ArrayList<>();
@@ -395,12 +407,14 @@ final class ExpressionParser {
         boolean negated = skipName("not");
         Token token = peek();
         String name = name();
-        if (!Tests.exists(name)) {
+        if (!conditional && !Tests.exists(name)) {
             throw new TemplateException(token.line(), "there is no test '" + name + "'");
         }
         List<Expression> arguments = new ArrayList<>();
         if (peek().isOperator("(")) {
             arguments(arguments, new LinkedHashMap<>());
+        } else if (peek().isName("is")) {
+            throw unexpected("expected no test of a test");
         } else if (beginsTestArgument(peek())) {
             arguments.add(postfix(primary()));
         }
@@ -410,7 +424,7 @@ final class ExpressionParser {
     private static boolean beginsTestArgument(Token token) {
         return switch (token.kind()) {
             case STRING, INTEGER, FLOAT -> true;
-            case NAME -> !NO_TEST_ARGUMENT.contains(token.text()) && !token.text().equals("is");
+            case NAME -> !NO_TEST_ARGUMENT.contains(token.text());
             case OPERATOR -> token.text().equals("[") || token.text().equals("{");
             case END -> false;
         };

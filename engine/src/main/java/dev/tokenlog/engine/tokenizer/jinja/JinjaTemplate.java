@@ -1,5 +1,7 @@
 package dev.tokenlog.engine.tokenizer.jinja;
 
+import static dev.tokenlog.engine.tokenizer.jinja.Values.Callable.taking;
+
 import dev.tokenlog.engine.tokenizer.jinja.Values.Arguments;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Callable;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Namespace;
@@ -49,8 +51,7 @@ public final class JinjaTemplate {
                     case Boolean truth -> truth;
                     case Double number -> number;
                     case Float number -> number.doubleValue();
-                    case BigInteger number ->
-                            number.bitLength() < Long.SIZE ? (Object) number.longValue() : number;
+                    case BigInteger number -> Numbers.narrow(number);
                     case Number number -> number.longValue();
                     case List<?> list -> {
                         budget.elements(list.size());
@@ -74,20 +75,37 @@ public final class JinjaTemplate {
 
     private static Map<String, Callable> functions(Budget budget, Instant clock) {
         return Map.of(
-                "range", a -> range(a, budget),
-                "namespace", a -> new Namespace(attributes(a)),
-                "dict", JinjaTemplate::attributes,
+                "range", taking(a -> range(a, budget), "start", "stop", "step"),
+                "namespace", a -> new Namespace(attributes(a, budget)),
+                "dict", a -> entries(a, budget),
+                "joiner", taking(JinjaTemplate::joiner, "sep"),
                 "raise_exception",
-                        a -> {
-                            String message = new PythonText(budget).str(a.require(0, "message"));
-                            throw new TemplateException(message);
-                        },
+                        taking(
+                                a -> {
+                                    Object message = a.require(0, "message");
+                                    throw new TemplateException(
+                                            new PythonText(budget).str(message));
+                                },
+                                "message"),
                 "strftime_now",
-                        a -> {
-                            String format = a.text(0, "format");
-                            budget.text((long) PythonTime.LONGEST * format.length());
-                            return PythonTime.format(format, clock);
-                        });
+                        taking(
+                                a -> {
+                                    String format = a.text(0, "format");
+                                    budget.text((long) PythonTime.LONGEST * format.length());
+                                    return PythonTime.format(format, clock);
+                                },
+                                "format"));
+    }
+
+    /// A function that gives nothing at its first call and the separator from then on.
+    private static Callable joiner(Arguments a) {
+        Object separator = a.get(0, "sep", ", ");
+        boolean[] used = new boolean[1];
+        return taking(_ -> {
+            Object text = used[0] ? separator : "";
+            used[0] = true;
+            return text;
+        });
     }
 
     private static List<Object> range(Arguments a, Budget budget) {
@@ -112,12 +130,38 @@ public final class JinjaTemplate {
         return numbers;
     }
 
-    private static Map<String, Object> attributes(Arguments a) {
-        Map<String, Object> attributes = new LinkedHashMap<>();
-        if (a.has(0, "") && a.positional().getFirst() instanceof Map<?, ?> map) {
-            map.forEach((key, value) -> attributes.put(String.valueOf(key), value));
+    /// What `dict(…)` makes of a map or a list of pairs, and of named arguments.
+    private static Map<Object, Object> entries(Arguments a, Budget budget) {
+        if (a.positional().size() > 1) {
+            throw new TemplateException("only one argument without a name is taken");
         }
-        attributes.putAll(a.named());
+        Map<Object, Object> entries = new LinkedHashMap<>();
+        if (!a.positional().isEmpty()) {
+            Operations operations = new Operations(budget);
+            Object first = a.positional().getFirst();
+            List<?> pairs =
+                    first instanceof Map<?, ?> map ? Methods.items(map) : operations.iterate(first);
+            for (Object element : pairs) {
+                List<?> pair = operations.iterate(element);
+                if (pair.size() != 2) {
+                    throw new TemplateException("a dict is made of pairs");
+                }
+                entries.put(Operations.key(pair.get(0)), pair.get(1));
+            }
+        }
+        entries.putAll(a.named());
+        return entries;
+    }
+
+    private static Map<String, Object> attributes(Arguments a, Budget budget) {
+        Map<String, Object> attributes = new LinkedHashMap<>();
+        entries(a, budget)
+                .forEach((key, value) -> {
+                    if (!(key instanceof String name)) {
+                        throw new TemplateException("attributes have names");
+                    }
+                    attributes.put(name, value);
+                });
         return attributes;
     }
 }

@@ -1,5 +1,7 @@
 package dev.tokenlog.engine.tokenizer.jinja;
 
+import static dev.tokenlog.engine.tokenizer.jinja.Values.Callable.taking;
+
 import dev.tokenlog.engine.tokenizer.jinja.Values.Arguments;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Callable;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Tuple;
@@ -8,6 +10,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
+import java.util.function.IntPredicate;
+import java.util.function.Predicate;
+import java.util.function.ToIntBiFunction;
 
 /// Methods of Python's `str`, `dict` and `list` that change nothing. Those that would are refused,
 /// as in jinja2's immutable sandbox.
@@ -28,10 +34,12 @@ final class Methods {
                     "update");
 
     private final Operations operations;
+    private final Budget budget;
     private final Texts texts;
 
     Methods(Operations operations, Budget budget) {
         this.operations = operations;
+        this.budget = budget;
         this.texts = new Texts(budget);
     }
 
@@ -48,14 +56,19 @@ final class Methods {
     private Callable ofMap(Map<?, ?> map, String name) {
         return switch (name) {
             case "get" ->
-                    a -> {
-                        Object key = a.require(0, "key");
-                        return map.containsKey(key) ? map.get(key) : a.get(1, "default", null);
-                    };
-            case "items" -> a -> items(map);
-            case "keys" -> a -> new ArrayList<>(operations.iterate(map));
-            case "values" -> a -> new ArrayList<>(map.values());
-            case "copy" -> a -> map;
+                    taking(
+                            a -> {
+                                Object key = a.require(0, "key");
+                                return map.containsKey(key)
+                                        ? map.get(key)
+                                        : a.get(1, "default", null);
+                            },
+                            "key",
+                            "default");
+            case "items" -> taking(a -> items(map));
+            case "keys" -> taking(a -> new ArrayList<>(operations.iterate(map)));
+            case "values" -> taking(a -> new ArrayList<>(map.values()));
+            case "copy" -> taking(a -> map);
             default -> refusal(name);
         };
     }
@@ -73,13 +86,17 @@ final class Methods {
 
     private Callable ofList(List<?> list, String name) {
         return switch (name) {
-            case "index" -> a -> indexOf(list, a.require(0, "value"));
+            case "index" -> taking(a -> indexOf(list, a.require(0, "value")), "value");
             case "count" ->
-                    a -> {
-                        Object wanted = a.require(0, "value");
-                        return list.stream().filter(e -> operations.equal(e, wanted)).count();
-                    };
-            case "copy" -> a -> list;
+                    taking(
+                            a -> {
+                                Object wanted = a.require(0, "value");
+                                return list.stream()
+                                        .filter(e -> operations.equal(e, wanted))
+                                        .count();
+                            },
+                            "value");
+            case "copy" -> taking(a -> list);
             default -> refusal(name);
         };
     }
@@ -104,60 +121,157 @@ final class Methods {
 
     private Callable ofText(String text, String name) {
         return switch (name) {
-            case "strip" -> a -> PythonText.strip(text, characters(a), true, true);
-            case "lstrip" -> a -> PythonText.strip(text, characters(a), true, false);
-            case "rstrip" -> a -> PythonText.strip(text, characters(a), false, true);
-            case "split" -> a -> texts.split(text, separator(a), a.integer(1, "maxsplit", -1));
-            case "rsplit" -> a -> texts.rsplit(text, separator(a), a.integer(1, "maxsplit", -1));
-            case "splitlines" -> a -> texts.lines(text);
+            case "strip" -> taking(a -> PythonText.strip(text, characters(a), true, true), "chars");
+            case "lstrip" ->
+                    taking(a -> PythonText.strip(text, characters(a), true, false), "chars");
+            case "rstrip" ->
+                    taking(a -> PythonText.strip(text, characters(a), false, true), "chars");
+            case "split" ->
+                    taking(
+                            a -> texts.split(text, separator(a), a.integer(1, "maxsplit", -1)),
+                            "sep",
+                            "maxsplit");
+            case "rsplit" ->
+                    taking(
+                            a -> texts.rsplit(text, separator(a), a.integer(1, "maxsplit", -1)),
+                            "sep",
+                            "maxsplit");
+            case "splitlines" -> taking(a -> texts.lines(text, a.truth(0, "keepends")), "keepends");
             case "replace" ->
-                    a ->
-                            texts.replace(
-                                    text,
-                                    a.text(0, "old"),
-                                    a.text(1, "new"),
-                                    a.integer(2, "count", -1));
-            case "join" -> a -> texts.join(text, strings(a.require(0, "iterable")));
-            case "startswith" -> a -> affix(a, text::startsWith);
-            case "endswith" -> a -> affix(a, text::endsWith);
+                    taking(
+                            a ->
+                                    texts.replace(
+                                            text,
+                                            a.text(0, "old"),
+                                            a.text(1, "new"),
+                                            a.integer(2, "count", -1)),
+                            "old",
+                            "new",
+                            "count");
+            case "join" ->
+                    taking(a -> texts.join(text, strings(a.require(0, "iterable"))), "iterable");
+            case "startswith" ->
+                    searching(
+                            text,
+                            (part, a) -> part != null && affix(a, part::startsWith),
+                            "prefix");
+            case "endswith" ->
+                    searching(
+                            text, (part, a) -> part != null && affix(a, part::endsWith), "prefix");
             case "removeprefix" ->
-                    a -> {
-                        String prefix = a.text(0, "prefix");
-                        return text.startsWith(prefix) ? text.substring(prefix.length()) : text;
-                    };
+                    taking(
+                            a -> {
+                                String prefix = a.text(0, "prefix");
+                                return text.startsWith(prefix)
+                                        ? text.substring(prefix.length())
+                                        : text;
+                            },
+                            "prefix");
             case "removesuffix" ->
-                    a -> {
-                        String suffix = a.text(0, "suffix");
-                        return text.endsWith(suffix)
-                                ? text.substring(0, text.length() - suffix.length())
-                                : text;
-                    };
-            case "partition" -> a -> partition(text, a.text(0, "sep"), false);
-            case "rpartition" -> a -> partition(text, a.text(0, "sep"), true);
-            case "find" -> a -> position(text, text.indexOf(a.text(0, "sub")));
-            case "rfind" -> a -> position(text, text.lastIndexOf(a.text(0, "sub")));
-            case "index" ->
-                    a -> {
-                        int found = text.indexOf(a.text(0, "sub"));
-                        if (found < 0) {
-                            throw new TemplateException("the text has no such part");
-                        }
-                        return position(text, found);
-                    };
-            case "count" -> a -> texts.count(text, a.text(0, "sub"));
-            case "upper" -> a -> text.toUpperCase(Locale.ROOT);
-            case "lower" -> a -> text.toLowerCase(Locale.ROOT);
-            case "casefold" -> a -> text.toUpperCase(Locale.ROOT).toLowerCase(Locale.ROOT);
-            case "title" -> a -> Texts.title(text);
-            case "capitalize" -> a -> Texts.capitalize(text);
-            case "isdigit" -> a -> all(text, Character::isDigit);
-            case "isalpha" -> a -> all(text, Character::isLetter);
-            case "isalnum" -> a -> all(text, Character::isLetterOrDigit);
-            case "isspace" -> a -> all(text, PythonText::isSpace);
-            case "isupper" -> a -> Tests.isCase(text, true);
-            case "islower" -> a -> Tests.isCase(text, false);
+                    taking(
+                            a -> {
+                                String suffix = a.text(0, "suffix");
+                                return text.endsWith(suffix)
+                                        ? text.substring(0, text.length() - suffix.length())
+                                        : text;
+                            },
+                            "suffix");
+            case "partition" -> taking(a -> partition(text, a.text(0, "sep"), false), "sep");
+            case "rpartition" -> taking(a -> partition(text, a.text(0, "sep"), true), "sep");
+            case "find" -> position(text, String::indexOf, false);
+            case "rfind" -> position(text, String::lastIndexOf, false);
+            case "index" -> position(text, String::indexOf, true);
+            case "rindex" -> position(text, String::lastIndexOf, true);
+            case "count" ->
+                    searching(
+                            text,
+                            (part, a) -> part == null ? 0L : texts.count(part, a.text(0, "sub")),
+                            "sub");
+            case "upper" -> taking(a -> text.toUpperCase(Locale.ROOT));
+            case "lower" -> taking(a -> text.toLowerCase(Locale.ROOT));
+            case "casefold" -> taking(a -> text.toUpperCase(Locale.ROOT).toLowerCase(Locale.ROOT));
+            case "swapcase" -> taking(a -> Texts.swapCase(text));
+            case "title" -> taking(a -> Texts.title(text));
+            case "capitalize" -> taking(a -> Texts.capitalize(text));
+            case "center" -> padding((width, fill) -> texts.centered(text, width, fill));
+            case "ljust" -> padding((width, fill) -> texts.padded(text, width, fill, false));
+            case "rjust" -> padding((width, fill) -> texts.padded(text, width, fill, true));
+            case "zfill" -> taking(a -> zeros(text, a), "width");
+            case "format" -> a -> new PythonFormat(budget).braces(text, a);
+            case "isdigit", "isdecimal" -> taking(a -> all(text, Character::isDigit));
+            case "isnumeric" -> taking(a -> all(text, PythonText::isNumeric));
+            case "isalpha" -> taking(a -> all(text, Character::isLetter));
+            case "isalnum" -> taking(a -> all(text, PythonText::isAlphanumeric));
+            case "isascii" -> taking(a -> text.chars().allMatch(c -> c < 0x80));
+            case "isspace" -> taking(a -> all(text, PythonText::isSpace));
+            case "isupper" -> taking(a -> Tests.isCase(text, true));
+            case "islower" -> taking(a -> Tests.isCase(text, false));
             default -> null;
         };
+    }
+
+    @FunctionalInterface
+    private interface Search {
+        /// @param part the text between `start` and `end`; null where `start` is behind the text,
+        ///   where not even an empty text is found
+        Object in(String part, Arguments arguments);
+    }
+
+    /// A method that looks into a text between `start` and `end`, as a slice has them.
+    private Callable searching(String text, Search search, String parameter) {
+        return taking(a -> search.in(between(text, a), a), parameter, "start", "end");
+    }
+
+    private String between(String text, Arguments a) {
+        Object start = a.get(1, "start", null);
+        Object end = a.get(2, "end", null);
+        if (start == null && end == null) {
+            return text;
+        }
+        boolean behind = start instanceof Long from && from > operations.length(text);
+        return behind ? null : (String) operations.slice(text, start, end, null);
+    }
+
+    /// `find`, `index` and their kin from the right, in code points of the whole text.
+    private Callable position(String text, ToIntBiFunction<String, String> find, boolean required) {
+        return searching(
+                text,
+                (part, a) -> {
+                    int found = part == null ? -1 : find.applyAsInt(part, a.text(0, "sub"));
+                    if (found < 0 && required) {
+                        throw new TemplateException("the text has no such part");
+                    }
+                    if (found < 0) {
+                        return -1L;
+                    }
+                    long size = operations.length(text);
+                    long start = a.given(1, "start", 0L) instanceof Long from ? from : 0;
+                    long skipped = start < 0 ? Math.max(0, start + size) : start;
+                    return skipped + part.codePointCount(0, found);
+                },
+                "sub");
+    }
+
+    private static Callable padding(BiFunction<Long, String, Object> pad) {
+        return taking(
+                a -> {
+                    a.require(0, "width");
+                    String fill = a.has(1, "fillchar") ? a.text(1, "fillchar") : " ";
+                    if (fill.codePointCount(0, fill.length()) != 1) {
+                        throw new TemplateException("the fill must be one character");
+                    }
+                    return pad.apply(a.integer(0, "width", 0), fill);
+                },
+                "width",
+                "fillchar");
+    }
+
+    private String zeros(String text, Arguments a) {
+        a.require(0, "width");
+        boolean signed = text.startsWith("-") || text.startsWith("+");
+        String sign = signed ? text.substring(0, 1) : "";
+        long width = a.integer(0, "width", 0) - sign.length();
+        return sign + texts.padded(text.substring(sign.length()), width, "0", true);
     }
 
     private static String characters(Arguments arguments) {
@@ -179,7 +293,7 @@ final class Methods {
         return strings;
     }
 
-    private static boolean affix(Arguments a, java.util.function.Predicate<String> holds) {
+    private static boolean affix(Arguments a, Predicate<String> holds) {
         if (a.require(0, "prefix") instanceof Tuple choices) {
             return choices.stream().anyMatch(c -> c instanceof String s && holds.test(s));
         }
@@ -198,11 +312,7 @@ final class Methods {
                 List.of(text.substring(0, at), separator, text.substring(at + separator.length())));
     }
 
-    private static long position(String text, int utf16) {
-        return utf16 < 0 ? -1 : text.codePointCount(0, utf16);
-    }
-
-    private static boolean all(String text, java.util.function.IntPredicate predicate) {
+    private static boolean all(String text, IntPredicate predicate) {
         return !text.isEmpty() && text.codePoints().allMatch(predicate);
     }
 }

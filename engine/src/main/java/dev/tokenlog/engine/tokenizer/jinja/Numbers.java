@@ -1,5 +1,7 @@
 package dev.tokenlog.engine.tokenizer.jinja;
 
+import java.math.BigInteger;
+
 /// Python's arithmetic on numbers. Integers have 64 bits here; what does not fit is an error.
 final class Numbers {
 
@@ -7,7 +9,8 @@ final class Numbers {
 
     static Object apply(String operator, Object left, Object right) {
         try {
-            if (left instanceof Double || right instanceof Double || operator.equals("/")) {
+            boolean root = operator.equals("**") && right instanceof Long power && power < 0;
+            if (left instanceof Double || right instanceof Double || operator.equals("/") || root) {
                 return real(operator, toDouble(left), toDouble(right));
             }
             return whole(operator, toLong(left), toLong(right));
@@ -32,16 +35,55 @@ final class Numbers {
         if (b == 0 && (operator.equals("/") || operator.equals("//") || operator.equals("%"))) {
             throw new ArithmeticException("division by zero");
         }
+        if (operator.equals("**") && (a == 0 && b < 0 || a < 0 && b != Math.rint(b))) {
+            throw new ArithmeticException("division by zero, or a complex number");
+        }
         return switch (operator) {
             case "+" -> a + b;
             case "-" -> a - b;
             case "*" -> a * b;
             case "/" -> a / b;
-            case "//" -> Math.floor(a / b);
-            case "%" -> a - Math.floor(a / b) * b;
-            case "**" -> Math.pow(a, b);
+            case "//" -> floorQuotient(a, b);
+            case "%" -> modulo(a, b);
+            case "**" -> finite(Math.pow(a, b), a, b);
             default -> throw new TemplateException("there is no operator " + operator);
         };
+    }
+
+    private static double finite(double power, double a, double b) {
+        if (Double.isInfinite(power) && !Double.isInfinite(a) && !Double.isInfinite(b)) {
+            throw new ArithmeticException("a number is too large");
+        }
+        return power;
+    }
+
+    /// The remainder with the divisor's sign.
+    private static double modulo(double a, double b) {
+        double remainder = a % b;
+        if (remainder == 0) {
+            return Math.copySign(0, b);
+        }
+        return remainder < 0 == b < 0 ? remainder : remainder + b;
+    }
+
+    /// From the remainder, which is exact, and not from the quotient, which is rounded: 1 // 0.1 is
+    /// 9.0.
+    private static double floorQuotient(double a, double b) {
+        double remainder = a % b;
+        double quotient = (a - remainder) / b;
+        if (remainder != 0 && remainder < 0 != b < 0) {
+            quotient -= 1;
+        }
+        if (quotient == 0) {
+            return Math.copySign(0, a / b);
+        }
+        double floor = Math.floor(quotient);
+        return quotient - floor > 0.5 ? floor + 1 : floor;
+    }
+
+    /// A [Long] where it has the room.
+    static Object narrow(BigInteger number) {
+        return number.bitLength() < Long.SIZE ? (Object) number.longValue() : number;
     }
 
     static Object negate(Object value) {
@@ -59,7 +101,7 @@ final class Numbers {
             case Double number -> number;
             case Number number -> number.doubleValue();
             case Boolean truth -> truth ? 1 : 0;
-            default -> throw new TemplateException("expected a number");
+            case null, default -> throw new TemplateException("expected a number");
         };
     }
 
@@ -67,7 +109,8 @@ final class Numbers {
         return switch (value) {
             case Long number -> number;
             case Boolean truth -> truth ? 1 : 0;
-            default -> throw new TemplateException("a number is too large to compute with");
+            case Number _ -> throw new TemplateException("a number is too large to compute with");
+            case null, default -> throw new TemplateException("expected a number");
         };
     }
 }

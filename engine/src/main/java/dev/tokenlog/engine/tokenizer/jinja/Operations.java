@@ -1,5 +1,7 @@
 package dev.tokenlog.engine.tokenizer.jinja;
 
+import dev.tokenlog.engine.tokenizer.jinja.Values.Generator;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Markup;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Namespace;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Tuple;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Undefined;
@@ -31,6 +33,7 @@ final class Operations {
             case String string -> !string.isEmpty();
             case List<?> list -> !list.isEmpty();
             case Map<?, ?> map -> !map.isEmpty();
+            case Markup markup -> !markup.text().isEmpty();
             case Undefined _ -> false;
             default -> true;
         };
@@ -59,6 +62,7 @@ final class Operations {
                             (a instanceof Tuple) == (b instanceof Tuple) && equalLists(a, b);
                     case Map<?, ?> a when right instanceof Map<?, ?> b -> equalMaps(a, b);
                     case Namespace _ -> left == right;
+                    case Generator _ -> left == right;
                     case null, default -> Objects.equals(left, right);
                 };
         budget.leave();
@@ -107,7 +111,7 @@ final class Operations {
         return number instanceof Double d ? d : whole(number).doubleValue();
     }
 
-    private static BigInteger whole(Object number) {
+    static BigInteger whole(Object number) {
         return switch (number) {
             case Boolean truth -> truth ? BigInteger.ONE : BigInteger.ZERO;
             case Long value -> BigInteger.valueOf(value);
@@ -130,11 +134,13 @@ final class Operations {
             budget.text(a.length() + b.length());
             return compareTexts(a, b);
         }
-        if (left instanceof List<?> a && right instanceof List<?> b) {
+        if (left instanceof List<?> a
+                && right instanceof List<?> b
+                && (a instanceof Tuple) == (b instanceof Tuple)) {
             budget.enter();
             int order = 0;
             for (int i = 0; i < Math.min(a.size(), b.size()) && order == 0; i++) {
-                order = compare(a.get(i), b.get(i));
+                order = equal(a.get(i), b.get(i)) ? 0 : compare(a.get(i), b.get(i));
             }
             budget.leave();
             return order != 0 ? order : Integer.compare(a.size(), b.size());
@@ -156,7 +162,22 @@ final class Operations {
                 }
                 yield false;
             }
-            case Map<?, ?> map -> map.containsKey(item);
+            case Map<?, ?> map -> {
+                if (item instanceof Map<?, ?>
+                        || (item instanceof List<?> && !(item instanceof Tuple))) {
+                    throw new TemplateException(typeName(item) + " cannot be a key");
+                }
+                yield map.containsKey(item);
+            }
+            case Generator generator -> {
+                Object end = new Object();
+                for (Object o = generator.next(end); o != end; o = generator.next(end)) {
+                    if (equal(o, item)) {
+                        yield true;
+                    }
+                }
+                yield false;
+            }
             case Undefined _ -> false;
             case null, default -> throw refused("in", item, container);
         };
@@ -175,6 +196,9 @@ final class Operations {
         if (right instanceof Undefined undefined) {
             throw undefined.refused();
         }
+        if (left instanceof Markup || right instanceof Markup) {
+            return ofMarkup(operator, left, right);
+        }
         if (isNumber(left) && isNumber(right)) {
             return Numbers.apply(operator, left, right);
         }
@@ -192,12 +216,57 @@ final class Operations {
                 return a instanceof Tuple ? new Tuple(joined) : joined;
             }
         }
-        if (operator.equals("*") && left instanceof String a && right instanceof Long times) {
-            long count = Math.max(0, times);
-            budget.text(a.isEmpty() ? 0 : saturatedProduct(a.length(), count));
-            return a.isEmpty() ? "" : a.repeat((int) count);
+        if (operator.equals("*") && isCount(right)) {
+            return repeated(left, right);
+        }
+        if (operator.equals("*") && isCount(left)) {
+            return repeated(right, left);
+        }
+        if (operator.equals("%") && left instanceof String format) {
+            return new PythonFormat(budget).percent(format, right);
         }
         throw refused(operator, left, right);
+    }
+
+    private Object ofMarkup(String operator, Object left, Object right) {
+        boolean texts =
+                Markup.plain(left) instanceof String && Markup.plain(right) instanceof String;
+        if (operator.equals("+") && texts) {
+            String joined = escaped(left) + escaped(right);
+            budget.text(joined.length());
+            return new Markup(joined);
+        }
+        if (operator.equals("*")) {
+            return new Markup(str(arithmetic(operator, Markup.plain(left), Markup.plain(right))));
+        }
+        throw refused(operator, left, right);
+    }
+
+    private String escaped(Object value) {
+        return value instanceof Markup markup
+                ? markup.text()
+                : Markup.escaped((String) value, budget).text();
+    }
+
+    private static boolean isCount(Object value) {
+        return value instanceof Long || value instanceof Boolean;
+    }
+
+    private Object repeated(Object value, Object times) {
+        long count = Math.max(0, whole(times).longValue());
+        if (value instanceof String string) {
+            budget.text(string.isEmpty() ? 0 : saturatedProduct(string.length(), count));
+            return string.isEmpty() ? "" : string.repeat((int) count);
+        }
+        if (value instanceof List<?> list) {
+            budget.elements(saturatedProduct(list.size(), count));
+            List<Object> repeated = new ArrayList<>();
+            for (long i = 0; !list.isEmpty() && i < count; i++) {
+                repeated.addAll(list);
+            }
+            return list instanceof Tuple ? new Tuple(repeated) : repeated;
+        }
+        throw refused("*", value, times);
     }
 
     private static long saturatedProduct(long a, long b) {
@@ -221,6 +290,8 @@ final class Operations {
             case List<?> _ -> "list";
             case Map<?, ?> _ -> "dict";
             case Namespace _ -> "namespace";
+            case Generator _ -> "generator";
+            case Markup _ -> "Markup";
             case Undefined undefined -> "undefined " + undefined.what();
             default -> "function";
         };
@@ -241,6 +312,7 @@ final class Operations {
                 budget.elements(string.length());
                 yield string.codePoints().mapToObj(Character::toString).toList();
             }
+            case Generator generator -> generator.take();
             case Undefined _ -> List.of();
             case null, default ->
                     throw new TemplateException("cannot iterate over " + typeName(value));
@@ -263,6 +335,9 @@ final class Operations {
     /// `target[index]`, or null in an array of one where there is such an element with value None;
     /// Undefined where there is none.
     Object item(Object target, Object index) {
+        if (index instanceof Boolean truth && !(target instanceof Map<?, ?>)) {
+            return item(target, truth ? 1L : 0L);
+        }
         Object missing = new Undefined("element " + describe(index));
         return switch (target) {
             case Map<?, ?> map -> map.containsKey(index) ? map.get(index) : missing;

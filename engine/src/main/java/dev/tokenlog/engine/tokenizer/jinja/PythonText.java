@@ -18,6 +18,7 @@ final class PythonText {
     String str(Object value) {
         return switch (value) {
             case String text -> text;
+            case Values.Markup markup -> markup.text();
             case Values.Undefined _ -> "";
             case null, default -> {
                 StringBuilder out = new StringBuilder();
@@ -61,6 +62,8 @@ final class PythonText {
                 }
                 out.append(map.isEmpty() ? "{}" : "}");
             }
+            case Values.Generator _ ->
+                    throw new TemplateException("a generator has no text: it lacks '| list'");
             default -> throw new TemplateException("this value has no text");
         }
         budget.leave();
@@ -155,6 +158,18 @@ final class PythonText {
 
     static boolean isSpace(int c) {
         return (c >= 9 && c <= 13) || (c >= 28 && c <= 31) || c == 0x85 || Character.isSpaceChar(c);
+    }
+
+    static boolean isNumeric(int c) {
+        return switch (Character.getType(c)) {
+            case Character.DECIMAL_DIGIT_NUMBER, Character.LETTER_NUMBER, Character.OTHER_NUMBER ->
+                    true;
+            default -> false;
+        };
+    }
+
+    static boolean isAlphanumeric(int c) {
+        return Character.isLetter(c) || isNumeric(c);
     }
 
     static boolean isBlank(String text) {

@@ -2,13 +2,16 @@ package dev.tokenlog.engine.tokenizer.jinja;
 
 import dev.tokenlog.engine.tokenizer.jinja.Values.Arguments;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Callable;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Markup;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Namespace;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Scope;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Tuple;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /// Runs statements and writes their text.
@@ -73,7 +76,7 @@ final class Renderer {
             case Statement.Macro macro ->
                     scope.set(
                             macro.name(),
-                            (Callable) a -> call(macro.parameters(), macro.body(), scope, a, true));
+                            (Callable) a -> call(macro.signature(), macro.body(), scope, a, true));
             case Statement.CallBlock block -> callBlock(block, scope);
             case Statement.If choice -> {
                 for (Statement.Branch branch : choice.branches()) {
@@ -158,7 +161,7 @@ final class Renderer {
         if (!(target instanceof Callable callable)) {
             throw new TemplateException("call expects a macro");
         }
-        Callable caller = a -> call(block.parameters(), block.body(), inner, a, false);
+        Callable caller = a -> call(block.signature(), block.body(), inner, a, false);
         arguments = new Arguments(arguments.positional(), new LinkedHashMap<>(arguments.named()));
         arguments.named().put("caller", caller);
         write(evaluator.operations().str(callable.call(arguments)));
@@ -166,16 +169,21 @@ final class Renderer {
 
     /// A macro or the body of a call block, as a function that returns its text.
     private String call(
-            List<Statement.Parameter> parameters,
+            Statement.Signature signature,
             List<Statement> body,
             Scope definition,
             Arguments arguments,
             boolean takesCaller) {
         Scope scope = new Scope(definition);
         Set<String> known = new HashSet<>();
+        List<Statement.Parameter> parameters = signature.parameters();
         for (int i = 0; i < parameters.size(); i++) {
             Statement.Parameter parameter = parameters.get(i);
             Object value;
+            if (i < arguments.positional().size()
+                    && arguments.named().containsKey(parameter.name())) {
+                throw new TemplateException("parameter '" + parameter.name() + "' is given twice");
+            }
             if (arguments.has(i, parameter.name())) {
                 value = arguments.get(i, parameter.name(), null);
             } else if (parameter.fallback() != null) {
@@ -190,16 +198,30 @@ final class Renderer {
             scope.set("caller", arguments.named().get("caller"));
             known.add("caller");
         }
-        if (arguments.positional().size() > parameters.size()
-                || !known.containsAll(arguments.named().keySet())) {
+        List<Object> given = arguments.positional();
+        List<Object> further =
+                given.subList(Math.min(parameters.size(), given.size()), given.size());
+        Map<Object, Object> others = new LinkedHashMap<>(arguments.named());
+        others.keySet().removeAll(known);
+        if ((!further.isEmpty() && !signature.varargs())
+                || (!others.isEmpty() && !signature.kwargs())) {
             throw new TemplateException(
                     "a macro takes " + parameters.size() + " parameters and was given others");
+        }
+        if (signature.varargs()) {
+            scope.set("varargs", new Tuple(new ArrayList<>(further)));
+        }
+        if (signature.kwargs()) {
+            scope.set("kwargs", others);
         }
         return captured(body, scope);
     }
 
     private Flow loop(Statement.For loop, Scope scope) {
-        List<?> items = evaluator.operations().iterate(evaluator.evaluate(loop.items(), scope));
+        List<?> items =
+                evaluator
+                        .operations()
+                        .iterate(Markup.plain(evaluator.evaluate(loop.items(), scope)));
         if (loop.filter() != null) {
             List<Object> chosen = new ArrayList<>();
             for (Object item : items) {
@@ -212,19 +234,20 @@ final class Renderer {
             }
             items = chosen;
         }
-        if (items.isEmpty()) {
-            return run(loop.otherwise(), new Scope(scope));
-        }
+        boolean finished = false;
         LoopState state = new LoopState(items, evaluator.operations());
         for (int i = 0; i < items.size(); i++) {
             state.moveTo(i);
             Scope inner = new Scope(scope);
             inner.set("loop", state);
             assign(loop.targets(), items.get(i), inner);
-            if (run(loop.body(), inner) == Flow.BREAK) {
+            Flow flow = run(loop.body(), inner);
+            if (flow == Flow.BREAK) {
                 break;
             }
+            finished |= flow == Flow.ON;
         }
-        return Flow.ON;
+        // as jinja2 does it: `else` is for loops of which no body was run to its end
+        return finished ? Flow.ON : run(loop.otherwise(), new Scope(scope));
     }
 }

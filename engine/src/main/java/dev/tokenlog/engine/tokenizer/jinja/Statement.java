@@ -40,14 +40,19 @@ sealed interface Statement {
     /// The variable that holds a captured body: a name that no template can write.
     String CAPTURED = "captured text";
 
-    record Macro(int line, String name, List<Parameter> parameters, List<Statement> body)
+    record Macro(int line, String name, Signature signature, List<Statement> body)
             implements Statement {}
+
+    /// What a macro, or the body of a call block, takes.
+    ///
+    /// @param varargs whether its body speaks of `varargs`, and so takes any further values
+    /// @param kwargs the same for `kwargs` and named ones
+    record Signature(List<Parameter> parameters, boolean varargs, boolean kwargs) {}
 
     /// @param fallback null: undefined
     record Parameter(String name, Expression fallback) {}
 
-    record CallBlock(
-            int line, List<Parameter> parameters, Expression.Call call, List<Statement> body)
+    record CallBlock(int line, Signature signature, Expression.Call call, List<Statement> body)
             implements Statement {}
 
     record With(int line, List<String> names, List<Expression> values, List<Statement> body)

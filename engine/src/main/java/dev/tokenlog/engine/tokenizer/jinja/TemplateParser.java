@@ -13,6 +13,7 @@ final class TemplateParser {
     private int at;
     private int depth;
     private int loops;
+    private int conditions;
 
     private TemplateParser(List<Piece> pieces) {
         this.pieces = pieces;
@@ -39,7 +40,7 @@ final class TemplateParser {
                     at++;
                 }
                 case Piece.Output output -> {
-                    ExpressionParser parser = new ExpressionParser(output.tokens());
+                    ExpressionParser parser = parser(output.tokens());
                     statements.add(new Statement.Output(output.line(), parser.tuple()));
                     parser.end();
                     at++;
@@ -61,9 +62,19 @@ final class TemplateParser {
         return List.copyOf(statements);
     }
 
+    private ExpressionParser parser(List<Token> tokens) {
+        return new ExpressionParser(tokens, conditions > 0);
+    }
+
     private Statement statement(Piece.Tag tag) {
-        ExpressionParser parser = new ExpressionParser(tag.tokens());
-        int line = tag.line();
+        boolean condition = tag.tokens().getFirst().isName("if");
+        conditions += condition ? 1 : 0;
+        Statement statement = statement(tag.line(), parser(tag.tokens()));
+        conditions -= condition ? 1 : 0;
+        return statement;
+    }
+
+    private Statement statement(int line, ExpressionParser parser) {
         String name = parser.name();
         return switch (name) {
             case "if" -> conditional(line, parser);
@@ -72,7 +83,9 @@ final class TemplateParser {
             case "macro" -> {
                 String macro = parser.name();
                 List<Statement.Parameter> parameters = parameters(parser);
-                yield new Statement.Macro(line, macro, parameters, block(parser, "endmacro"));
+                int from = at;
+                List<Statement> body = block(parser, "endmacro");
+                yield new Statement.Macro(line, macro, signature(parameters, from), body);
             }
             case "call" -> {
                 List<Statement.Parameter> parameters =
@@ -80,7 +93,9 @@ final class TemplateParser {
                 if (!(parser.expression() instanceof Expression.Call call)) {
                     throw new TemplateException(line, "call expects the call of a macro");
                 }
-                yield new Statement.CallBlock(line, parameters, call, block(parser, "endcall"));
+                int from = at;
+                List<Statement> body = block(parser, "endcall");
+                yield new Statement.CallBlock(line, signature(parameters, from), call, body);
             }
             case "filter" -> {
                 Expression value = parser.filter(new Expression.Name(Statement.CAPTURED));
@@ -118,7 +133,7 @@ final class TemplateParser {
     }
 
     private void closing() {
-        ExpressionParser parser = new ExpressionParser(((Piece.Tag) pieces.get(at++)).tokens());
+        ExpressionParser parser = parser(((Piece.Tag) pieces.get(at++)).tokens());
         String name = parser.name();
         if (name.equals("endmacro") && parser.peek().kind() == Token.Kind.NAME) {
             parser.next();
@@ -134,7 +149,7 @@ final class TemplateParser {
             parser.end();
             List<Statement> body = body(Set.of("elif", "else", "endif"));
             branches.add(new Statement.Branch(condition, body));
-            parser = new ExpressionParser(((Piece.Tag) pieces.get(at)).tokens());
+            parser = parser(((Piece.Tag) pieces.get(at)).tokens());
             if (!parser.skipName("elif")) {
                 break;
             }
@@ -216,6 +231,26 @@ final class TemplateParser {
             }
         }
         return List.copyOf(parameters);
+    }
+
+    /// @param from the first piece of the body that was just read
+    private Statement.Signature signature(List<Statement.Parameter> parameters, int from) {
+        return new Statement.Signature(
+                parameters, speaksOf("varargs", from), speaksOf("kwargs", from));
+    }
+
+    private boolean speaksOf(String name, int from) {
+        return pieces.subList(from, at).stream()
+                .anyMatch(piece ->
+                        switch (piece) {
+                            case Piece.Text _ -> false;
+                            case Piece.Output output -> contains(output.tokens(), name);
+                            case Piece.Tag tag -> contains(tag.tokens(), name);
+                        });
+    }
+
+    private static boolean contains(List<Token> tokens, String name) {
+        return tokens.stream().anyMatch(token -> token.isName(name));
     }
 
     private Statement with(int line, ExpressionParser parser) {

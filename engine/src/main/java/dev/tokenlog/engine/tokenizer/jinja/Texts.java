@@ -105,30 +105,89 @@ final class Texts {
         if (most < 0) {
             return split(text, separator, most);
         }
-        if (separator == null) {
-            throw new TemplateException("rsplit with a limit needs a separator");
-        }
-        requireSeparator(separator);
         budget.elements(text.length() / 8);
         List<Object> parts = new ArrayList<>();
-        String rest = text;
+        String rest = separator == null ? PythonText.strip(text, null, false, true) : text;
+        if (separator != null) {
+            requireSeparator(separator);
+        }
         for (long left = most; left > 0; left--) {
-            int at = rest.lastIndexOf(separator);
+            int at = separator == null ? lastSpace(rest) : rest.lastIndexOf(separator);
             if (at < 0) {
                 break;
             }
             budget.text(rest.length());
-            parts.add(rest.substring(at + separator.length()));
+            int width = separator == null ? 1 : separator.length();
+            parts.add(rest.substring(at + width));
             rest = rest.substring(0, at);
+            rest = separator == null ? PythonText.strip(rest, null, false, true) : rest;
         }
-        parts.add(rest);
+        if (separator != null || !rest.isEmpty()) {
+            parts.add(rest);
+        }
         Collections.reverse(parts);
         return parts;
     }
 
-    List<Object> lines(String text) {
+    private static int lastSpace(String text) {
+        int i = text.length() - 1;
+        while (i >= 0 && !PythonText.isSpace(text.charAt(i))) {
+            i--;
+        }
+        return i;
+    }
+
+    /// `str.splitlines`: more characters end a line than a line feed and a carriage return.
+    List<Object> lines(String text, boolean withEnds) {
         budget.elements(text.length() / 8);
-        return new ArrayList<>(text.lines().toList());
+        List<Object> lines = new ArrayList<>();
+        int start = 0;
+        for (int i = 0; i < text.length(); i++) {
+            if (!endsLine(text.charAt(i))) {
+                continue;
+            }
+            int end = i;
+            if (text.charAt(i) == '\r' && i + 1 < text.length() && text.charAt(i + 1) == '\n') {
+                i++;
+            }
+            budget.elements(1);
+            lines.add(text.substring(start, withEnds ? i + 1 : end));
+            start = i + 1;
+        }
+        if (start < text.length()) {
+            lines.add(text.substring(start));
+        }
+        return lines;
+    }
+
+    private static boolean endsLine(char c) {
+        return c >= '\n' && c <= '\r'
+                || c >= 0x1c && c <= 0x1e
+                || c == 0x85
+                || c == 0x2028
+                || c == 0x2029;
+    }
+
+    /// @param fill one character
+    String padded(String text, long width, String fill, boolean left) {
+        long missing = missing(text, width);
+        String padding = fill.repeat((int) missing);
+        return left ? padding + text : text + padding;
+    }
+
+    /// Where it cannot be even, an odd width has the longer side on the left, as in Python.
+    String centered(String text, long width, String fill) {
+        long missing = missing(text, width);
+        long left = missing / 2 + (missing & width & 1);
+        return fill.repeat((int) left) + text + fill.repeat((int) (missing - left));
+    }
+
+    private long missing(String text, long width) {
+        budget.text(text.length() + 2 * Math.clamp(width, 0, Budget.MAX_TEXT));
+        if (width > Budget.MAX_TEXT) {
+            budget.text(Long.MAX_VALUE);
+        }
+        return Math.max(0, width - length(text));
     }
 
     /// `str.title`: upper case after anything that is not a letter.
@@ -137,7 +196,7 @@ final class Texts {
         boolean inside = false;
         for (int i = 0; i < text.length(); ) {
             int c = text.codePointAt(i);
-            out.appendCodePoint(inside ? Character.toLowerCase(c) : Character.toTitleCase(c));
+            out.append(inside ? Character.toString(c).toLowerCase(Locale.ROOT) : titleCase(c));
             inside = Character.isLetter(c);
             i += Character.charCount(c);
         }
@@ -148,8 +207,30 @@ final class Texts {
         if (text.isEmpty()) {
             return text;
         }
-        int first = text.codePointAt(0);
-        return Character.toString(Character.toTitleCase(first))
-                + text.substring(Character.charCount(first)).toLowerCase(Locale.ROOT);
+        int second = text.offsetByCodePoints(0, 1);
+        return titleCase(text.codePointAt(0)) + text.substring(second).toLowerCase(Locale.ROOT);
+    }
+
+    /// One character may become several: "ß" is "Ss".
+    private static String titleCase(int c) {
+        String upper = Character.toString(c).toUpperCase(Locale.ROOT);
+        if (upper.codePointCount(0, upper.length()) == 1) {
+            return Character.toString(Character.toTitleCase(c));
+        }
+        int second = upper.offsetByCodePoints(0, 1);
+        return upper.substring(0, second) + upper.substring(second).toLowerCase(Locale.ROOT);
+    }
+
+    static String swapCase(String text) {
+        StringBuilder out = new StringBuilder(text.length());
+        text.codePoints()
+                .forEach(c -> {
+                    String one = Character.toString(c);
+                    out.append(
+                            Character.isUpperCase(c)
+                                    ? one.toLowerCase(Locale.ROOT)
+                                    : one.toUpperCase(Locale.ROOT));
+                });
+        return out.toString();
     }
 }

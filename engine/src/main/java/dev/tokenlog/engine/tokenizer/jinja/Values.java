@@ -26,6 +26,12 @@ final class Values {
     @FunctionalInterface
     interface Callable {
         Object call(Arguments arguments);
+
+        /// A function that refuses arguments beyond its parameters.
+        static Callable taking(Callable function, String... parameters) {
+            List<String> names = List.of(parameters);
+            return arguments -> function.call(arguments.fit(names));
+        }
     }
 
     /// A Python tuple: a list that prints with round brackets.
@@ -47,10 +53,79 @@ final class Values {
         }
     }
 
+    /// What filters like `map` and `select` give in Python: elements that can be taken once, always
+    /// true, without length, index or text. `| list` makes a list of it.
+    static final class Generator {
+        private List<Object> rest;
+
+        Generator(List<Object> items) {
+            rest = items;
+        }
+
+        /// All that is left; nothing is, from then on.
+        List<Object> take() {
+            List<Object> taken = rest;
+            rest = List.of();
+            return taken;
+        }
+
+        /// The next one, or the other if none is left.
+        Object next(Object otherwise) {
+            if (rest.isEmpty()) {
+                return otherwise;
+            }
+            Object first = rest.getFirst();
+            rest = rest.subList(1, rest.size());
+            return first;
+        }
+    }
+
+    /// A text that `safe` or `escape` gave: what is added to it is escaped. Only variables,
+    /// attributes of namespaces and operands hold one; everything else takes its text.
+    record Markup(String text) {
+
+        static Object plain(Object value) {
+            return value instanceof Markup markup ? markup.text() : value;
+        }
+
+        /// HTML's special characters replaced.
+        static Markup escaped(String text, Budget budget) {
+            budget.text(6L * text.length());
+            StringBuilder out = new StringBuilder(text.length());
+            for (char c : text.toCharArray()) {
+                switch (c) {
+                    case '&' -> out.append("&amp;");
+                    case '<' -> out.append("&lt;");
+                    case '>' -> out.append("&gt;");
+                    case '\'' -> out.append("&#39;");
+                    case '"' -> out.append("&#34;");
+                    default -> out.append(c);
+                }
+            }
+            return new Markup(out.toString());
+        }
+    }
+
     /// Arguments of a call.
     record Arguments(List<Object> positional, Map<String, Object> named) {
 
         static final Arguments NONE = new Arguments(List.of(), Map.of());
+
+        /// These arguments, of which none goes beyond the parameters: one that is ignored would
+        /// give another text than Python's, without any message.
+        Arguments fit(List<String> parameters) {
+            if (positional.size() > parameters.size()) {
+                throw new TemplateException(
+                        positional.size() + " arguments are more than it takes: " + parameters);
+            }
+            List<String> taken = parameters.subList(0, positional.size());
+            for (String name : named.keySet()) {
+                if (taken.contains(name) || !parameters.contains(name)) {
+                    throw new TemplateException("it does not take this argument: " + name);
+                }
+            }
+            return this;
+        }
 
         boolean has(int index, String name) {
             return index < positional.size() || named.containsKey(name);
@@ -86,6 +161,16 @@ final class Values {
                 return number;
             }
             throw new TemplateException("argument '" + name + "' must be an integer");
+        }
+
+        /// None is like no argument.
+        Object given(int index, String name, Object fallback) {
+            Object value = get(index, name, null);
+            return value == null ? fallback : value;
+        }
+
+        boolean truth(int index, String name) {
+            return Operations.isTrue(get(index, name, false));
         }
     }
 

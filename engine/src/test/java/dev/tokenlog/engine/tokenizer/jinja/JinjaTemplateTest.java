@@ -28,12 +28,22 @@ class JinjaTemplateTest {
     /// texts.
     @TestFactory
     Stream<DynamicTest> rendersAsPythonDoes() throws IOException {
-        try (InputStream in = getClass().getResourceAsStream("/jinja/jinja-cases.json")) {
+        return cases("/jinja/jinja-cases.json");
+    }
+
+    /// The same for templates that `jinja-random.py` made of the grammar.
+    @TestFactory
+    Stream<DynamicTest> rendersRandomTemplatesAsPythonDoes() throws IOException {
+        return cases("/jinja/jinja-random.json");
+    }
+
+    private static Stream<DynamicTest> cases(String resource) throws IOException {
+        try (InputStream in = JinjaTemplateTest.class.getResourceAsStream(resource)) {
             JsonNode file = TestMaterial.JSON.readTree(in);
             return StreamSupport.stream(file.path("cases").spliterator(), false)
                     .map(c ->
                             DynamicTest.dynamicTest(
-                                    c.path("template").textValue(),
+                                    c.path("template").toString(),
                                     () -> check(c, file.path("data"))));
         }
     }
@@ -82,6 +92,18 @@ class JinjaTemplateTest {
                 "{{ ('x' * 9999999).replace('x', 'yyyyyyyyyyy') }}",
                 "{{ ('x' * 99999) | indent(999999999) }}",
                 "{{ 9 ** 999999999 }}",
+                "{{ [1] * 999999999 }}",
+                "{{ [1] * 9223372036854775807 }}",
+                "{{ 'x'.center(9999999999) }}",
+                "{{ 'x'.zfill(9223372036854775807) }}",
+                "{{ '%999999999s' % 'x' }}",
+                "{{ '{:>999999999}'.format('x') }}",
+                "{{ ('{}' * 8000000).format(1) }}",
+                "{{ ('%s' * 100000) % (['x'] * 10) }}",
+                "{{ [1] | slice(999999999) | list }}",
+                "{{ [1] | batch(999999999, 'x') | list }}",
+                "{{ range(*(range(99999) | list)) }}",
+                "{% macro f() %}{{ varargs | length }}{% endmacro %}{% for a in range(99) %}{{ f(*range(99999)) }}{% endfor %}",
                 "{% for a in range(99999) %}{{ 'x' * 9999 }}{% endfor %}",
                 "{{ [] | tojson(indent=999999999) }}",
                 "{{ 'a' * 10 ** 9 }}",
