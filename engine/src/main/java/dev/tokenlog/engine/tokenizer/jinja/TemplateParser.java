@@ -3,6 +3,7 @@ package dev.tokenlog.engine.tokenizer.jinja;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.TreeSet;
 
 /// Reads tags and what stands between them.
 final class TemplateParser {
@@ -28,7 +29,7 @@ final class TemplateParser {
     /// to the template's end if there are none.
     private List<Statement> body(Set<String> until) {
         List<Statement> statements = new ArrayList<>();
-        int startLine = at < pieces.size() ? pieces.get(at).line() : 0;
+        int startLine = at == 0 ? 1 : pieces.get(at - 1).line(); // of the tag that opened it
         if (++depth > MAX_NESTING) {
             throw new TemplateException(startLine, "blocks are nested too deep");
         }
@@ -56,7 +57,8 @@ final class TemplateParser {
             }
         }
         if (!until.isEmpty()) {
-            throw new TemplateException(startLine, "a block is not closed by " + until);
+            throw new TemplateException(
+                    startLine, "a block is not closed by " + new TreeSet<>(until));
         }
         depth--;
         return List.copyOf(statements);

@@ -75,6 +75,14 @@ class JinjaTemplateTest {
                 .satisfies(e -> assertThat(e.line()).isEqualTo(2));
     }
 
+    @Test
+    void namesTheTagThatOpensABlockWithoutEnd() {
+        assertThatExceptionOfType(TemplateException.class)
+                .isThrownBy(() -> JinjaTemplate.parse("a\n{% if x %}"))
+                .withMessage("a block is not closed by [elif, else, endif]")
+                .satisfies(e -> assertThat(e.line()).isEqualTo(2));
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
