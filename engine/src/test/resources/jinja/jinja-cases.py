@@ -162,6 +162,20 @@ z
 {{ range(1, 2, 3, 4) }}
 {{ 2.5 | round(method='odd') }}
 {% macro w(a) %}{{ a }}{% endmacro %}{{ w(1, a=2) }}
+{% for i in [1, 2] %}{% filter upper %}a{% break %}b{% endfilter %}c{% endfor %}|{% for i in [1, 2] %}{% set x %}a{% continue %}b{% endset %}c{% endfor %}
+{{ ('<&' | e) | trim | e }} {{ ('<' | safe | trim) + '<' }} {{ '<' | e | upper | e }} {{ ('<' | safe).strip() + '<' }} {{ ('<a>' | safe)[1:] + '<' }} {{ '%s' % ('<' | e) }} {% macro k(a) %}{{ a + '<' }}{% endmacro %}{{ k('<' | safe) }}
+{% set g = words | map('upper') %}{% for x in g %}{% break %}{% endfor %}{% for x in g %}{{ x }} {% endfor %}
+{{ map.pop is defined }} {{ list.append is defined }} {{ {'sort': 1}.sort }} {{ {'remove': 2}.remove }} {{ map.append is defined }}
+{% macro outer() %}{% macro inner() %}{{ 'c' if caller is defined else 'u' }}{% endmacro %}{{ inner() }}{{ caller() }}{% endmacro %}{% call outer() %}X{% endcall %}
+{{ '中文abc'.title() }} {{ 'a\u00a0b\u3000c' | title }} {{ [namespace(x=3)] | map(attribute='x') | join }} {{ {10: 1, 9: 2} | tojson(sort_keys=true) }} {{ {'b': 'é', 'a': 1} | tojson(sort_keys=1, ensure_ascii=1) }}
+{{ -0.5 | round(0, 'ceil') }} {{ 9007199254740993 == 9007199254740992.0 }} {{ '%010.0e' % 0 }} {{ '%#06x' % 255 }} {{ '\u00a05' | int }} {{ 100000000000000000000 | round }} {{ 9223372036854775807 | round(-1) }} {{ 1e20 | int }} {{ 'aaa'.rsplit('aa') }} {{ 'abc'.find('', 2, 1) }} {{ 'abc'.count('', 2, 1) }} {{ 'abc'.startswith('', 2, 1) }} {{ 'Σας'.casefold() }}
+{{ (['a' * 100] * 3000) | join(' ') | length }} {{ ('a b ' * 30000).split() | length }} {{ ('a b ' * 3000).split('b') | length }} {{ ('ab' * 40 ~ 'c') in ('ab' * 500 ~ 'c') }} {{ ('ab' * 500 ~ 'c').find('ab' * 40 ~ 'c') }} {{ ('ab' * 100).rfind('ab' * 40) }} {{ ('ab' * 100).replace('ab' * 40, '-') }} {{ ('aab' * 100).count('aab' * 20) }} {{ ('ab' * 100).rsplit('ab' * 40, 1) }}
+{{ (1, 2) in map }} {{ map[(1, 2)] }}| {{ map.get((1, 2), 'no') }} {{ [nil] < [nil, 1] }} {{ (1e308 * 10 - 1e308 * 10) == (1e308 * 10 - 1e308 * 10) }}
+{{ [] in map }}
+{{ 1.5 | round(0, none) }}
+{{ n is eq(1, b=2) }}
+{{ map | tojson(separators=(1, 2)) }}
+{{ map.pop('b') }}
 {{ 1, 2 }} {{ (1) }} {{ (1,) }} {{ [] }} {{ () }}
 {{ 0x10 }} {{ 0b11 }} {{ 0o17 }} {{ 1_000 }} {{ 18446744073709551615 }}
 {{ 'a' | upper | lower ~ 'B' }} {{ ('a' ~ 'b') | upper }} {{ 'a' + 'b' | upper }} {{ -1 | abs }} {{ (-1) | abs }}

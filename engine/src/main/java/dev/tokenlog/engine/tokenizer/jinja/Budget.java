@@ -4,7 +4,8 @@ package dev.tokenlog.engine.tokenizer.jinja;
 /// doubles, or a macro that calls itself must end in an error, not in an outage.
 ///
 /// One unit is one evaluation step or about 16 characters, eight are an element of a list: together
-/// at most 128 million characters or a million elements. The whole is spent in about a second.
+/// at most 128 million characters or a million elements. What is called with a text (filters,
+/// methods, tests) charges it; what makes a text or a list charges what it makes.
 final class Budget {
 
     static final int MAX_TEXT = 1 << 24;

@@ -46,12 +46,12 @@ final class Evaluator {
                     case Expression.TupleOf tuple -> new Tuple(all(tuple.items(), scope));
                     case Expression.DictOf dict -> dict(dict, scope);
                     case Expression.Attribute attribute ->
-                            attribute(plain(attribute.target(), scope), attribute.name());
+                            attribute(evaluate(attribute.target(), scope), attribute.name());
                     case Expression.Item item ->
-                            item(plain(item.target(), scope), plain(item.index(), scope));
+                            item(evaluate(item.target(), scope), plain(item.index(), scope));
                     case Expression.Slice slice ->
-                            operations.slice(
-                                    plain(slice.target(), scope),
+                            slice(
+                                    evaluate(slice.target(), scope),
                                     optional(slice.start(), scope),
                                     optional(slice.stop(), scope),
                                     optional(slice.step(), scope));
@@ -117,6 +117,16 @@ final class Evaluator {
         return map;
     }
 
+    private Object slice(Object target, Object start, Object stop, Object step) {
+        Object part = operations.slice(Markup.plain(target), start, stop, step);
+        return target instanceof Markup ? remarked(part) : part;
+    }
+
+    /// A part of an escaped text is one.
+    private static Object remarked(Object part) {
+        return part instanceof String text ? new Markup(text) : part;
+    }
+
     /// `target.name`: a method or attribute first, then a key.
     private Object attribute(Object target, String name) {
         if (target instanceof Undefined undefined) {
@@ -130,12 +140,15 @@ final class Evaluator {
         if (target instanceof LoopState loop) {
             return loop.attribute(name);
         }
-        Callable method = methods.find(target, name);
+        Object method = methods.find(target, name);
         return method != null ? method : operations.item(target, name);
     }
 
     /// `target[index]`: a key first, then a method or attribute.
     private Object item(Object target, Object index) {
+        if (target instanceof Markup markup) {
+            return remarked(operations.item(markup.text(), index));
+        }
         Object value =
                 target instanceof Namespace || target instanceof LoopState
                         ? new Undefined("this element")
@@ -166,7 +179,7 @@ final class Evaluator {
                 budget.elements(further.size());
                 first.addAll(further);
             } else {
-                first.add(plain(expression, scope));
+                first.add(evaluate(expression, scope));
             }
         }
         Map<String, Object> values = new LinkedHashMap<>();
@@ -174,19 +187,20 @@ final class Evaluator {
             if (expression instanceof Expression.Unpacked unpacked) {
                 unpack(plain(unpacked.values(), scope), values);
             } else {
-                values.put(name, plain(expression, scope));
+                values.put(name, evaluate(expression, scope));
             }
         });
         return new Arguments(first, values);
     }
 
-    private static void unpack(Object value, Map<String, Object> named) {
+    private void unpack(Object value, Map<String, Object> named) {
         if (!(value instanceof Map<?, ?> map)) {
             throw new TemplateException("** needs a dict, not " + Operations.typeName(value));
         }
+        budget.elements(map.size());
         map.forEach((key, element) -> {
             if (!(key instanceof String name) || named.containsKey(name)) {
-                throw new TemplateException("an argument is given twice, or has no name: " + key);
+                throw new TemplateException("an unpacked argument is given twice or has no name");
             }
             named.put(name, element);
         });

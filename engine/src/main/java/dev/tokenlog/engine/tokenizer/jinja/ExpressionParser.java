@@ -412,7 +412,11 @@ final class ExpressionParser {
         }
         List<Expression> arguments = new ArrayList<>();
         if (peek().isOperator("(")) {
-            arguments(arguments, new LinkedHashMap<>());
+            Map<String, Expression> named = new LinkedHashMap<>();
+            arguments(arguments, named);
+            if (!named.isEmpty()) {
+                throw unexpected("a test takes no named arguments");
+            }
         } else if (peek().isName("is")) {
             throw unexpected("expected no test of a test");
         } else if (beginsTestArgument(peek())) {

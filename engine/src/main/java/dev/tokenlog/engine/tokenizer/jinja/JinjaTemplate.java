@@ -77,7 +77,7 @@ public final class JinjaTemplate {
         return Map.of(
                 "range", taking(a -> range(a, budget), "start", "stop", "step"),
                 "namespace", a -> new Namespace(attributes(a, budget)),
-                "dict", a -> entries(a, budget),
+                "dict", a -> entries(a.plain(), budget),
                 "joiner", taking(JinjaTemplate::joiner, "sep"),
                 "raise_exception",
                         taking(
@@ -140,7 +140,9 @@ public final class JinjaTemplate {
             Operations operations = new Operations(budget);
             Object first = a.positional().getFirst();
             List<?> pairs =
-                    first instanceof Map<?, ?> map ? Methods.items(map) : operations.iterate(first);
+                    first instanceof Map<?, ?> map
+                            ? operations.items(map)
+                            : operations.iterate(first);
             for (Object element : pairs) {
                 List<?> pair = operations.iterate(element);
                 if (pair.size() != 2) {
@@ -149,6 +151,7 @@ public final class JinjaTemplate {
                 entries.put(Operations.key(pair.get(0)), pair.get(1));
             }
         }
+        budget.elements(a.named().size());
         entries.putAll(a.named());
         return entries;
     }

@@ -4,7 +4,9 @@ import static dev.tokenlog.engine.tokenizer.jinja.Values.Callable.taking;
 
 import dev.tokenlog.engine.tokenizer.jinja.Values.Arguments;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Callable;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Markup;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Tuple;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -19,19 +21,26 @@ import java.util.function.ToIntBiFunction;
 /// as in jinja2's immutable sandbox.
 final class Methods {
 
-    private static final Set<String> CHANGING =
+    private static final Set<String> CHANGING_MAPS =
+            Set.of("clear", "pop", "popitem", "setdefault", "update");
+    private static final Set<String> CHANGING_LISTS =
+            Set.of("append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort");
+
+    private static final Set<String> KEEPING =
             Set.of(
-                    "append",
-                    "clear",
-                    "extend",
-                    "insert",
-                    "pop",
-                    "popitem",
-                    "remove",
-                    "reverse",
-                    "setdefault",
-                    "sort",
-                    "update");
+                    "strip",
+                    "lstrip",
+                    "rstrip",
+                    "upper",
+                    "lower",
+                    "title",
+                    "capitalize",
+                    "casefold",
+                    "swapcase",
+                    "removeprefix",
+                    "removesuffix");
+    private static final Set<String> LOOKING =
+            Set.of("startswith", "endswith", "find", "rfind", "index", "rindex", "count");
 
     private final Operations operations;
     private final Budget budget;
@@ -43,14 +52,49 @@ final class Methods {
         this.texts = new Texts(budget);
     }
 
-    /// The method of this name, or null.
-    Callable find(Object target, String name) {
+    /// The method of this name; Undefined for one that would change its target; null if there is
+    /// none.
+    Object find(Object target, String name) {
         return switch (target) {
-            case String text -> ofText(text, name);
+            case String text -> {
+                Callable method = ofText(text, name);
+                yield method == null ? null : charged(text, method);
+            }
+            case Markup markup -> ofMarkup(markup, name);
+            case Map<?, ?> _ when CHANGING_MAPS.contains(name) -> changing(name);
             case Map<?, ?> map -> ofMap(map, name);
+            case List<?> list when CHANGING_LISTS.contains(name) && !(list instanceof Tuple) ->
+                    changing(name);
             case List<?> list -> ofList(list, name);
             case null, default -> null;
         };
+    }
+
+    /// Every method of a text reads it.
+    private Callable charged(String text, Callable method) {
+        return arguments -> {
+            budget.text(text.length());
+            return method.call(arguments);
+        };
+    }
+
+    /// Methods that leave an escaped text what it is, and those that only look at it. Others escape
+    /// their arguments in Python; they are refused.
+    private Object ofMarkup(Markup markup, String name) {
+        Callable method = ofText(markup.text(), name);
+        if (method == null) {
+            return null;
+        }
+        boolean kept = KEEPING.contains(name);
+        if (!kept && !LOOKING.contains(name) && !name.startsWith("is")) {
+            throw new TemplateException("'" + name + "' of an escaped text is not supported");
+        }
+        Callable charged = charged(markup.text(), method);
+        return kept ? (Callable) a -> new Markup((String) charged.call(a)) : charged;
+    }
+
+    private static Undefined changing(String name) {
+        return new Undefined("'" + name + "', which changes values,");
     }
 
     private Callable ofMap(Map<?, ?> map, String name) {
@@ -59,29 +103,22 @@ final class Methods {
                     taking(
                             a -> {
                                 Object key = a.require(0, "key");
-                                return map.containsKey(key)
+                                return Operations.has(map, key)
                                         ? map.get(key)
                                         : a.get(1, "default", null);
                             },
                             "key",
                             "default");
-            case "items" -> taking(a -> items(map));
+            case "items" -> taking(a -> operations.items(map));
             case "keys" -> taking(a -> new ArrayList<>(operations.iterate(map)));
-            case "values" -> taking(a -> new ArrayList<>(map.values()));
+            case "values" ->
+                    taking(a -> {
+                        budget.elements(map.size());
+                        return new ArrayList<>(map.values());
+                    });
             case "copy" -> taking(a -> map);
-            default -> refusal(name);
+            default -> null;
         };
-    }
-
-    static List<Object> items(Map<?, ?> map) {
-        List<Object> items = new ArrayList<>();
-        map.forEach((key, value) -> {
-            List<Object> pair = new ArrayList<>();
-            pair.add(key);
-            pair.add(value);
-            items.add(new Tuple(pair));
-        });
-        return items;
     }
 
     private Callable ofList(List<?> list, String name) {
@@ -97,7 +134,7 @@ final class Methods {
                             },
                             "value");
             case "copy" -> taking(a -> list);
-            default -> refusal(name);
+            default -> null;
         };
     }
 
@@ -108,15 +145,6 @@ final class Methods {
             }
         }
         throw new TemplateException("the list has no such element");
-    }
-
-    private static Callable refusal(String name) {
-        if (!CHANGING.contains(name)) {
-            return null;
-        }
-        return a -> {
-            throw new TemplateException("a template may not change values: " + name);
-        };
     }
 
     private Callable ofText(String text, String name) {
@@ -178,10 +206,10 @@ final class Methods {
                             "suffix");
             case "partition" -> taking(a -> partition(text, a.text(0, "sep"), false), "sep");
             case "rpartition" -> taking(a -> partition(text, a.text(0, "sep"), true), "sep");
-            case "find" -> position(text, String::indexOf, false);
-            case "rfind" -> position(text, String::lastIndexOf, false);
-            case "index" -> position(text, String::indexOf, true);
-            case "rindex" -> position(text, String::lastIndexOf, true);
+            case "find" -> position(text, Methods::first, false);
+            case "rfind" -> position(text, Methods::last, false);
+            case "index" -> position(text, Methods::first, true);
+            case "rindex" -> position(text, Methods::last, true);
             case "count" ->
                     searching(
                             text,
@@ -189,7 +217,7 @@ final class Methods {
                             "sub");
             case "upper" -> taking(a -> text.toUpperCase(Locale.ROOT));
             case "lower" -> taking(a -> text.toLowerCase(Locale.ROOT));
-            case "casefold" -> taking(a -> text.toUpperCase(Locale.ROOT).toLowerCase(Locale.ROOT));
+            case "casefold" -> taking(a -> Texts.caseFolded(text));
             case "swapcase" -> taking(a -> Texts.swapCase(text));
             case "title" -> taking(a -> Texts.title(text));
             case "capitalize" -> taking(a -> Texts.capitalize(text));
@@ -197,7 +225,7 @@ final class Methods {
             case "ljust" -> padding((width, fill) -> texts.padded(text, width, fill, false));
             case "rjust" -> padding((width, fill) -> texts.padded(text, width, fill, true));
             case "zfill" -> taking(a -> zeros(text, a), "width");
-            case "format" -> a -> new PythonFormat(budget).braces(text, a);
+            case "format" -> a -> new PythonFormat(budget).braces(text, a.plain());
             case "isdigit", "isdecimal" -> taking(a -> all(text, Character::isDigit));
             case "isnumeric" -> taking(a -> all(text, PythonText::isNumeric));
             case "isalpha" -> taking(a -> all(text, Character::isLetter));
@@ -210,16 +238,24 @@ final class Methods {
         };
     }
 
+    private static int first(String text, String part) {
+        return new Search(text, part).from(0);
+    }
+
+    private static int last(String text, String part) {
+        return new Search(text, part).lastBefore(text.length());
+    }
+
     @FunctionalInterface
-    private interface Search {
-        /// @param part the text between `start` and `end`; null where `start` is behind the text,
-        ///   where not even an empty text is found
+    private interface Query {
+        /// @param part the text between `start` and `end`; null where `start` lies behind, where
+        ///   not even an empty text is found
         Object in(String part, Arguments arguments);
     }
 
     /// A method that looks into a text between `start` and `end`, as a slice has them.
-    private Callable searching(String text, Search search, String parameter) {
-        return taking(a -> search.in(between(text, a), a), parameter, "start", "end");
+    private Callable searching(String text, Query query, String parameter) {
+        return taking(a -> query.in(between(text, a), a), parameter, "start", "end");
     }
 
     private String between(String text, Arguments a) {
@@ -228,8 +264,12 @@ final class Methods {
         if (start == null && end == null) {
             return text;
         }
-        boolean behind = start instanceof Long from && from > operations.length(text);
-        return behind ? null : (String) operations.slice(text, start, end, null);
+        long size = operations.length(text);
+        long from = start == null ? 0 : a.integer(1, "start", 0);
+        long to = end == null ? size : a.integer(2, "end", size);
+        long least = from < 0 ? Math.max(0, from + size) : from;
+        long most = to < 0 ? Math.max(0, to + size) : Math.min(to, size);
+        return least > most ? null : (String) operations.slice(text, least, most, null);
     }
 
     /// `find`, `index` and their kin from the right, in code points of the whole text.
@@ -301,7 +341,7 @@ final class Methods {
     }
 
     private static Tuple partition(String text, String separator, boolean last) {
-        int at = last ? text.lastIndexOf(separator) : text.indexOf(separator);
+        int at = last ? last(text, separator) : first(text, separator);
         if (separator.isEmpty()) {
             throw new TemplateException("the separator is empty");
         }

@@ -5,10 +5,10 @@ import dev.tokenlog.engine.tokenizer.jinja.Values.Markup;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Namespace;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Tuple;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Undefined;
+import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -43,13 +43,18 @@ final class Operations {
         return text.str(value);
     }
 
+    /// Call before looking at all of a value that may be a text.
+    void charge(Object value) {
+        budget.text(value instanceof String string ? string.length() : 0);
+    }
+
     boolean equal(Object left, Object right) {
         budget.step();
         if (left instanceof Undefined || right instanceof Undefined) {
             return left instanceof Undefined && right instanceof Undefined;
         }
         if (isNumber(left) && isNumber(right)) {
-            return compareNumbers(left, right) == 0;
+            return !isNan(left) && compareNumbers(left, right) == 0;
         }
         if (left instanceof String a && right instanceof String b) {
             budget.text(Math.min(a.length(), b.length()));
@@ -100,15 +105,30 @@ final class Operations {
                 || value instanceof BigInteger;
     }
 
-    private static int compareNumbers(Object left, Object right) {
-        if (left instanceof Double || right instanceof Double) {
-            return Double.compare(real(left) + 0.0, real(right) + 0.0);
+    /// Exact, also between integers and real numbers.
+    static int compareNumbers(Object left, Object right) {
+        if (isWhole(left) && isWhole(right)) {
+            return whole(left).compareTo(whole(right));
         }
-        return whole(left).compareTo(whole(right));
+        double a = Numbers.toDouble(left);
+        double b = Numbers.toDouble(right);
+        boolean mixed = isWhole(left) || isWhole(right);
+        if (mixed && Double.isFinite(a) && Double.isFinite(b)) {
+            return exact(left).compareTo(exact(right));
+        }
+        return Double.compare(a + 0.0, b + 0.0);
     }
 
-    private static double real(Object number) {
-        return number instanceof Double d ? d : whole(number).doubleValue();
+    private static boolean isWhole(Object number) {
+        return !(number instanceof Double);
+    }
+
+    private static BigDecimal exact(Object number) {
+        return number instanceof Double real ? new BigDecimal(real) : new BigDecimal(whole(number));
+    }
+
+    private static boolean isNan(Object value) {
+        return value instanceof Double number && number.isNaN();
     }
 
     static BigInteger whole(Object number) {
@@ -151,8 +171,8 @@ final class Operations {
     boolean contains(Object container, Object item) {
         return switch (container) {
             case String string when item instanceof String part -> {
-                budget.text(string.length());
-                yield string.contains(part);
+                budget.text(string.length() + part.length());
+                yield Search.contains(string, part);
             }
             case List<?> list -> {
                 for (Object element : list) {
@@ -162,13 +182,7 @@ final class Operations {
                 }
                 yield false;
             }
-            case Map<?, ?> map -> {
-                if (item instanceof Map<?, ?>
-                        || (item instanceof List<?> && !(item instanceof Tuple))) {
-                    throw new TemplateException(typeName(item) + " cannot be a key");
-                }
-                yield map.containsKey(item);
-            }
+            case Map<?, ?> map -> has(map, item);
             case Generator generator -> {
                 Object end = new Object();
                 for (Object o = generator.next(end); o != end; o = generator.next(end)) {
@@ -196,6 +210,9 @@ final class Operations {
         if (right instanceof Undefined undefined) {
             throw undefined.refused();
         }
+        if (operator.equals("%") && left instanceof String format) {
+            return new PythonFormat(budget).percent(format, Markup.plain(right));
+        }
         if (left instanceof Markup || right instanceof Markup) {
             return ofMarkup(operator, left, right);
         }
@@ -221,9 +238,6 @@ final class Operations {
         }
         if (operator.equals("*") && isCount(left)) {
             return repeated(right, left);
-        }
-        if (operator.equals("%") && left instanceof String format) {
-            return new PythonFormat(budget).percent(format, right);
         }
         throw refused(operator, left, right);
     }
@@ -332,18 +346,33 @@ final class Operations {
         };
     }
 
-    /// `target[index]`, or null in an array of one where there is such an element with value None;
-    /// Undefined where there is none.
+    /// Whether a map has this key. Only texts, numbers, truth values and None are ever keys:
+    /// nothing else is hashed, since what a template nests may have any size.
+    static boolean has(Map<?, ?> map, Object key) {
+        if (key instanceof Map<?, ?> || (key instanceof List<?> && !(key instanceof Tuple))) {
+            throw new TemplateException(typeName(key) + " cannot be a key");
+        }
+        return isKey(key) && map.containsKey(key);
+    }
+
+    private static boolean isKey(Object value) {
+        return value == null || value instanceof String || isNumber(value);
+    }
+
+    /// `target[index]`, Undefined where there is none.
     Object item(Object target, Object index) {
         if (index instanceof Boolean truth && !(target instanceof Map<?, ?>)) {
             return item(target, truth ? 1L : 0L);
         }
-        Object missing = new Undefined("element " + describe(index));
         return switch (target) {
-            case Map<?, ?> map -> map.containsKey(index) ? map.get(index) : missing;
+            case Map<?, ?> map -> has(map, index) ? map.get(index) : missing(index);
+            case Namespace namespace ->
+                    has(namespace.attributes(), index)
+                            ? namespace.attributes().get(index)
+                            : missing(index);
             case List<?> list when index instanceof Long position -> {
                 long at = position < 0 ? position + list.size() : position;
-                yield at >= 0 && at < list.size() ? list.get((int) at) : missing;
+                yield at >= 0 && at < list.size() ? list.get((int) at) : missing(index);
             }
             case String string when index instanceof Long position -> {
                 long size = length(string);
@@ -351,19 +380,21 @@ final class Operations {
                 yield at >= 0 && at < size
                         ? Character.toString(
                                 string.codePointAt(string.offsetByCodePoints(0, (int) at)))
-                        : missing;
+                        : missing(index);
             }
             case Undefined undefined -> throw undefined.refused();
-            case null, default -> missing;
+            case null, default -> missing(index);
         };
     }
 
-    private static String describe(Object index) {
-        return switch (index) {
-            case String name -> "'" + name + "'";
-            case Long number -> number.toString();
-            case null, default -> typeName(index);
-        };
+    private static Undefined missing(Object index) {
+        return new Undefined(
+                "element "
+                        + switch (index) {
+                            case String name -> "'" + TemplateException.shown(name) + "'";
+                            case Long number -> number.toString();
+                            case null, default -> typeName(index);
+                        });
     }
 
     Object slice(Object target, Object start, Object stop, Object step) {
@@ -413,15 +444,24 @@ final class Operations {
         };
     }
 
-    /// The value of a key; only what Python can hash.
+    /// The value of a key; tuples, which Python can hash as well, are not supported.
     static Object key(Object value) {
-        if (value == null || value instanceof String || isNumber(value)) {
+        if (isKey(value)) {
             return value;
         }
         throw new TemplateException(typeName(value) + " cannot be a key");
     }
 
-    Iterator<?> iterator(Object value) {
-        return iterate(value).iterator();
+    /// Pairs of key and value.
+    List<Object> items(Map<?, ?> map) {
+        budget.elements(map.size());
+        List<Object> items = new ArrayList<>();
+        map.forEach((key, value) -> {
+            List<Object> pair = new ArrayList<>();
+            pair.add(key);
+            pair.add(value);
+            items.add(new Tuple(pair));
+        });
+        return items;
     }
 }

@@ -5,10 +5,7 @@ import dev.tokenlog.engine.tokenizer.jinja.Values.Tuple;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Undefined;
 import java.math.BigDecimal;
 import java.math.BigInteger;
-import java.math.MathContext;
-import java.math.RoundingMode;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -42,24 +39,9 @@ final class PythonFormat {
         this.padding = new Texts(budget);
     }
 
-    /// How a number or a text is written.
-    ///
-    /// @param align one of `<`, `>`, `^`, and `=`: between sign and digits
-    /// @param sign "-", "+" or " "
-    /// @param grouping what stands between thousands, or ""
-    /// @param precision -1: none
-    private record Style(
-            String fill,
-            char align,
-            String sign,
-            boolean alternate,
-            long width,
-            String grouping,
-            int precision,
-            char type) {}
-
     /// `format % values`
     String percent(String format, Object values) {
+        budget.text(format.length());
         StringBuilder out = new StringBuilder();
         List<?> sequence = values instanceof Tuple tuple ? tuple : null;
         int next = 0;
@@ -109,8 +91,8 @@ final class PythonFormat {
         boolean zero = flags.contains("0") && !flags.contains("-");
         String precision = m.group("precision");
         boolean number = "diuoxXeEfFgG".indexOf(type) >= 0;
-        Style style =
-                new Style(
+        FieldStyle style =
+                new FieldStyle(
                         zero && number ? "0" : " ",
                         flags.contains("-") ? '<' : zero && number ? '=' : '>',
                         flags.contains("+") ? "+" : flags.contains(" ") ? " " : "-",
@@ -122,22 +104,23 @@ final class PythonFormat {
                                 : precision.isEmpty() ? 0 : Integer.parseInt(precision),
                         type == 'i' || type == 'u' ? 'd' : type);
         return switch (style.type()) {
-            case 's' -> text(texts.str(value), style);
-            case 'r' -> text(repr(value, false), style);
-            case 'a' -> text(repr(value, true), style);
+            case 's' -> style.text(texts.str(value), padding);
+            case 'r' -> style.text(repr(value, false), padding);
+            case 'a' -> style.text(repr(value, true), padding);
             case 'd', 'o', 'x', 'X' -> {
                 if (style.precision() >= 0) {
                     throw new TemplateException("a precision of digits is not supported");
                 }
-                yield number(whole(value, style.type() == 'd'), style);
+                yield style.number(whole(value, style.type() == 'd'), padding);
             }
-            case 'e', 'E', 'f', 'F', 'g', 'G' -> number(value, style);
+            case 'e', 'E', 'f', 'F', 'g', 'G' -> style.number(value, padding);
             default -> throw new TemplateException("the conversion %" + type + " is not supported");
         };
     }
 
     /// `format.format(…)`
     String braces(String format, Arguments arguments) {
+        budget.text(format.length());
         StringBuilder out = new StringBuilder();
         int automatic = 0;
         boolean numbered = false;
@@ -214,8 +197,8 @@ final class PythonFormat {
         String fill = m.group("fill");
         String type = m.group("type");
         char plain = !number ? 's' : subject instanceof Double ? 'r' : 'd';
-        Style style =
-                new Style(
+        FieldStyle style =
+                new FieldStyle(
                         fill != null ? fill : zero ? "0" : " ",
                         align != null ? align.charAt(0) : !number ? '<' : zero ? '=' : '>',
                         m.group("sign") == null ? "-" : m.group("sign"),
@@ -233,7 +216,7 @@ final class PythonFormat {
             if (style.type() != 's' || numeric) {
                 throw new TemplateException("a text takes no such specification: " + spec);
             }
-            return text((String) subject, style);
+            return style.text((String) subject, padding);
         }
         if (style.type() == 's') {
             throw new TemplateException("a number takes no such specification: " + spec);
@@ -242,11 +225,12 @@ final class PythonFormat {
         if (integral && (style.precision() >= 0 || subject instanceof Double)) {
             throw new TemplateException("a number takes no such specification: " + spec);
         }
-        return number(integral ? Operations.whole(subject) : subject, style);
+        return style.number(integral ? Operations.whole(subject) : subject, padding);
     }
 
     private void append(StringBuilder out, String text) {
-        budget.text((long) out.length() + text.length());
+        long size = (long) out.length() + text.length();
+        budget.text(size > Budget.MAX_TEXT ? size : text.length());
         out.append(text);
     }
 
@@ -269,153 +253,6 @@ final class PythonFormat {
             case null, default ->
                     throw new TemplateException(
                             "expected a number, not " + Operations.typeName(value));
-        };
-    }
-
-    private String text(String text, Style style) {
-        String shown = text;
-        if (style.precision() >= 0 && style.precision() < text.codePointCount(0, text.length())) {
-            shown = text.substring(0, text.offsetByCodePoints(0, style.precision()));
-        }
-        return padded("", shown, style);
-    }
-
-    /// @param value a [BigInteger], or another number
-    private String number(Object value, Style style) {
-        if (value instanceof BigInteger whole) {
-            return signed(whole.signum() < 0, integral(whole.abs(), style), style);
-        }
-        if (!Operations.isNumber(value)) {
-            throw new TemplateException("expected a number, not " + Operations.typeName(value));
-        }
-        double number = Numbers.toDouble(value);
-        boolean negative = number < 0 || (number == 0 && 1 / number < 0);
-        if (Double.isNaN(number) || Double.isInfinite(number)) {
-            throw new TemplateException("a number that is not finite cannot be formatted");
-        }
-        return signed(negative, grouped(real(Math.abs(number), style), style), style);
-    }
-
-    private String integral(BigInteger value, Style style) {
-        String digits =
-                switch (style.type()) {
-                    case 'b' -> value.toString(2);
-                    case 'o' -> value.toString(8);
-                    case 'x' -> value.toString(16);
-                    case 'X' -> value.toString(16).toUpperCase(Locale.ROOT);
-                    default -> value.toString();
-                };
-        boolean decimal = style.type() == 'd';
-        if (!style.grouping().isEmpty() && !decimal) {
-            throw new TemplateException("groups are supported in decimal numbers only");
-        }
-        return (style.alternate() && !decimal ? "0" + style.type() : "") + grouped(digits, style);
-    }
-
-    private static String real(double number, Style style) {
-        BigDecimal exact = new BigDecimal(number);
-        int precision = style.precision() < 0 ? 6 : style.precision();
-        if (style.alternate()) {
-            throw new TemplateException("# is not supported for real numbers");
-        }
-        return switch (style.type()) {
-            case 'f', 'F' -> exact.setScale(precision, RoundingMode.HALF_EVEN).toPlainString();
-            case '%' ->
-                    new BigDecimal(number * 100)
-                                    .setScale(precision, RoundingMode.HALF_EVEN)
-                                    .toPlainString()
-                            + "%";
-            case 'e' -> scientific(exact, precision);
-            case 'E' -> scientific(exact, precision).toUpperCase(Locale.ROOT);
-            case 'g' -> general(exact, precision);
-            case 'G' -> general(exact, precision).toUpperCase(Locale.ROOT);
-            default -> {
-                if (style.precision() >= 0) {
-                    throw new TemplateException("a precision needs a type, like 'f'");
-                }
-                yield PythonText.number(number);
-            }
-        };
-    }
-
-    private static String scientific(BigDecimal exact, int precision) {
-        BigDecimal rounded = exact.round(new MathContext(precision + 1, RoundingMode.HALF_EVEN));
-        int exponent = rounded.signum() == 0 ? 0 : rounded.precision() - rounded.scale() - 1;
-        StringBuilder digits = new StringBuilder(rounded.unscaledValue().toString());
-        digits.repeat('0', Math.max(0, precision + 1 - digits.length()));
-        digits.setLength(precision + 1);
-        if (precision > 0) {
-            digits.insert(1, '.');
-        }
-        return digits
-                + (exponent < 0 ? "e-" : "e+")
-                + String.format(Locale.ROOT, "%02d", Math.abs(exponent));
-    }
-
-    private static String general(BigDecimal exact, int precision) {
-        int digits = Math.max(1, precision);
-        BigDecimal rounded = exact.round(new MathContext(digits, RoundingMode.HALF_EVEN));
-        int exponent = rounded.signum() == 0 ? 0 : rounded.precision() - rounded.scale() - 1;
-        if (exponent >= -4 && exponent < digits) {
-            BigDecimal plain = exact.setScale(digits - 1 - exponent, RoundingMode.HALF_EVEN);
-            BigDecimal stripped =
-                    plain.signum() == 0 ? BigDecimal.ZERO : plain.stripTrailingZeros();
-            return stripped.toPlainString();
-        }
-        String written = scientific(exact, digits - 1);
-        int e = written.indexOf('e');
-        String mantissa = written.substring(0, e);
-        if (mantissa.contains(".")) {
-            mantissa = mantissa.replaceAll("0+$", "").replaceAll("\\.$", "");
-        }
-        return mantissa + written.substring(e);
-    }
-
-    /// Groups of three digits before the point.
-    private static String grouped(String number, Style style) {
-        if (style.grouping().isEmpty()) {
-            return number;
-        }
-        if (style.fill().equals("0") && style.align() == '=') {
-            throw new TemplateException("groups with leading zeros are not supported");
-        }
-        int end = 0;
-        while (end < number.length() && Character.isDigit(number.charAt(end))) {
-            end++;
-        }
-        StringBuilder out = new StringBuilder(number);
-        for (int i = end - 3; i > 0; i -= 3) {
-            out.insert(i, style.grouping());
-        }
-        return out.toString();
-    }
-
-    private String signed(boolean negative, String digits, Style style) {
-        String sign = negative ? "-" : style.sign().equals("-") ? "" : style.sign();
-        return padded(sign, digits, style);
-    }
-
-    private String padded(String sign, String body, Style style) {
-        return switch (style.align()) {
-            case '<' -> padding.padded(sign + body, style.width(), style.fill(), false);
-            case '>' -> padding.padded(sign + body, style.width(), style.fill(), true);
-            case '^' -> {
-                int length = sign.length() + body.codePointCount(0, body.length());
-                long missing = Math.max(0, style.width() - length);
-                String left = padding.padded("", missing / 2, style.fill(), true);
-                yield padding.padded(left + sign + body, style.width(), style.fill(), false);
-            }
-            default -> {
-                boolean prefixed =
-                        body.startsWith("0")
-                                && body.length() > 1
-                                && Character.isLetter(body.charAt(1));
-                String prefix = prefixed ? sign + body.substring(0, 2) : sign;
-                String digits = prefixed ? body.substring(2) : body;
-                yield prefix
-                        + padding.padded(
-                                digits, style.width() - prefix.length(), style.fill(), true);
-            }
         };
     }
 }

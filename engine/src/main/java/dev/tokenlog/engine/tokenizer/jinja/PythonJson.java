@@ -19,7 +19,7 @@ final class PythonJson {
 
     private PythonJson(Budget budget, Arguments arguments) {
         this.budget = budget;
-        this.ascii = Boolean.TRUE.equals(arguments.get(0, "ensure_ascii", false));
+        this.ascii = arguments.truth(0, "ensure_ascii");
         Object width = arguments.get(1, "indent", null);
         this.indent =
                 switch (width) {
@@ -28,22 +28,26 @@ final class PythonJson {
                     case Long spaces when spaces <= 16 -> " ".repeat((int) Math.max(0, spaces));
                     default -> throw new TemplateException("indent must be a small number");
                 };
-        if (arguments.get(2, "separators", null) instanceof List<?> pair
+        Object separators = arguments.get(2, "separators", null);
+        if (separators == null) {
+            itemSeparator = indent == null ? ", " : ",";
+            keySeparator = ": ";
+        } else if (separators instanceof List<?> pair
                 && pair.size() == 2
                 && pair.get(0) instanceof String item
                 && pair.get(1) instanceof String key) {
             itemSeparator = item;
             keySeparator = key;
         } else {
-            itemSeparator = indent == null ? ", " : ",";
-            keySeparator = ": ";
+            throw new TemplateException("separators must be two strings");
         }
-        this.sorted = Boolean.TRUE.equals(arguments.get(3, "sort_keys", false));
+        this.sorted = arguments.truth(3, "sort_keys");
     }
 
     static String write(Object value, Budget budget, Arguments arguments) {
         PythonJson json = new PythonJson(budget, arguments);
         json.write(value, 0);
+        budget.text(json.out.length());
         return json.out.toString();
     }
 
@@ -84,7 +88,7 @@ final class PythonJson {
     private void object(Map<?, ?> map, int level) {
         List<Map.Entry<?, ?>> entries = new ArrayList<>(map.entrySet());
         if (sorted) {
-            entries.sort((a, b) -> Operations.compareTexts(key(a.getKey()), key(b.getKey())));
+            entries.sort((a, b) -> compareKeys(a.getKey(), b.getKey()));
         }
         out.append('{');
         for (int i = 0; i < entries.size(); i++) {
@@ -94,6 +98,16 @@ final class PythonJson {
             write(entries.get(i).getValue(), level + 1);
         }
         close(entries.isEmpty(), level, '}');
+    }
+
+    private static int compareKeys(Object left, Object right) {
+        if (left instanceof String a && right instanceof String b) {
+            return Operations.compareTexts(a, b);
+        }
+        if (Operations.isNumber(left) && Operations.isNumber(right)) {
+            return Operations.compareNumbers(left, right);
+        }
+        throw Operations.refused("<", left, right);
     }
 
     private static String key(Object key) {

@@ -2,6 +2,7 @@ package dev.tokenlog.engine.tokenizer.jinja;
 
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -23,6 +24,7 @@ final class PythonText {
             case null, default -> {
                 StringBuilder out = new StringBuilder();
                 repr(value, out);
+                budget.text(out.length());
                 yield out.toString();
             }
         };
@@ -178,18 +180,22 @@ final class PythonText {
 
     /// @param characters what to strip, or null for white space
     static String strip(String text, String characters, boolean left, boolean right) {
+        BitSet set = new BitSet();
+        if (characters != null) {
+            characters.codePoints().forEach(set::set);
+        }
         int start = 0;
         int end = text.length();
         while (left && start < end) {
             int c = text.codePointAt(start);
-            if (characters == null ? !isSpace(c) : characters.indexOf(c) < 0) {
+            if (characters == null ? !isSpace(c) : !set.get(c)) {
                 break;
             }
             start += Character.charCount(c);
         }
         while (right && end > start) {
             int c = text.codePointBefore(end);
-            if (characters == null ? !isSpace(c) : characters.indexOf(c) < 0) {
+            if (characters == null ? !isSpace(c) : !set.get(c)) {
                 break;
             }
             end -= Character.charCount(c);

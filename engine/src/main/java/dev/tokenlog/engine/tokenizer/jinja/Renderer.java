@@ -2,6 +2,7 @@ package dev.tokenlog.engine.tokenizer.jinja;
 
 import dev.tokenlog.engine.tokenizer.jinja.Values.Arguments;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Callable;
+import dev.tokenlog.engine.tokenizer.jinja.Values.Generator;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Markup;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Namespace;
 import dev.tokenlog.engine.tokenizer.jinja.Values.Scope;
@@ -72,7 +73,9 @@ final class Renderer {
                         .attributes()
                         .put(assign.attribute(), evaluator.evaluate(assign.value(), scope));
             }
-            case Statement.Capture capture -> capture(capture, scope);
+            case Statement.Capture capture -> {
+                return capture(capture, scope);
+            }
             case Statement.Macro macro ->
                     scope.set(
                             macro.name(),
@@ -133,24 +136,32 @@ final class Renderer {
     }
 
     /// The text that a body writes.
-    private String captured(List<Statement> body, Scope scope) {
+    ///
+    /// @param flow gets how the body ended: what leaves a loop from here leaves no text
+    private String captured(List<Statement> body, Scope scope, Flow[] flow) {
         StringBuilder outer = out;
         out = new StringBuilder();
-        run(body, scope);
+        flow[0] = run(body, scope);
         String text = out.toString();
         out = outer;
         return text;
     }
 
-    private void capture(Statement.Capture capture, Scope scope) {
+    private Flow capture(Statement.Capture capture, Scope scope) {
+        Flow[] flow = new Flow[1];
+        String text = captured(capture.body(), new Scope(scope), flow);
+        if (flow[0] != Flow.ON) {
+            return flow[0];
+        }
         Scope inner = new Scope(scope);
-        inner.set(Statement.CAPTURED, captured(capture.body(), new Scope(scope)));
+        inner.set(Statement.CAPTURED, text);
         Object value = evaluator.evaluate(capture.value(), inner);
         if (capture.target() == null) {
             write(evaluator.operations().str(value));
         } else {
             scope.set(capture.target(), value);
         }
+        return Flow.ON;
     }
 
     private void callBlock(Statement.CallBlock block, Scope scope) {
@@ -194,13 +205,15 @@ final class Renderer {
             scope.set(parameter.name(), value);
             known.add(parameter.name());
         }
-        if (takesCaller && arguments.named().containsKey("caller")) {
-            scope.set("caller", arguments.named().get("caller"));
+        if (takesCaller) {
+            Undefined none = new Undefined("'caller'");
+            scope.set("caller", arguments.named().getOrDefault("caller", none));
             known.add("caller");
         }
         List<Object> given = arguments.positional();
         List<Object> further =
                 given.subList(Math.min(parameters.size(), given.size()), given.size());
+        budget.elements(arguments.named().size() + further.size());
         Map<Object, Object> others = new LinkedHashMap<>(arguments.named());
         others.keySet().removeAll(known);
         if ((!further.isEmpty() && !signature.varargs())
@@ -209,19 +222,20 @@ final class Renderer {
                     "a macro takes " + parameters.size() + " parameters and was given others");
         }
         if (signature.varargs()) {
-            scope.set("varargs", new Tuple(new ArrayList<>(further)));
+            List<Object> plain = new ArrayList<>(further);
+            plain.replaceAll(Markup::plain);
+            scope.set("varargs", new Tuple(plain));
         }
         if (signature.kwargs()) {
+            others.replaceAll((_, value) -> Markup.plain(value));
             scope.set("kwargs", others);
         }
-        return captured(body, scope);
+        return captured(body, scope, new Flow[1]); // no loop reaches into a macro
     }
 
     private Flow loop(Statement.For loop, Scope scope) {
-        List<?> items =
-                evaluator
-                        .operations()
-                        .iterate(Markup.plain(evaluator.evaluate(loop.items(), scope)));
+        Object value = Markup.plain(evaluator.evaluate(loop.items(), scope));
+        List<?> items = evaluator.operations().iterate(value);
         if (loop.filter() != null) {
             List<Object> chosen = new ArrayList<>();
             for (Object item : items) {
@@ -243,6 +257,9 @@ final class Renderer {
             assign(loop.targets(), items.get(i), inner);
             Flow flow = run(loop.body(), inner);
             if (flow == Flow.BREAK) {
+                if (value instanceof Generator generator && loop.filter() == null) {
+                    generator.putBack(items.subList(i + 1, items.size()));
+                }
                 break;
             }
             finished |= flow == Flow.ON;

@@ -15,6 +15,11 @@ public final class TemplateException extends RuntimeException {
         this(0, message);
     }
 
+    /// The beginning of what a template says, for a message.
+    static String shown(String text) {
+        return text.length() <= 100 ? text : text.substring(0, 100) + "…";
+    }
+
     TemplateException atLine(int statementLine) {
         if (line != 0) {
             return this;

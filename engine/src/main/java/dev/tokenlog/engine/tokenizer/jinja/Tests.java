@@ -81,6 +81,7 @@ final class Tests {
         if (property == null && relation == null) {
             throw new TemplateException("there is no test '" + name + "'");
         }
+        operations.charge(value);
         int expected = property == null ? 1 : 0;
         if (arguments.size() != expected) {
             throw new TemplateException("the test '" + name + "' takes " + expected + " arguments");

@@ -19,9 +19,10 @@ final class Texts {
         long times = count < 0 ? occurrences : Math.min(count, occurrences);
         budget.text(text.length() + times * replacement.length());
         StringBuilder out = new StringBuilder();
+        Search search = new Search(text, old);
         int at = 0;
         for (long i = 0; i < times; i++) {
-            int found = text.indexOf(old, at);
+            int found = old.isEmpty() ? at : search.from(at);
             int end = found + old.length();
             if (old.isEmpty()) {
                 out.append(replacement);
@@ -41,7 +42,8 @@ final class Texts {
             return length(text) + 1;
         }
         long count = 0;
-        for (int i = text.indexOf(part); i >= 0; i = text.indexOf(part, i + part.length())) {
+        Search search = new Search(text, part);
+        for (int i = search.from(0); i >= 0; i = search.from(i + part.length())) {
             count++;
         }
         return count;
@@ -65,31 +67,40 @@ final class Texts {
         List<Object> parts = new ArrayList<>();
         long left = most < 0 ? Long.MAX_VALUE : most;
         if (separator == null) {
-            String rest = PythonText.strip(text, null, true, false);
-            while (!rest.isEmpty()) {
-                int end = left == 0 ? rest.length() : firstSpace(rest);
-                parts.add(left == 0 ? rest : rest.substring(0, end));
-                rest = PythonText.strip(rest.substring(end), null, true, false);
-                budget.text(rest.length());
+            int start = nextWord(text, 0);
+            while (start < text.length()) {
+                budget.elements(1);
+                int end = left == 0 ? text.length() : nextSpace(text, start);
+                parts.add(text.substring(start, end));
+                start = nextWord(text, end);
                 left--;
             }
             return parts;
         }
         requireSeparator(separator);
         int at = 0;
-        for (int i = text.indexOf(separator); i >= 0 && left > 0; left--) {
+        Search search = new Search(text, separator);
+        for (int i = search.from(0); i >= 0 && left > 0; left--) {
             budget.elements(1);
             parts.add(text.substring(at, i));
             at = i + separator.length();
-            i = text.indexOf(separator, at);
+            i = search.from(at);
         }
         parts.add(text.substring(at));
         return parts;
     }
 
-    private static int firstSpace(String text) {
-        int i = 0;
+    private static int nextSpace(String text, int from) {
+        int i = from;
         while (i < text.length() && !PythonText.isSpace(text.charAt(i))) {
+            i++;
+        }
+        return i;
+    }
+
+    private static int nextWord(String text, int from) {
+        int i = from;
+        while (i < text.length() && PythonText.isSpace(text.charAt(i))) {
             i++;
         }
         return i;
@@ -102,35 +113,44 @@ final class Texts {
     }
 
     List<Object> rsplit(String text, String separator, long most) {
-        if (most < 0) {
-            return split(text, separator, most);
+        if (separator == null && most < 0) {
+            return split(text, null, most);
         }
         budget.elements(text.length() / 8);
         List<Object> parts = new ArrayList<>();
-        String rest = separator == null ? PythonText.strip(text, null, false, true) : text;
+        long left = most < 0 ? Long.MAX_VALUE : most;
+        int end = separator == null ? endOfWord(text, text.length()) : text.length();
         if (separator != null) {
             requireSeparator(separator);
         }
-        for (long left = most; left > 0; left--) {
-            int at = separator == null ? lastSpace(rest) : rest.lastIndexOf(separator);
+        Search search = separator == null ? null : new Search(text, separator);
+        for (; left > 0; left--) {
+            int at = separator == null ? lastSpace(text, end) : search.lastBefore(end);
             if (at < 0) {
                 break;
             }
-            budget.text(rest.length());
-            int width = separator == null ? 1 : separator.length();
-            parts.add(rest.substring(at + width));
-            rest = rest.substring(0, at);
-            rest = separator == null ? PythonText.strip(rest, null, false, true) : rest;
+            budget.elements(1);
+            parts.add(text.substring(at + (separator == null ? 1 : separator.length()), end));
+            end = separator == null ? endOfWord(text, at) : at;
         }
-        if (separator != null || !rest.isEmpty()) {
-            parts.add(rest);
+        if (separator != null || end > 0) {
+            parts.add(text.substring(0, end));
         }
         Collections.reverse(parts);
         return parts;
     }
 
-    private static int lastSpace(String text) {
-        int i = text.length() - 1;
+    /// Where the text ends that is left when blanks before this position are taken away.
+    private static int endOfWord(String text, int end) {
+        int i = end;
+        while (i > 0 && PythonText.isSpace(text.charAt(i - 1))) {
+            i--;
+        }
+        return i;
+    }
+
+    private static int lastSpace(String text, int end) {
+        int i = end - 1;
         while (i >= 0 && !PythonText.isSpace(text.charAt(i))) {
             i--;
         }
@@ -187,17 +207,20 @@ final class Texts {
         if (width > Budget.MAX_TEXT) {
             budget.text(Long.MAX_VALUE);
         }
-        return Math.max(0, width - length(text));
+        return Math.max(0, Math.max(0, width) - length(text));
     }
 
-    /// `str.title`: upper case after anything that is not a letter.
+    /// `str.title`: upper case after anything that has no case.
     static String title(String text) {
         StringBuilder out = new StringBuilder(text.length());
         boolean inside = false;
         for (int i = 0; i < text.length(); ) {
             int c = text.codePointAt(i);
             out.append(inside ? Character.toString(c).toLowerCase(Locale.ROOT) : titleCase(c));
-            inside = Character.isLetter(c);
+            inside =
+                    Character.isUpperCase(c)
+                            || Character.isLowerCase(c)
+                            || Character.isTitleCase(c);
             i += Character.charCount(c);
         }
         return out.toString();
@@ -219,6 +242,10 @@ final class Texts {
         }
         int second = upper.offsetByCodePoints(0, 1);
         return upper.substring(0, second) + upper.substring(second).toLowerCase(Locale.ROOT);
+    }
+
+    static String caseFolded(String text) {
+        return text.toUpperCase(Locale.ROOT).toLowerCase(Locale.ROOT).replace('ς', 'σ');
     }
 
     static String swapCase(String text) {

@@ -1,6 +1,7 @@
 package dev.tokenlog.engine.tokenizer.jinja;
 
 import java.util.AbstractList;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +21,7 @@ final class Values {
         }
     }
 
-    /// What `namespace(…)` makes: the one thing that a template may change.
+    /// What `namespace(…)` makes: the one thing whose attributes a template may set.
     record Namespace(Map<String, Object> attributes) {}
 
     @FunctionalInterface
@@ -30,7 +31,7 @@ final class Values {
         /// A function that refuses arguments beyond its parameters.
         static Callable taking(Callable function, String... parameters) {
             List<String> names = List.of(parameters);
-            return arguments -> function.call(arguments.fit(names));
+            return arguments -> function.call(arguments.fit(names).plain());
         }
     }
 
@@ -56,17 +57,22 @@ final class Values {
     /// What filters like `map` and `select` give in Python: elements that can be taken once, always
     /// true, without length, index or text. `| list` makes a list of it.
     static final class Generator {
-        private List<Object> rest;
+        private List<?> rest;
 
-        Generator(List<Object> items) {
+        Generator(List<?> items) {
             rest = items;
         }
 
         /// All that is left; nothing is, from then on.
-        List<Object> take() {
-            List<Object> taken = rest;
+        List<?> take() {
+            List<?> taken = rest;
             rest = List.of();
             return taken;
+        }
+
+        /// What a loop over all of them did not come to.
+        void putBack(List<?> left) {
+            rest = left;
         }
 
         /// The next one, or the other if none is left.
@@ -80,8 +86,10 @@ final class Values {
         }
     }
 
-    /// A text that `safe` or `escape` gave: what is added to it is escaped. Only variables,
-    /// attributes of namespaces and operands hold one; everything else takes its text.
+    /// A text that `safe` or `escape` gave: what is added to it is escaped. Variables, attributes
+    /// of namespaces, arguments of macros and operands hold one, and what filters and methods make
+    /// of it where Python keeps it one. Elements of lists and maps are plain texts here; in Python
+    /// they are not.
     record Markup(String text) {
 
         static Object plain(Object value) {
@@ -125,6 +133,18 @@ final class Values {
                 }
             }
             return this;
+        }
+
+        /// The same with plain texts for [Markup].
+        Arguments plain() {
+            if (positional.isEmpty() && named.isEmpty()) {
+                return this;
+            }
+            List<Object> values = new ArrayList<>(positional);
+            values.replaceAll(Markup::plain);
+            Map<String, Object> byName = new LinkedHashMap<>(named);
+            byName.replaceAll((_, value) -> Markup.plain(value));
+            return new Arguments(values, byName);
         }
 
         boolean has(int index, String name) {

@@ -1,6 +1,7 @@
 package dev.tokenlog.engine.tokenizer.jinja;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.core.type.TypeReference;
@@ -101,6 +102,12 @@ class JinjaTemplateTest {
                 "{{ ('x' * 99999) | indent(999999999) }}",
                 "{{ 9 ** 999999999 }}",
                 "{{ [1] * 999999999 }}",
+                "{{ 'a' | map(*(['map'] * 100000)) | list }}",
+                "{% set ns = namespace(l=[]) %}{% set s = 'a' * 16000000 %}{% for i in range(1000) %}{% set ns.l = ns.l + [s.upper()] %}{% endfor %}",
+                "{% set s = 'a' * 16000000 %}{% for i in range(99999) %}{% if s.isalpha() %}{% endif %}{% endfor %}",
+                "{% set s = 'a' * 1000000 %}{{ ([[1] * 15] * 10000) | map('tojson', separators=(s, s)) | list | length }}",
+                "{% set n = namespace(l=[]) %}{% set d = dict() %}{% for i in range(9999) %}{% set n.l = n.l + [range(50000) | list] %}{% endfor %}",
+                "{{ [] | sort(attribute='a,' * 8000000) }}",
                 "{{ [1] * 9223372036854775807 }}",
                 "{{ 'x'.center(9999999999) }}",
                 "{{ 'x'.zfill(9223372036854775807) }}",
@@ -133,6 +140,43 @@ class JinjaTemplateTest {
                 () ->
                         assertThatExceptionOfType(TemplateException.class)
                                 .isThrownBy(() -> render(template)));
+    }
+
+    /// Long parts of long texts are found in time that grows with the text, and what is nested is
+    /// not hashed: each of these would take hours.
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{{ ('a' * 8000000).find('a' * 4000000 ~ 'b') }}",
+                "{{ ('a' * 4000000 ~ 'b') in ('a' * 8000000) }}",
+                "{{ ('a' * 8000000).rsplit('b' ~ 'a' * 4000000, 1) | length }}",
+                "{{ ('a' * 8000000).replace('a' * 4000000 ~ 'b', '') | length }}",
+                "{{ ('a' * 8000000).strip('b' * 8000000 ~ 'a') }}",
+                "{% set ns = namespace(x=(1, 1)) %}{% for i in range(60) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}{{ ns.x in {1: 1} }}{{ {1: 1}[ns.x] }}",
+                "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns in {1: 1} }}",
+                "{% set s = 'a' * 16000000 %}{{ ([{}] * 100000) | map(attribute=s) | list | length }}",
+            })
+    void takesNoLongerThanItsTextIs(String template) {
+        Assertions.assertTimeoutPreemptively(
+                Duration.ofSeconds(60), () -> renderOrRefuse(template));
+    }
+
+    /// Whatever stands where an argument is expected: a text or a [TemplateException].
+    @Test
+    void takesAnyArguments() {
+        java.util.Random random = new java.util.Random(11);
+        for (int i = 0; i < 100_000; i++) {
+            String template = "{{ " + OddCalls.expression(random) + " }}";
+            assertThatCode(() -> renderOrRefuse(template)).as(template).doesNotThrowAnyException();
+        }
+    }
+
+    private static void renderOrRefuse(String template) {
+        try {
+            render(template);
+        } catch (TemplateException refused) {
+            assertThat(refused.getMessage()).isNotBlank();
+        }
     }
 
     @Test
