@@ -135,26 +135,25 @@ final class Renderer {
         }
     }
 
-    /// The text that a body writes.
-    ///
-    /// @param flow gets how the body ended: what leaves a loop from here leaves no text
-    private String captured(List<Statement> body, Scope scope, Flow[] flow) {
+    /// The text that a body wrote, and how it ended: where it left a loop, the text is of no use.
+    private record Captured(String text, Flow flow) {}
+
+    private Captured captured(List<Statement> body, Scope scope) {
         StringBuilder outer = out;
         out = new StringBuilder();
-        flow[0] = run(body, scope);
-        String text = out.toString();
+        Flow flow = run(body, scope);
+        Captured captured = new Captured(out.toString(), flow);
         out = outer;
-        return text;
+        return captured;
     }
 
     private Flow capture(Statement.Capture capture, Scope scope) {
-        Flow[] flow = new Flow[1];
-        String text = captured(capture.body(), new Scope(scope), flow);
-        if (flow[0] != Flow.ON) {
-            return flow[0];
+        Captured captured = captured(capture.body(), new Scope(scope));
+        if (captured.flow() != Flow.ON) {
+            return captured.flow();
         }
         Scope inner = new Scope(scope);
-        inner.set(Statement.CAPTURED, text);
+        inner.set(Statement.CAPTURED, captured.text());
         Object value = evaluator.evaluate(capture.value(), inner);
         if (capture.target() == null) {
             write(evaluator.operations().str(value));
@@ -230,7 +229,7 @@ final class Renderer {
             others.replaceAll((_, value) -> Markup.plain(value));
             scope.set("kwargs", others);
         }
-        return captured(body, scope, new Flow[1]); // no loop reaches into a macro
+        return captured(body, scope).text(); // no loop reaches into a macro
     }
 
     private Flow loop(Statement.For loop, Scope scope) {
