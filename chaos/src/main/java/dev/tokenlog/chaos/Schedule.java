@@ -59,7 +59,8 @@ record Schedule(
 
     /// @param halt `POINT:NTH:ACTION`, null without
     /// @param delayMillis from its first partitions to its end, or from its start
-    /// @param pauseMillis how long a zombie is stopped, or the network cut
+    /// @param pauseMillis how long a zombie is stopped (one with a claim to send: from when others
+    ///   have its partitions), or the network cut
     /// @param compute the kernels that it computes with
     /// @param clockOffsetSeconds how wrong its clock is
     record WorkerLife(
@@ -69,7 +70,12 @@ record Schedule(
             long pauseMillis,
             String compute,
             int threads,
-            int clockOffsetSeconds) {}
+            int clockOffsetSeconds) {
+
+        boolean hasClaimToSend() {
+            return end == End.ZOMBIE && halt.startsWith(BEFORE_CLAIM);
+        }
+    }
 
     enum BrokerEnd {
         KILL(true),
@@ -119,9 +125,14 @@ record Schedule(
     /// last.
     private static final long LONG_PAUSE_MILLIS = 30_000;
 
-    /// The points at which a worker may be halted, and up to which occurrence.
+    /// Who is stopped there and goes on when its partitions have moved claims an attempt that
+    /// somebody else has just claimed, under the same number: what only the fence keeps apart.
+    private static final String BEFORE_CLAIM = "before-claim";
+
+    /// A point at which a worker may be halted, and up to which occurrence.
     private record Halt(String point, int most) {}
 
+    /// The others.
     private static final List<Halt> HALTS =
             List.of(
                     new Halt("in-claim", 4),
@@ -174,6 +185,8 @@ record Schedule(
             if (halts.isEmpty()) {
                 halts.addAll(HALTS);
                 Collections.shuffle(halts, random);
+                // Taken first, so that no schedule is too short for it.
+                halts.add(new Halt(BEFORE_CLAIM, 2));
             }
             places.get(i % WORKERS).add(kill(random, i, halts));
         }
@@ -201,7 +214,8 @@ record Schedule(
         }
         Halt halt = halts.removeLast();
         int draw = random.nextInt(10);
-        End end = draw < 7 ? End.HALTED : draw < 8 ? End.CRASHED : End.ZOMBIE;
+        boolean claims = halt.point().equals(BEFORE_CLAIM);
+        End end = claims || draw > 7 ? End.ZOMBIE : draw < 7 ? End.HALTED : End.CRASHED;
         String action =
                 switch (end) {
                     case CRASHED -> "crash";
@@ -213,7 +227,11 @@ record Schedule(
                 end,
                 halt.point() + ":" + (1 + random.nextInt(halt.most())) + ":" + action,
                 1_000 + random.nextInt(2_000),
-                end == End.ZOMBIE ? 7_000 + random.nextInt(3_000) : 0);
+                end == End.ZOMBIE ? pause(claims, random) : 0);
+    }
+
+    private static long pause(boolean claims, Random random) {
+        return claims ? 50 + random.nextInt(400) : 7_000 + random.nextInt(3_000);
     }
 
     private static WorkerLife life(Random random, End end, String halt, long delay, long pause) {

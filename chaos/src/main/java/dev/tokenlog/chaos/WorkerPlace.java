@@ -3,7 +3,11 @@ package dev.tokenlog.chaos;
 import dev.tokenlog.chaos.Platform.Processor;
 import dev.tokenlog.chaos.Schedule.WorkerLife;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /// One of the places where a worker runs. The next one is started as soon as the last has got its
 /// partitions, so that it comes while that one dies, and nobody waits for a start.
@@ -14,6 +18,9 @@ final class WorkerPlace {
     private static final long HALT_MILLIS = 120_000;
     private static final long LAST_HALT_MILLIS = 600_000;
     private static final long STOP_MILLIS = 60_000;
+
+    /// What a worker says of a partition before it claims anything there.
+    private static final Pattern OPENED = Pattern.compile("partition=\\d+ open:");
 
     private final int number;
     private final Platform platform;
@@ -30,7 +37,7 @@ final class WorkerPlace {
 
     /// One life after the other.
     void run(List<WorkerLife> lives) throws InterruptedException {
-        Child next = start(lives.getFirst());
+        Child next = lives.isEmpty() ? startHealthy() : start(lives.getFirst());
         for (int i = 0; i < lives.size(); i++) {
             WorkerLife life = lives.get(i);
             Child child = next;
@@ -137,12 +144,32 @@ final class WorkerPlace {
         child.await(child::isStopped, HALT_MILLIS);
         if (reached(child, life)) {
             log.event("place %d: %s stopped at %s", number, child.name(), life.halt());
+            if (life.hasClaimToSend()) {
+                awaitSuccessors(child);
+            }
             child.awaitEnd(life.pauseMillis());
             child.signal("CONT");
             child.awaitEnd(life.delayMillis());
         }
         child.kill();
         log.event("place %d: %s was a zombie, killed", number, child.name());
+    }
+
+    /// Until others have opened what this one has open.
+    private void awaitSuccessors(Child stopped) throws InterruptedException {
+        Map<String, Long> before = new HashMap<>();
+        Matcher opened = OPENED.matcher(stopped.said());
+        while (opened.find()) {
+            before.put(opened.group(), platform.timesSaid(opened.group()));
+        }
+        boolean moved =
+                stopped.await(
+                        () ->
+                                before.entrySet().stream()
+                                        .allMatch(
+                                                e -> platform.timesSaid(e.getKey()) > e.getValue()),
+                        PARTITIONS_MILLIS);
+        log.event("place %d: %s has %s successors", number, stopped.name(), moved ? "its" : "no");
     }
 
     private boolean reached(Child child, WorkerLife life) {

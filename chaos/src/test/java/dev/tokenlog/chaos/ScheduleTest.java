@@ -38,7 +38,20 @@ class ScheduleTest {
                         .map(life -> life.halt().split(":")[0])
                         .distinct()
                         .toList();
-        assertThat(points).hasSize(8);
+        assertThat(points).hasSize(9);
+    }
+
+    /// A zombie with a claim to send is the only one that the fence alone stops: every run has one.
+    @Test
+    void everyScheduleHasAZombieWithAClaimToSend() {
+        assertThat(IntStream.rangeClosed(1, 50).mapToObj(seed -> Schedule.of(seed, 4)))
+                .allSatisfy(schedule ->
+                        assertThat(schedule.workers().stream().flatMap(List::stream))
+                                .anyMatch(ScheduleTest::isZombieWithAClaim));
+    }
+
+    private static boolean isZombieWithAClaim(Schedule.WorkerLife life) {
+        return life.end() == Schedule.End.ZOMBIE && life.halt().startsWith("before-claim:");
     }
 
     @Test

@@ -255,6 +255,7 @@ final class Generation {
         phase = Phase.CLAIMING;
         claimed = log.nextAttempt();
         int number = claimed;
+        worker.reached(HaltPoint.BEFORE_CLAIM);
         TokenEvent claim =
                 number == 1
                         ? started()

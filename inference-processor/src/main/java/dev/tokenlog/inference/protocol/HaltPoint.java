@@ -5,6 +5,9 @@ import java.util.Locale;
 /// Moments between two things that belong together: where a worker has to be able to die. A chaos
 /// run ends or stops it exactly there (`tokenlog.inference.halt`); elsewhere nothing happens.
 public enum HaltPoint {
+    /// The attempt's number is chosen, and its claim not yet sent. Who is stopped here and goes on
+    /// later claims what somebody else holds, under the same number.
+    BEFORE_CLAIM,
     /// The first claim is durable, and not yet read back.
     IN_CLAIM,
     /// The claim of a later attempt is durable, and not yet read back.
