@@ -417,16 +417,28 @@ def check_frequencies(model, name):
         assert not torch.equal(buffer, buffer.bfloat16().float()), (name, key, "rounded to BF16")
 
 
+def loaded(folder, name):
+    """The folder as any user would open it, in float32."""
+    model, report = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+    )
+    assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")), report
+    if hasattr(model, "set_experts_implementation"):
+        model.set_experts_implementation("eager")
+    check_frequencies(model, name)
+    return model
+
+
 def logits_of(model, ids):
     with torch.no_grad():
         return model(torch.tensor([ids]), use_cache=False).logits[0]
 
 
-def answer(model, ids):
+def answer(model, ids, count=GREEDY):
     logits = logits_of(model, ids)
     assert logits.dtype == torch.float64
     greedy, margins = [], []
-    for _ in range(GREEDY):
+    for _ in range(count):
         last = logits_of(model, ids + greedy)[-1]
         best = torch.topk(last, 2).values
         margins.append(float(best[0] - best[1]))
@@ -493,14 +505,7 @@ def make(name, folder, seed, judge=False):
         shutil.copy(pathlib.Path(saved) / "model.safetensors", folder / "model.safetensors")
     del model
 
-    model, report = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
-    )
-    assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")), report
-    if hasattr(model, "set_experts_implementation"):
-        model.set_experts_implementation("eager")
-    check_frequencies(model, name)
-    model = model.double().eval()
+    model = loaded(folder, name).double().eval()
 
     cases = []
     summary = []

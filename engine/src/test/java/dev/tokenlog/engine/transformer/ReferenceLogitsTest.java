@@ -34,8 +34,12 @@ class ReferenceLogitsTest {
     private static final Set<String> CAST = Set.of("llama-3.2", "gemma", "mistral", "qwen2");
 
     static Stream<Arguments> goldenModels() {
-        return TestFiles.goldenModels().stream()
-                .flatMap(name -> Stream.of(arguments(name, "scalar"), arguments(name, "vector")));
+        return onBothKernels(TestFiles.goldenModels().stream());
+    }
+
+    private static Stream<Arguments> onBothKernels(Stream<String> names) {
+        return names.flatMap(
+                name -> Stream.of(arguments(name, "scalar"), arguments(name, "vector")));
     }
 
     @ParameterizedTest
@@ -44,14 +48,22 @@ class ReferenceLogitsTest {
         try (Model model = asReferenced(name);
                 Executor executor = CpuExecutor.open(model, options(compute))) {
             assertThat(executor.numericsId()).isEqualTo("float-1/kv32");
-            for (JsonNode reference : cases(name)) {
-                assertThat(worstError(executor, name, reference))
-                        .describedAs("largest error of a logit / standard deviation")
-                        .isLessThan(TOLERANCE);
-                int[] ids = ints(reference.get("input_ids"));
-                int[] greedy = ints(reference.get("greedy_ids"));
-                assertThat(Logits.greedy(executor, ids, greedy.length)).isEqualTo(greedy);
-            }
+            checkCases(executor, TestFiles.golden(name));
+        }
+    }
+
+    static Stream<Arguments> castModels() {
+        return onBothKernels(CAST.stream().sorted());
+    }
+
+    /// Opened as any user opens them, these models agree with transformers that does the same
+    /// (`golden-from-pretrained/SOURCE.txt`).
+    @ParameterizedTest
+    @MethodSource("castModels")
+    void withoutACastTheyAgreeWithFromPretrained(String name, String compute) throws IOException {
+        try (Model model = SourceModel.open(TestFiles.golden(name));
+                Executor executor = CpuExecutor.open(model, options(compute))) {
+            checkCases(executor, TestFiles.resource("golden-from-pretrained/" + name));
         }
     }
 
@@ -68,8 +80,9 @@ class ReferenceLogitsTest {
             String name, double expected, int sameTokens) throws IOException {
         try (Model model = SourceModel.open(TestFiles.golden(name));
                 Executor executor = CpuExecutor.open(model, options("vector"))) {
-            JsonNode reference = cases(name).get(0);
-            assertThat(worstError(executor, name, reference))
+            Path folder = TestFiles.golden(name);
+            JsonNode reference = cases(folder).get(0);
+            assertThat(worstError(executor, folder, reference))
                     .isBetween(0.9 * expected, 1.1 * expected);
             int[] ids = ints(reference.get("input_ids"));
             int[] greedy = ints(reference.get("greedy_ids"));
@@ -91,15 +104,26 @@ class ReferenceLogitsTest {
                 : model;
     }
 
-    private static JsonNode cases(String name) throws IOException {
-        return read(TestFiles.golden(name).resolve("reference.json")).get("cases");
+    private static JsonNode cases(Path folder) throws IOException {
+        return read(folder.resolve("reference.json")).get("cases");
+    }
+
+    private static void checkCases(Executor executor, Path folder) throws IOException {
+        for (JsonNode reference : cases(folder)) {
+            assertThat(worstError(executor, folder, reference))
+                    .describedAs("largest error of a logit / standard deviation")
+                    .isLessThan(TOLERANCE);
+            int[] ids = ints(reference.get("input_ids"));
+            int[] greedy = ints(reference.get("greedy_ids"));
+            assertThat(Logits.greedy(executor, ids, greedy.length)).isEqualTo(greedy);
+        }
     }
 
     /// Over all positions and the vocabulary, in standard deviations of the case's logits.
-    private static double worstError(Executor executor, String name, JsonNode reference)
+    private static double worstError(Executor executor, Path folder, JsonNode reference)
             throws IOException {
         int[] ids = ints(reference.get("input_ids"));
-        Path file = TestFiles.golden(name).resolve(reference.get("logits").asText());
+        Path file = folder.resolve(reference.get("logits").asText());
         float[] expected = NpyArray.read(file).values();
         int vocabulary = executor.plan().vocabularySize();
         assertThat(expected).hasSize(ids.length * vocabulary);
