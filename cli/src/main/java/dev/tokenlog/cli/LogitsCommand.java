@@ -8,6 +8,8 @@ import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.artifact.ReplannedModel;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.format.npy.NpyWriter;
+import dev.tokenlog.engine.tensor.DataType;
+import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
 import dev.tokenlog.engine.tokenizer.TokenizerSource;
 import dev.tokenlog.engine.transformer.CpuExecutor;
@@ -31,6 +33,11 @@ import picocli.CommandLine.Parameters;
                 "Writes the logits that follow each token: of a source folder or a GGUF file in float arithmetic, of an"
                         + " artifact in its own. Without a broker.")
 final class LogitsCommand implements Callable<Integer> {
+
+    /// Whoever compares with such a reference sees hundredths of a standard deviation and no cause.
+    private static final String ROTARY_NOTE =
+            "weights in BF16, rotary frequencies unrounded as from_pretrained of transformers keeps them;"
+                    + " for a reference of a module cast as a whole add --rotary-cast bfloat16";
 
     @Mixin private CommonOptions common;
     @Mixin private OutputOptions output;
@@ -116,6 +123,9 @@ final class LogitsCommand implements Callable<Integer> {
         try (Model opened = cast(ModelFolders.open(local));
                 CpuExecutor executor = CpuExecutor.open(opened, options)) {
             common.terminal().err(executor.description());
+            if (rotaryCast == null && isBfloat16(opened)) {
+                common.terminal().err(ROTARY_NOTE);
+            }
             int vocabulary = executor.plan().vocabularySize();
             for (int token : tokens) {
                 if (token < 0 || token >= vocabulary) {
@@ -145,6 +155,11 @@ final class LogitsCommand implements Callable<Integer> {
             }
         }
         return ExitStatus.DONE;
+    }
+
+    private static boolean isBfloat16(Model opened) {
+        return opened.matrix(opened.plan().embeddingTensor()) instanceof Matrix.Float embedding
+                && embedding.type() == DataType.BF16;
     }
 
     private Model cast(Model opened) {

@@ -14,6 +14,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// `tokenlog logits` on the tiny model of every family, against an independent implementation: as a
@@ -28,10 +29,11 @@ class GoldenLogitsTest {
 
     @TempDir Path temp;
 
+    private static final Path GOLDEN =
+            Path.of(System.getProperty("tokenlog.root"), "engine/src/test/resources/golden");
+
     static List<Path> goldenModels() throws IOException {
-        Path golden =
-                Path.of(System.getProperty("tokenlog.root"), "engine/src/test/resources/golden");
-        try (Stream<Path> folders = Files.list(golden)) {
+        try (Stream<Path> folders = Files.list(GOLDEN)) {
             return folders.filter(Files::isDirectory).sorted().toList();
         }
     }
@@ -92,5 +94,26 @@ class GoldenLogitsTest {
                         "float16");
         assertThat(run.status()).isEqualTo(ExitStatus.USAGE);
         assertThat(run.err()).contains("--rotary-cast").contains("float16");
+    }
+
+    /// Two ways to make a reference part here: it is said which one this is.
+    @ParameterizedTest
+    @CsvSource({"qwen2, , true", "qwen2, bfloat16, false", "llama, , false"})
+    void aModelInBfloat16SaysHowItsFrequenciesAreRounded(String name, String cast, boolean said) {
+        List<String> arguments =
+                new ArrayList<>(
+                        List.of(
+                                "logits",
+                                GOLDEN.resolve(name).toString(),
+                                "--ids",
+                                "1",
+                                "--greedy",
+                                "1"));
+        if (cast != null) {
+            arguments.addAll(List.of("--rotary-cast", cast));
+        }
+        CommandRun run = CommandRun.of(arguments.toArray(String[]::new));
+        assertThat(run.status()).isEqualTo(ExitStatus.DONE);
+        assertThat(run.err().contains("add --rotary-cast bfloat16")).isEqualTo(said);
     }
 }
