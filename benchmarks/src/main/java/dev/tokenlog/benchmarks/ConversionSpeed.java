@@ -14,6 +14,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import java.util.stream.Stream;
 
 /// Conversions of one source in one process, one after the other: the first is what a command does,
@@ -21,7 +22,13 @@ import java.util.stream.Stream;
 /// those of the source's tensors.
 ///
 /// `ConversionSpeed --model FOLDER [--recipe int4-g32-absmax] [--threads 2] [--rounds 5] [--out
-/// FOLDER]`
+/// FOLDER] [--quantizer alone]`
+///
+/// With `--quantizer alone` also how fast the tensors are quantized where the source's digests are
+/// known before: what is left when another quantizer, which computes none, is compared. A
+/// conversion that was interrupted goes on in that order, so each round interrupts one first and
+/// takes its journal away, as if no tensor had been finished. Reading, codes, error measures, the
+/// digests of what is written and the writing are in it; the last flush to the disk is not.
 public final class ConversionSpeed {
 
     private ConversionSpeed() {}
@@ -39,6 +46,16 @@ public final class ConversionSpeed {
         for (int round = 0; round < rounds; round++) {
             Path store = Files.createTempDirectory(parent, "conversion-speed");
             try (SourceModel source = SourceModel.open(folder)) {
+                if (options.containsKey("quantizer")) {
+                    Quantizer quantizer = new Quantizer();
+                    interrupt(source, recipe, store, threads);
+                    new Converter(threads)
+                            .convert(source, recipe, new ArtifactStore(store), quantizer)
+                            .close();
+                    System.out.println(quantizer.line());
+                    delete(store);
+                    Files.createDirectory(store);
+                }
                 Stages stages = new Stages();
                 try (Artifact artifact =
                         new Converter(threads)
@@ -48,6 +65,69 @@ public final class ConversionSpeed {
             } finally {
                 delete(store);
             }
+        }
+    }
+
+    private static void interrupt(SourceModel source, Recipe recipe, Path store, int threads)
+            throws IOException {
+        try {
+            new Converter(threads)
+                    .convert(source, recipe, new ArtifactStore(store), new Interruption());
+            throw new IllegalStateException("nothing was interrupted");
+        } catch (CancellationException interrupted) {
+            for (Path file : files(store)) {
+                if (file.endsWith("journal.jsonl")) {
+                    Files.delete(file);
+                }
+            }
+        }
+    }
+
+    private static final class Interruption implements ConversionListener {
+
+        private boolean told;
+
+        @Override
+        public void tensorDone(TensorDone done) {
+            told = true;
+        }
+
+        @Override
+        public boolean isCancelled() {
+            return told;
+        }
+    }
+
+    /// From the first tensor's end to the last one's.
+    private static final class Quantizer implements ConversionListener {
+
+        private long from;
+        private long until;
+        private long bytes;
+        private long processor;
+
+        @Override
+        public void tensorDone(TensorDone done) {
+            if (done.reused()) {
+                throw new IllegalStateException(done.weight().name() + " was there before");
+            }
+            until = System.nanoTime();
+            if (done.number() == 1) {
+                from = until;
+                bytes = done.bytesTotal() - done.bytesDone();
+                processor = processorTime();
+            } else if (done.number() == done.of()) {
+                processor = processorTime() - processor;
+            }
+        }
+
+        String line() {
+            return String.format(
+                    Locale.ROOT,
+                    "quantizer alone %.0f MB/s: %.2f s; processor time %.2f s",
+                    bytes * 1e3 / (until - from),
+                    (until - from) / 1e9,
+                    processor / 1e9);
         }
     }
 
@@ -94,12 +174,15 @@ public final class ConversionSpeed {
                 .getProcessCpuTime();
     }
 
-    private static void delete(Path folder) throws IOException {
-        List<Path> paths;
+    /// What is in a folder before the folder.
+    private static List<Path> files(Path folder) throws IOException {
         try (Stream<Path> found = Files.walk(folder)) {
-            paths = found.sorted(Comparator.reverseOrder()).toList();
+            return found.sorted(Comparator.reverseOrder()).toList();
         }
-        for (Path path : paths) {
+    }
+
+    private static void delete(Path folder) throws IOException {
+        for (Path path : files(folder)) {
             Files.delete(path);
         }
     }
