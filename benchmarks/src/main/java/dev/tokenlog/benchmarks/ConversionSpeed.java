@@ -28,7 +28,8 @@ import java.util.stream.Stream;
 /// known before: what is left when another quantizer, which computes none, is compared. A
 /// conversion that was interrupted goes on in that order, so each round interrupts one first and
 /// takes its journal away, as if no tensor had been finished. Reading, codes, error measures, the
-/// digests of what is written and the writing are in it; the last flush to the disk is not.
+/// digests of what is written and the writing are in it; the first tensor and the last flush to the
+/// disk are not.
 public final class ConversionSpeed {
 
     private ConversionSpeed() {}
@@ -85,7 +86,7 @@ public final class ConversionSpeed {
 
     private static final class Interruption implements ConversionListener {
 
-        private boolean told;
+        private volatile boolean told; // asked by any thread
 
         @Override
         public void tensorDone(TensorDone done) {

@@ -13,7 +13,6 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.regex.Pattern;
 
 /// Three brokers, and processors as processes of their own, in one folder.
 final class Platform implements AutoCloseable {
@@ -142,14 +141,6 @@ final class Platform implements AutoCloseable {
     /// From now on workers that choose their kernels multiply in C, and do the rest in plain Java.
     void hasNativeKernels(boolean has) {
         hasNativeKernels = has;
-    }
-
-    /// How many processes, dead or alive, have said this, each as often as it has.
-    long timesSaid(String text) {
-        Pattern pattern = Pattern.compile(Pattern.quote(text));
-        return children.stream()
-                .mapToLong(child -> pattern.matcher(child.said()).results().count())
-                .sum();
     }
 
     int processesStarted() {

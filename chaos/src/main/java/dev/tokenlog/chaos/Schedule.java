@@ -59,8 +59,8 @@ record Schedule(
 
     /// @param halt `POINT:NTH:ACTION`, null without
     /// @param delayMillis from its first partitions to its end, or from its start
-    /// @param pauseMillis how long a zombie is stopped (one with a claim to send: from when others
-    ///   have its partitions), or the network cut
+    /// @param pauseMillis how long a zombie is stopped (one with a claim to send: from when another
+    ///   has claimed the attempt), or the network cut
     /// @param compute the kernels that it computes with
     /// @param clockOffsetSeconds how wrong its clock is
     record WorkerLife(
@@ -72,8 +72,13 @@ record Schedule(
             int threads,
             int clockOffsetSeconds) {
 
+        /// The name of the point at which it is to be halted.
+        String point() {
+            return halt.split(":")[0];
+        }
+
         boolean hasClaimToSend() {
-            return end == End.ZOMBIE && halt.startsWith(BEFORE_CLAIM);
+            return end == End.ZOMBIE && point().equals(BEFORE_CLAIM);
         }
     }
 
@@ -125,14 +130,15 @@ record Schedule(
     /// last.
     private static final long LONG_PAUSE_MILLIS = 30_000;
 
-    /// Who is stopped there and goes on when its partitions have moved claims an attempt that
-    /// somebody else has just claimed, under the same number: what only the fence keeps apart.
+    /// A worker stopped here has chosen the number of an attempt and not sent its claim. Continued
+    /// when its successor has claimed that number, it claims it a second time: only the fence keeps
+    /// the two apart.
     private static final String BEFORE_CLAIM = "before-claim";
 
     /// A point at which a worker may be halted, and up to which occurrence.
     private record Halt(String point, int most) {}
 
-    /// The others.
+    /// The points at which a worker may die as well.
     private static final List<Halt> HALTS =
             List.of(
                     new Halt("in-claim", 4),
@@ -230,8 +236,21 @@ record Schedule(
                 end == End.ZOMBIE ? pause(claims, random) : 0);
     }
 
+    /// A life for a point that no other one has reached.
+    static WorkerLife lastChance(String point) {
+        boolean claims = point.equals(BEFORE_CLAIM);
+        return new WorkerLife(
+                claims ? End.ZOMBIE : End.HALTED,
+                point + (claims ? ":1:stop" : ":1:kill"),
+                claims ? 1_000 : 0,
+                0,
+                AUTOMATIC,
+                1,
+                0);
+    }
+
     private static long pause(boolean claims, Random random) {
-        return claims ? 50 + random.nextInt(400) : 7_000 + random.nextInt(3_000);
+        return claims ? random.nextInt(300) : 7_000 + random.nextInt(3_000);
     }
 
     private static WorkerLife life(Random random, End end, String halt, long delay, long pause) {
@@ -305,7 +324,7 @@ record Schedule(
         return workers.stream()
                 .flatMap(List::stream)
                 .filter(life -> life.halt() != null)
-                .map(life -> life.halt().split(":")[0])
+                .map(WorkerLife::point)
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 

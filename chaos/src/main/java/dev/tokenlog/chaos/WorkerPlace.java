@@ -3,9 +3,7 @@ package dev.tokenlog.chaos;
 import dev.tokenlog.chaos.Platform.Processor;
 import dev.tokenlog.chaos.Schedule.WorkerLife;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -18,9 +16,11 @@ final class WorkerPlace {
     private static final long HALT_MILLIS = 120_000;
     private static final long LAST_HALT_MILLIS = 600_000;
     private static final long STOP_MILLIS = 60_000;
+    private static final long CLAIM_MILLIS = 120_000;
 
-    /// What a worker says of a partition before it claims anything there.
-    private static final Pattern OPENED = Pattern.compile("partition=\\d+ open:");
+    /// What a worker says where it is halted.
+    private static final Pattern HALTED =
+            Pattern.compile("reached by partition=(\\d+) prompt_offset=(\\d+) attempt=(\\d+)");
 
     private final int number;
     private final Platform platform;
@@ -54,12 +54,14 @@ final class WorkerPlace {
 
     /// A life of its own for a point that no other life has reached, however long it takes.
     void reach(String point) throws InterruptedException {
-        WorkerLife life =
-                new WorkerLife(
-                        Schedule.End.HALTED, point + ":1:kill", 0, 0, Schedule.AUTOMATIC, 1, 0);
+        WorkerLife life = Schedule.lastChance(point);
         Child child = start(life);
-        child.awaitEnd(LAST_HALT_MILLIS);
-        halted(child, life);
+        if (life.end() == Schedule.End.ZOMBIE) {
+            child.await(child::isStopped, LAST_HALT_MILLIS);
+        } else {
+            child.awaitEnd(LAST_HALT_MILLIS);
+        }
+        live(child, life);
         log.killed("worker");
     }
 
@@ -135,51 +137,64 @@ final class WorkerPlace {
 
     private void halted(Child child, WorkerLife life) throws InterruptedException {
         child.awaitEnd(HALT_MILLIS);
-        reached(child, life);
+        if (hasReached(child, life)) {
+            log.halted(life.point());
+        }
         child.kill();
         log.event("place %d: %s ended at %s", number, child.name(), life.halt());
     }
 
     private void zombie(Child child, WorkerLife life) throws InterruptedException {
         child.await(child::isStopped, HALT_MILLIS);
-        if (reached(child, life)) {
+        if (hasReached(child, life)) {
             log.event("place %d: %s stopped at %s", number, child.name(), life.halt());
             if (life.hasClaimToSend()) {
-                awaitSuccessors(child);
+                claimWhatAnotherHolds(child, life);
+            } else {
+                log.halted(life.point());
+                child.awaitEnd(life.pauseMillis());
+                child.signal("CONT");
             }
-            child.awaitEnd(life.pauseMillis());
-            child.signal("CONT");
             child.awaitEnd(life.delayMillis());
         }
         child.kill();
         log.event("place %d: %s was a zombie, killed", number, child.name());
     }
 
-    /// Until others have opened what this one has open.
-    private void awaitSuccessors(Child stopped) throws InterruptedException {
-        Map<String, Long> before = new HashMap<>();
-        Matcher opened = OPENED.matcher(stopped.said());
-        while (opened.find()) {
-            before.put(opened.group(), platform.timesSaid(opened.group()));
+    /// Continues it when somebody else has claimed the attempt whose claim it has to send. It has
+    /// been halted there only if its own claim came second.
+    private void claimWhatAnotherHolds(Child child, WorkerLife life) throws InterruptedException {
+        Matcher at = HALTED.matcher(child.said());
+        if (!at.find()) {
+            throw new IllegalStateException(child.log() + " does not say where it was halted");
         }
-        boolean moved =
-                stopped.await(
-                        () ->
-                                before.entrySet().stream()
-                                        .allMatch(
-                                                e -> platform.timesSaid(e.getKey()) > e.getValue()),
-                        PARTITIONS_MILLIS);
-        log.event("place %d: %s has %s successors", number, stopped.name(), moved ? "its" : "no");
+        try (AttemptClaims claims =
+                new AttemptClaims(
+                        platform.bootstrap(),
+                        Integer.parseInt(at.group(1)),
+                        Long.parseLong(at.group(2)),
+                        Integer.parseInt(at.group(3)))) {
+            boolean taken = child.await(() -> claims.count() > 0, CLAIM_MILLIS);
+            child.awaitEnd(life.pauseMillis());
+            child.signal("CONT");
+            boolean both = taken && child.await(() -> claims.count() > 1, CLAIM_MILLIS);
+            if (both) {
+                log.halted(life.point());
+            }
+            log.event(
+                    "place %d: %s went on, its attempt %s claimed by %s",
+                    number,
+                    child.name(),
+                    at.group(3),
+                    both ? "two" : taken ? "its successor alone" : "nobody");
+        }
     }
 
-    private boolean reached(Child child, WorkerLife life) {
-        String point = life.halt().split(":")[0];
-        boolean reached = child.hasSaid("halt point " + point + " reached");
-        if (reached) {
-            log.halted(point);
-        } else if (!child.isAlive()) {
+    private boolean hasReached(Child child, WorkerLife life) {
+        boolean reached = child.hasSaid("halt point " + life.point() + " reached");
+        if (!reached && !child.isAlive()) {
             diedByItself(child, life);
-        } else {
+        } else if (!reached) {
             // A slow machine: at the end of the run there is another chance for this point.
             log.event("place %d: %s has not come to %s", number, child.name(), life.halt());
         }

@@ -44,7 +44,7 @@ class ScheduleTest {
     /// A zombie with a claim to send is the only one that the fence alone stops: every run has one.
     @Test
     void everyScheduleHasAZombieWithAClaimToSend() {
-        assertThat(IntStream.rangeClosed(1, 50).mapToObj(seed -> Schedule.of(seed, 4)))
+        assertThat(IntStream.rangeClosed(1, 50).mapToObj(seed -> Schedule.of(seed, 5)))
                 .allSatisfy(schedule ->
                         assertThat(schedule.workers().stream().flatMap(List::stream))
                                 .anyMatch(ScheduleTest::isZombieWithAClaim));

@@ -6,10 +6,9 @@ import dev.tokenlog.artifactstore.hub.Hub;
 import dev.tokenlog.engine.architecture.RotaryCast;
 import dev.tokenlog.engine.artifact.Model;
 import dev.tokenlog.engine.artifact.ReplannedModel;
+import dev.tokenlog.engine.artifact.SourceModel;
 import dev.tokenlog.engine.compute.KvType;
 import dev.tokenlog.engine.format.npy.NpyWriter;
-import dev.tokenlog.engine.tensor.DataType;
-import dev.tokenlog.engine.tensor.Matrix;
 import dev.tokenlog.engine.tokenizer.ModelTokenizer;
 import dev.tokenlog.engine.tokenizer.TokenizerSource;
 import dev.tokenlog.engine.transformer.CpuExecutor;
@@ -158,8 +157,7 @@ final class LogitsCommand implements Callable<Integer> {
     }
 
     private static boolean isBfloat16(Model opened) {
-        return opened.matrix(opened.plan().embeddingTensor()) instanceof Matrix.Float embedding
-                && embedding.type() == DataType.BF16;
+        return opened instanceof SourceModel source && source.dataType().equals("BF16");
     }
 
     private Model cast(Model opened) {

@@ -27,10 +27,10 @@ class GoldenLogitsTest {
     /// (`docs/decisions/0080-rotary-frequencies-are-not-rounded.md`).
     private static final Set<String> CAST = Set.of("llama-3.2", "gemma", "mistral", "qwen2");
 
-    @TempDir Path temp;
-
     private static final Path GOLDEN =
             Path.of(System.getProperty("tokenlog.root"), "engine/src/test/resources/golden");
+
+    @TempDir Path temp;
 
     static List<Path> goldenModels() throws IOException {
         try (Stream<Path> folders = Files.list(GOLDEN)) {

@@ -70,11 +70,13 @@ final class ProcessHalt implements HaltPoints {
     }
 
     @Override
-    public void reached(HaltPoint reached) {
+    public void reached(HaltPoint reached, int partition, long promptOffset, int attempt) {
         if (reached != point || --left != 0) {
             return;
         }
-        System.out.println("halt point " + point.label() + " reached");
+        System.out.printf(
+                "halt point %s reached by partition=%d prompt_offset=%d attempt=%d%n",
+                point.label(), partition, promptOffset, attempt);
         System.out.flush();
         try {
             halt();

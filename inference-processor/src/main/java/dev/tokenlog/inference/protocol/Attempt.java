@@ -144,7 +144,7 @@ final class Attempt implements RunListener {
         }
         int waiting = count - published;
         if (!shownLife) {
-            worker.reached(HaltPoint.BEFORE_FIRST_TOKEN);
+            worker.reached(HaltPoint.BEFORE_FIRST_TOKEN, generation, number);
             publish();
         } else if (waiting >= worker.settings().groupTokens()) {
             publish();
@@ -167,7 +167,7 @@ final class Attempt implements RunListener {
     @Override
     public void finished(String reason, String stopSequence, Saved saved) {
         stoppedRunning();
-        worker.reached(HaltPoint.AFTER_LAST_TOKEN);
+        worker.reached(HaltPoint.AFTER_LAST_TOKEN, generation, number);
         times.saved(saved);
         if (ending == null || ending instanceof Ending.Cancelled) {
             // It was quicker than whoever wanted to stop it.
@@ -235,7 +235,7 @@ final class Attempt implements RunListener {
         switch (result) {
             case SendResult.Acknowledged _ -> {
                 if (running) {
-                    worker.reached(HaltPoint.BETWEEN_GROUPS);
+                    worker.reached(HaltPoint.BETWEEN_GROUPS, generation, number);
                 }
             }
             case SendResult.Failed(String message) -> {
@@ -339,7 +339,7 @@ final class Attempt implements RunListener {
             generation.leave();
             return;
         }
-        worker.reached(HaltPoint.BEFORE_END);
+        worker.reached(HaltPoint.BEFORE_END, generation, number);
         terminalSent = true;
         worker.send(generation, terminal(), this::terminalSent);
     }
@@ -350,7 +350,7 @@ final class Attempt implements RunListener {
         }
         switch (result) {
             case SendResult.Acknowledged _ -> {
-                worker.reached(HaltPoint.AFTER_END);
+                worker.reached(HaltPoint.AFTER_END, generation, number);
                 if (leaving) {
                     generation.leave();
                 }

@@ -255,7 +255,7 @@ final class Generation {
         phase = Phase.CLAIMING;
         claimed = log.nextAttempt();
         int number = claimed;
-        worker.reached(HaltPoint.BEFORE_CLAIM);
+        worker.reached(HaltPoint.BEFORE_CLAIM, this, number);
         TokenEvent claim =
                 number == 1
                         ? started()
@@ -276,7 +276,9 @@ final class Generation {
                         case SendResult.Acknowledged _ -> {
                             if (phase == Phase.CLAIMING) {
                                 worker.reached(
-                                        number == 1 ? HaltPoint.IN_CLAIM : HaltPoint.IN_RESUME);
+                                        number == 1 ? HaltPoint.IN_CLAIM : HaltPoint.IN_RESUME,
+                                        this,
+                                        number);
                             }
                         }
                         case SendResult.Failed(String message) ->
@@ -481,7 +483,7 @@ final class Generation {
     }
 
     private void ended() {
-        worker.reached(HaltPoint.BEFORE_COMMIT);
+        worker.reached(HaltPoint.BEFORE_COMMIT, this, log.attempt());
         over();
         partition.ended(this);
     }

@@ -5,8 +5,8 @@ import java.util.Locale;
 /// Moments between two things that belong together: where a worker has to be able to die. A chaos
 /// run ends or stops it exactly there (`tokenlog.inference.halt`); elsewhere nothing happens.
 public enum HaltPoint {
-    /// The attempt's number is chosen, and its claim not yet sent. Who is stopped here and goes on
-    /// later claims what somebody else holds, under the same number.
+    /// The attempt's number is chosen, and its claim not yet sent. A worker that is stopped here
+    /// and goes on later may claim a number that its successor holds by then.
     BEFORE_CLAIM,
     /// The first claim is durable, and not yet read back.
     IN_CLAIM,

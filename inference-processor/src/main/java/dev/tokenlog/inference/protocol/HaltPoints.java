@@ -5,7 +5,9 @@ package dev.tokenlog.inference.protocol;
 public interface HaltPoints {
 
     /// Nothing happens anywhere.
-    HaltPoints NONE = _ -> {};
+    HaltPoints NONE = (_, _, _, _) -> {};
 
-    void reached(HaltPoint point);
+    /// @param partition and offset of the prompt whose generation is there
+    /// @param attempt at it that this worker makes
+    void reached(HaltPoint point, int partition, long promptOffset, int attempt);
 }

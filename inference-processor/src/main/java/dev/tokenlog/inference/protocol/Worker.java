@@ -219,8 +219,14 @@ public final class Worker {
         return ports.clock().after(millis, task);
     }
 
-    void reached(HaltPoint point) {
-        ports.halts().reached(point);
+    /// @param attempt its own one
+    void reached(HaltPoint point, Generation generation, int attempt) {
+        ports.halts()
+                .reached(
+                        point,
+                        generation.partition().number(),
+                        generation.key().promptOffset(),
+                        attempt);
     }
 
     void send(Generation generation, TokenEvent event, Consumer<SendResult> done) {

@@ -41,7 +41,9 @@ class ProcessHaltTest {
         assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
         assertThat(process.exitValue()).as("128 + SIGKILL").isEqualTo(137);
         assertThat(said())
-                .contains("passed 2", "halt point in-claim reached")
+                .contains(
+                        "passed 2",
+                        "halt point in-claim reached by partition=5 prompt_offset=70 attempt=3")
                 .doesNotContain("passed 3");
     }
 
@@ -97,8 +99,8 @@ class ProcessHaltTest {
         public static void main(String[] arguments) {
             HaltPoints halts = ProcessHalt.of(Optional.of(arguments[0]));
             for (int i = 1; i <= 4; i++) {
-                halts.reached(HaltPoint.BETWEEN_GROUPS);
-                halts.reached(HaltPoint.IN_CLAIM);
+                halts.reached(HaltPoint.BETWEEN_GROUPS, 5, 70, i);
+                halts.reached(HaltPoint.IN_CLAIM, 5, 70, i);
                 System.out.println("passed " + i);
             }
         }
