@@ -50,6 +50,11 @@ final class ConfigFields {
         return object.has(field);
     }
 
+    /// Whether the object itself has a value for it.
+    boolean gives(String field) {
+        return object.hasNonNull(field);
+    }
+
     /// A whole number that must be there.
     int integer(String field, int min, int max) {
         if (!has(field)) {

@@ -259,7 +259,7 @@ final class Families {
                     Rotaries.ONE,
                     Set.of(),
                     ROPE_TYPES,
-                    Set.of());
+                    Set.of("use_qk_norm"));
 
     private static final Family SMOLLM_3 =
             new Family(
@@ -359,7 +359,7 @@ final class Families {
                     Rotaries.ONE,
                     Set.of(Trait.MIXTURE, Trait.SOME_MIXTURES),
                     ROPE_TYPES,
-                    Set.of("max_window_layers", "output_router_logits"));
+                    Set.of("max_window_layers", "output_router_logits", "use_qk_norm"));
 
     private static final List<Family> ALL =
             List.of(

@@ -40,6 +40,8 @@ public final class ModelPlans {
     /// Of a tensor that stays float.
     private static final long MAX_FLOAT_ELEMENTS = 1L << 28;
 
+    private static final String LOGIT_CAP = "final_logit_softcapping";
+
     private static final Set<String> FLOAT_TYPES = Set.of("float32", "float16", "bfloat16");
 
     private static final Map<String, Activation> ACTIVATIONS =
@@ -99,6 +101,11 @@ public final class ModelPlans {
         if (text.flag("tie_word_embeddings", true) != tied) {
             throw text.unreadable(
                     "tie_word_embeddings", "is another one than that of the whole model, " + tied);
+        }
+        if (text.any(LOGIT_CAP).isPresent()) {
+            // transformers caps the logits of the text model alone, but not those of the whole one
+            throw text.unsupported(
+                    LOGIT_CAP, "means something or nothing in a " + outer.modelType());
         }
         UnreadFields.refuseArithmetic(config, outer.text());
         return text;
@@ -204,7 +211,7 @@ public final class ModelPlans {
                 family.has(Trait.MULTIPLIERS)
                         ? unlessOne(1 / config.positive("logits_scaling"), "logits_scaling")
                         : 0,
-                family.has(Trait.LOGIT_CAP) ? size("final_logit_softcapping") : 0);
+                family.has(Trait.LOGIT_CAP) ? size(LOGIT_CAP) : 0);
     }
 
     private float embeddingScale(int hidden) {

@@ -149,7 +149,7 @@ final class RotaryScaling {
         if (inner == 0) {
             return base(config, field, usual);
         }
-        if (config.states(field) && usual != inner) {
+        if (config.gives(field) && usual != inner) {
             throw config.unreadable(field, usual + " beside " + inner + " in the rotary scaling");
         }
         return base(scaling.orElseThrow(), THETA, inner);
@@ -187,7 +187,7 @@ final class RotaryScaling {
         ConfigFields where = scaling.filter(fields -> fields.has(PARTIAL)).orElse(config);
         double outer = config.positive(PARTIAL, 1);
         double part = where.positive(PARTIAL, 1);
-        if (config.states(PARTIAL) && outer != part) {
+        if (config.gives(PARTIAL) && outer != part) {
             throw config.unreadable(PARTIAL, outer + " beside " + part + " in the rotary scaling");
         }
         if (part != 1 && !family.has(Trait.PARTIAL_ROTARY)) {
@@ -295,6 +295,8 @@ final class RotaryScaling {
     private Scaled yarn(ConfigFields fields, int dimensions, double theta) {
         int original = original(fields);
         double factor = fields.has("factor") ? factor(fields) : (double) context / original;
+        // Says how the model was trained, and nothing about what is to be computed.
+        fields.any("finetuned");
         double fast = fields.positive("beta_fast", 32);
         double slow = fields.positive("beta_slow", 1);
         boolean truncate = fields.flag("truncate", true);

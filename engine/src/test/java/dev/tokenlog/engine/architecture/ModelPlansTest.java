@@ -395,6 +395,7 @@ class ModelPlansTest {
                 "gemma3-whole | text_config.model_type | \"llama\"",
                 "gemma3-whole | text_config.altup_num_inputs | 4",
                 "gemma3-whole | use_bidirectional_attention | true",
+                "gemma3-whole | text_config.final_logit_softcapping | 30.0",
                 "mistral | attention_bias | true",
                 "mistral | layer_types | [\"full_attention\", \"sliding_attention\", \"full_attention\"]",
                 "gemma | final_logit_softcapping | 30.0",
@@ -524,5 +525,23 @@ class ModelPlansTest {
         scaling.put("rope_type", "linear");
         assertThat(ModelPlans.of(config, "config.json"))
                 .isEqualTo(ModelPlans.read(TestFiles.golden("gemma3-text").resolve("config.json")));
+    }
+
+    /// Fields that repositories carry and transformers does not read: `use_qk_norm` where the norms
+    /// are always there, and what YaRN's authors wrote into their scalings.
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "qwen3 | use_qk_norm | true",
+                "qwen3-moe | use_qk_norm | true",
+                "llama-yarn | rope_scaling.finetuned | true",
+                "llama-yarn-mscale | rope_theta | null",
+                "llama-yarn-mscale | partial_rotary_factor | null"
+            })
+    void what_a_family_does_not_read_changes_nothing(String golden, String field, String value)
+            throws IOException {
+        assertThat(planWith(golden, field, value))
+                .isEqualTo(ModelPlans.read(TestFiles.golden(golden).resolve("config.json")));
     }
 }
