@@ -41,17 +41,25 @@ class ScheduleTest {
         assertThat(points).hasSize(9);
     }
 
-    /// A zombie with a claim to send is the only one that the fence alone stops: every run has one.
+    /// Only the fence stops a zombie with a claim to send: every run has one.
     @Test
     void everyScheduleHasAZombieWithAClaimToSend() {
         assertThat(IntStream.rangeClosed(1, 50).mapToObj(seed -> Schedule.of(seed, 5)))
                 .allSatisfy(schedule ->
                         assertThat(schedule.workers().stream().flatMap(List::stream))
-                                .anyMatch(ScheduleTest::isZombieWithAClaim));
+                                .anyMatch(Schedule.WorkerLife::hasClaimToSend));
     }
 
-    private static boolean isZombieWithAClaim(Schedule.WorkerLife life) {
-        return life.end() == Schedule.End.ZOMBIE && life.halt().startsWith("before-claim:");
+    /// A death there leaves nothing behind that could do harm.
+    @Test
+    void nobodyDiesWithAClaimToSend() {
+        assertThat(Schedule.of(1, 200).workers().stream().flatMap(List::stream))
+                .filteredOn(life -> life.halt() != null && life.point().equals("before-claim"))
+                .hasSizeGreaterThan(5)
+                .allMatch(life -> life.hasClaimToSend() && life.halt().endsWith(":stop"));
+        assertThat(Schedule.lastChance("before-claim"))
+                .matches(Schedule.WorkerLife::hasClaimToSend);
+        assertThat(Schedule.lastChance("in-claim").end()).isEqualTo(Schedule.End.HALTED);
     }
 
     @Test
