@@ -25,7 +25,7 @@ import java.util.stream.Stream;
 public final class Converter {
 
     /// Changes whenever the same source and recipe would give other bytes.
-    public static final String ENCODER_VERSION = "tokenlog-3";
+    public static final String ENCODER_VERSION = "tokenlog-4";
 
     private static final int MAX_THREADS = 1024;
 

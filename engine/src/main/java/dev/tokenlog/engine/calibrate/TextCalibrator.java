@@ -31,7 +31,7 @@ import java.util.function.Function;
 public final class TextCalibrator implements Calibrator {
 
     /// Of the mean of the Hessian's diagonal.
-    private static final double DAMPING = 0.05;
+    private static final double DAMPING = 0.08;
 
     private final SourceModel source;
     private final CalibrationText text;

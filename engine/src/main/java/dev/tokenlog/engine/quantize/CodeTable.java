@@ -1,5 +1,6 @@
 package dev.tokenlog.engine.quantize;
 
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
@@ -15,6 +16,9 @@ final class CodeTable {
     private final short[] operands;
     private final int[] sorted;
     private final int[] codes;
+
+    /// Where each code's operand stands in [#sorted].
+    private final int[] places;
 
     /// @param operands by code
     CodeTable(int... operands) {
@@ -33,6 +37,10 @@ final class CodeTable {
                         .mapToInt(Integer::intValue)
                         .toArray();
         this.sorted = IntStream.of(codes).map(code -> operands[code]).toArray();
+        this.places =
+                IntStream.of(operands)
+                        .map(operand -> Arrays.binarySearch(sorted, operand))
+                        .toArray();
     }
 
     /// Fractions of 1 for each magnitude, rounded to 2⁻¹⁵, first positive, then negative.
@@ -57,6 +65,15 @@ final class CodeTable {
 
     int operand(int code) {
         return operands[code];
+    }
+
+    /// The code of the next larger operand, or of the next smaller one.
+    ///
+    /// @param by 1 or -1
+    /// @return [GroupCode#NO_CODE] where there is none
+    int neighbour(int code, int by) {
+        int place = places[code] + by;
+        return place >= 0 && place < codes.length ? codes[place] : GroupCode.NO_CODE;
     }
 
     /// The code of the operand nearest to `x`; of two as near that of the larger one.

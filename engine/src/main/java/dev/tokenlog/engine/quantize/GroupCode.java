@@ -16,6 +16,9 @@ import java.util.stream.IntStream;
 public sealed interface GroupCode
         permits Int8Code, SignedCode, UnsignedCode, SignCode, TernaryCode, TableCode {
 
+    /// Where there is no code.
+    int NO_CODE = Integer.MIN_VALUE;
+
     /// Bits that [#pack] stores of a code, where it stores whole bits.
     int bits();
 
@@ -43,6 +46,16 @@ public sealed interface GroupCode
     /// 32,767 otherwise.
     default int operand(int code, int zero) {
         return code - zero;
+    }
+
+    /// The code that stands for the next larger weight, where the scale is positive, or for the
+    /// next smaller one.
+    ///
+    /// @param by 1 or -1
+    /// @return [#NO_CODE] where there is none
+    default int neighbour(int code, int by) {
+        int next = code + by;
+        return next >= smallest() && next <= largest() ? next : NO_CODE;
     }
 
     /// Whether every weight is `(q − z) · s`, which is all that formats of integers can say. Of a

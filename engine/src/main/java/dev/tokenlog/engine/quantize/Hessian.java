@@ -92,6 +92,31 @@ public final class Hessian {
         }
     }
 
+    /// Of each column the largest magnitude of its correlation with another one, `|H_ij| / √(H_ii
+    /// H_jj)`; complete.
+    double[] correlations(Bands bands) {
+        double[] diagonal = new double[size];
+        for (int i = 0; i < size; i++) {
+            diagonal[i] = rows[i][i];
+        }
+        double[] largest = new double[size];
+        bands.run(
+                Math.ceilDiv(size, BAND),
+                band -> {
+                    int end = Math.min(size, (band + 1) * BAND);
+                    for (int i = band * BAND; i < end; i++) {
+                        double square = 0;
+                        for (int j = 0; j < size; j++) {
+                            if (j != i) {
+                                square = Math.max(square, rows[i][j] * rows[i][j] / diagonal[j]);
+                            }
+                        }
+                        largest[i] = Math.sqrt(square / diagonal[i]);
+                    }
+                });
+        return largest;
+    }
+
     /// `eᵀ H e`.
     public double error(double[] e) {
         double sum = 0;

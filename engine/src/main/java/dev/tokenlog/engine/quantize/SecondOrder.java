@@ -1,16 +1,18 @@
 package dev.tokenlog.engine.quantize;
 
 import dev.tokenlog.engine.EngineException;
-import dev.tokenlog.engine.EngineException.Reason;
 import dev.tokenlog.engine.tensor.NumberCode;
+import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /// Finds codes and scales of a matrix that make its output, not its weights, as little wrong as can
 /// be: of every row the `eᵀ H e` of its error.
 ///
 /// For each row: scales by a search over the weighted squared error; codes column by column, the
-/// error of each put right by those after it ([Feedback]); then, in turn, every scale and every
-/// code to the place where it makes the error least, everything else kept, as long as something
-/// gets better. No step makes the error larger.
+/// error of each put right by those after it ([Feedback]); then scales, codes and pairs of codes to
+/// better places ([RowSearch]). With the scales that come out of this, which suit what columns are
+/// rounded from better than the first ones, the codes are found once more, and so on, as long as
+/// the row gets better.
 ///
 /// Everything is computed in double in a fixed order, row by row: the number of threads changes no
 /// bit.
@@ -20,13 +22,13 @@ public final class SecondOrder {
     /// them.
     private static final int ROWS = 16;
 
-    /// Turns of scales and codes.
-    private static final int TURNS = 4;
+    /// How often the codes of a row are found once more at most.
+    private static final int REPEATS = 3;
 
     private final Hessian hessian;
     private final Feedback feedback;
     private final Bands bands;
-    private final double[] weights;
+    private final double[] correlations;
     private final CrossProducts inputs;
     private final CrossProducts residual;
 
@@ -47,10 +49,7 @@ public final class SecondOrder {
         this.hessian = hessian;
         this.bands = bands;
         this.feedback = Feedback.of(hessian, bands, tensor);
-        this.weights = new double[hessian.size()];
-        for (int i = 0; i < weights.length; i++) {
-            weights[i] = hessian.row(i)[i];
-        }
+        this.correlations = hessian.correlations(bands);
     }
 
     /// @param groupSize columns that share a scale
@@ -67,23 +66,64 @@ public final class SecondOrder {
                 band -> {
                     int from = band * ROWS;
                     int count = Math.min(ROWS, rows - from);
-                    Row[] block = new Row[count];
+                    RowSearch[] block = new RowSearch[count];
                     for (int r = 0; r < count; r++) {
-                        block[r] = new Row(source, from + r, GroupCode.of(code), groupSize);
+                        block[r] = begin(source, from + r, code, groupSize);
                     }
-                    round(block);
+                    find(block);
                     for (int r = 0; r < count; r++) {
-                        block[r].improve();
-                        System.arraycopy(block[r].q, 0, q, (from + r) * columns, columns);
-                        System.arraycopy(block[r].scales, 0, scales, (from + r) * groups, groups);
-                        System.arraycopy(block[r].zeros, 0, zeros, (from + r) * groups, groups);
+                        System.arraycopy(block[r].codes(), 0, q, (from + r) * columns, columns);
+                        System.arraycopy(block[r].scales(), 0, scales, (from + r) * groups, groups);
+                        System.arraycopy(block[r].zeros(), 0, zeros, (from + r) * groups, groups);
                     }
                 });
         return new CalibratedRows(source, code, groupSize, q, scales, zeros);
     }
 
-    /// Column after column, the error of each carried to those after it.
-    private void round(Row[] block) {
+    private RowSearch begin(RowSource source, int row, NumberCode code, int groupSize) {
+        float[] x = new float[source.columns()];
+        source.row(row, x);
+        QuantizedRows.checkFinite(x, source.name(), row);
+        double[] w = new double[x.length];
+        for (int i = 0; i < w.length; i++) {
+            w[i] = x[i];
+        }
+        if (inputs != null) {
+            makeUp(row, w);
+        }
+        return new RowSearch(
+                "tensor '%s' row %d".formatted(source.name(), row),
+                w,
+                GroupCode.of(code),
+                groupSize,
+                hessian,
+                feedback.order(),
+                correlations);
+    }
+
+    /// Leaves the best that is found of each row in its place.
+    private void find(RowSearch[] block) {
+        round(block);
+        int[] open = IntStream.range(0, block.length).toArray();
+        for (int repeat = 0; repeat < REPEATS && open.length > 0; repeat++) {
+            RowSearch[] again = new RowSearch[open.length];
+            for (int k = 0; k < open.length; k++) {
+                again[k] = block[open[k]].withScalesKept();
+            }
+            round(again);
+            int better = 0;
+            for (int k = 0; k < again.length; k++) {
+                if (again[k].error() < block[open[k]].error()) {
+                    block[open[k]] = again[k];
+                    open[better++] = open[k];
+                }
+            }
+            open = Arrays.copyOf(open, better);
+        }
+    }
+
+    /// Column after column, the error of each carried to those after it; then to better places.
+    private void round(RowSearch[] block) {
         int[] order = feedback.order();
         int columns = order.length;
         double[][] carried = new double[block.length][columns];
@@ -96,9 +136,13 @@ public final class SecondOrder {
                 }
             }
         }
+        for (RowSearch row : block) {
+            row.improve();
+        }
     }
 
-    private static void carry(double error, double[] factors, double[] carried, int from) {
+    /// Adds `error` times the factors from a place on.
+    static void carry(double error, double[] factors, double[] carried, int from) {
         for (int m = 0; m < factors.length; m++) {
             carried[from + m] += error * factors[m];
         }
@@ -114,178 +158,6 @@ public final class SecondOrder {
         feedback.solve(shift);
         for (int i = 0; i < w.length; i++) {
             w[i] += shift[i];
-        }
-    }
-
-    /// One row on its way.
-    private final class Row {
-
-        private final GroupCode code;
-        private final int groupSize;
-        private final double[] w;
-        private final short[] q;
-        private final short[] scales;
-        private final byte[] zeros;
-
-        /// What each group's operands count in.
-        private final double[] s;
-
-        /// What each column's code stands for.
-        private final double[] operands;
-
-        private final double[] error;
-        private final double[] gradient;
-        private final float[] value = new float[1];
-        private final short[] nearest = new short[1];
-
-        Row(RowSource source, int row, GroupCode code, int groupSize) {
-            this.code = code;
-            this.groupSize = groupSize;
-            int columns = source.columns();
-            float[] x = new float[columns];
-            source.row(row, x);
-            QuantizedRows.checkFinite(x, source.name(), row);
-            w = new double[columns];
-            q = new short[columns];
-            operands = new double[columns];
-            error = new double[columns];
-            gradient = new double[columns];
-            scales = new short[Math.ceilDiv(columns, groupSize)];
-            zeros = new byte[scales.length];
-            s = new double[scales.length];
-            for (int i = 0; i < columns; i++) {
-                w[i] = x[i];
-            }
-            if (inputs != null) {
-                makeUp(row, w);
-                for (int i = 0; i < columns; i++) {
-                    x[i] = (float) w[i];
-                }
-            }
-            WeightedSearch search = new WeightedSearch(code, x, weights);
-            for (int group = 0; group < scales.length; group++) {
-                int from = group * groupSize;
-                int to = Math.min(columns, from + groupSize);
-                short first = code.scale(x, from, to);
-                if (Float.isInfinite(Float.float16ToFloat(first))) {
-                    throw new EngineException(
-                            Reason.UNSUPPORTED,
-                            "tensor '%s' row %d columns %d to %d: the scale does not fit F16"
-                                    .formatted(source.name(), row, from, to - 1));
-                }
-                search.find(from, to, first);
-                zeros[group] = (byte) search.zero();
-                set(group, search.scale());
-            }
-        }
-
-        private void set(int group, short scale) {
-            scales[group] = scale;
-            s[group] = (double) Float.float16ToFloat(scale) * code.unit();
-        }
-
-        private int nearest(double wanted, int group) {
-            value[0] = (float) wanted;
-            code.encode(value, 0, 1, scales[group], zeros[group] & 0xff, nearest);
-            return nearest[0];
-        }
-
-        private double operand(int of, int group) {
-            return code.operand(of, zeros[group] & 0xff);
-        }
-
-        /// Rounds a column from what it is and what errors before it ask for.
-        ///
-        /// @return its error
-        double round(int column, double carried) {
-            int group = column / groupSize;
-            q[column] = (short) nearest(w[column] + carried, group);
-            operands[column] = operand(q[column], group);
-            error[column] = w[column] - operands[column] * s[group];
-            return error[column];
-        }
-
-        /// Scales and codes in turn, each to its best place.
-        void improve() {
-            for (int i = 0; i < w.length; i++) {
-                if (error[i] != 0) {
-                    carry(error[i], hessian.row(i), gradient, 0);
-                }
-            }
-            for (int turn = 0; turn < TURNS; turn++) {
-                boolean better = false;
-                for (int group = 0; group < scales.length; group++) {
-                    better |= improveScale(group);
-                }
-                for (int column : feedback.order()) {
-                    better |= improveCode(column);
-                }
-                if (!better) {
-                    return;
-                }
-            }
-        }
-
-        /// With all codes kept, the error is a parabola of the group's scale.
-        private boolean improveScale(int group) {
-            int from = group * groupSize;
-            int to = Math.min(w.length, from + groupSize);
-            double slope = 0;
-            double curvature = 0;
-            for (int i = from; i < to; i++) {
-                slope += operands[i] * gradient[i];
-                double[] row = hessian.row(i);
-                double sum = 0;
-                for (int j = from; j < to; j++) {
-                    sum += row[j] * operands[j];
-                }
-                curvature += operands[i] * sum;
-            }
-            if (!(curvature > 0)) {
-                return false;
-            }
-            double best = (s[group] + slope / curvature) / code.unit();
-            short wanted = Float.floatToFloat16((float) best);
-            double step = (double) Float.float16ToFloat(wanted) * code.unit() - s[group];
-            boolean better =
-                    !Double.isInfinite(step)
-                            && wanted != scales[group]
-                            && step * (step * curvature - 2 * slope) < 0;
-            if (better) {
-                set(group, wanted);
-                for (int i = from; i < to; i++) {
-                    if (operands[i] != 0) {
-                        change(i, -operands[i] * step);
-                    }
-                }
-            }
-            return better;
-        }
-
-        /// With everything else kept, the error is a parabola of one weight.
-        private boolean improveCode(int column) {
-            int group = column / groupSize;
-            double curvature = hessian.row(column)[column];
-            double now = operands[column] * s[group];
-            int wanted = nearest(now + gradient[column] / curvature, group);
-            if (wanted == q[column]) {
-                return false;
-            }
-            double operand = operand(wanted, group);
-            double step = now - operand * s[group];
-            if (!(step * (step * curvature + 2 * gradient[column]) < 0)) {
-                return false;
-            }
-            q[column] = (short) wanted;
-            operands[column] = operand;
-            change(column, step);
-            return true;
-        }
-
-        /// Adds to the error of one column.
-        private void change(int column, double step) {
-            error[column] += step;
-            carry(step, hessian.row(column), gradient, 0);
         }
     }
 }

@@ -15,6 +15,11 @@ sealed interface TableCode extends GroupCode
     }
 
     @Override
+    default int neighbour(int code, int by) {
+        return table().neighbour(code, by);
+    }
+
+    @Override
     default int smallest() {
         return 0;
     }

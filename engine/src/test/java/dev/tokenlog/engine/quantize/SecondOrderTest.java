@@ -82,20 +82,24 @@ class SecondOrderTest {
     }
 
     private static double error(CalibratedRows rows, float[] target, Hessian hessian) {
-        GroupCode code = GroupCode.of(rows.code());
         double sum = 0;
         for (int row = 0; row < ROWS; row++) {
-            double[] e = new double[COLUMNS];
-            for (int i = 0; i < COLUMNS; i++) {
-                int group = row * 3 + i / 32;
-                int at = row * COLUMNS + i;
-                double scale = (double) Float.float16ToFloat(rows.scales()[group]) * code.unit();
-                int operand = code.operand(rows.q()[at], rows.zeros()[group] & 0xff);
-                e[i] = target[at] - operand * scale;
-            }
-            sum += hessian.error(e);
+            sum += error(rows, target, hessian, row);
         }
         return sum;
+    }
+
+    private static double error(CalibratedRows rows, float[] target, Hessian hessian, int row) {
+        GroupCode code = GroupCode.of(rows.code());
+        double[] e = new double[COLUMNS];
+        for (int i = 0; i < COLUMNS; i++) {
+            int group = row * 3 + i / 32;
+            int at = row * COLUMNS + i;
+            double scale = (double) Float.float16ToFloat(rows.scales()[group]) * code.unit();
+            int operand = code.operand(rows.q()[at], rows.zeros()[group] & 0xff);
+            e[i] = target[at] - operand * scale;
+        }
+        return hessian.error(e);
     }
 
     private CalibratedRows nearest(NumberCode numberCode) {
@@ -124,6 +128,138 @@ class SecondOrderTest {
         double factor = code.bits() <= 1 ? 2 : 3;
         assertThat(error(found(code, hessian), weights, hessian))
                 .isLessThan(error(nearest(code), weights, hessian) / factor);
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = NumberCode.class,
+            names = {"INT4", "UINT4", "INT2", "UINT2", "TERNARY", "INT1", "QINS4", "FP4"})
+    void hardly_a_row_has_two_codes_that_would_be_better_beside_where_they_are(NumberCode code) {
+        Hessian hessian = hessian(Bands.alone());
+        int open = 0;
+        for (int row = 0; row < ROWS; row++) {
+            RowSearch search = search(hessian, code, row, Feedback.order(hessian));
+            // Without the errors of the columns before: as far from the best as can be.
+            for (int column = 0; column < COLUMNS; column++) {
+                search.round(column, 0);
+            }
+            search.improve();
+            open += hasBetterPair(search, code, row, hessian) ? 1 : 0;
+        }
+        assertThat(open).isLessThanOrEqualTo(1);
+    }
+
+    private RowSearch search(Hessian hessian, NumberCode code, int row, int[] order) {
+        double[] w = new double[COLUMNS];
+        for (int i = 0; i < COLUMNS; i++) {
+            w[i] = weights[row * COLUMNS + i];
+        }
+        return new RowSearch(
+                "row",
+                w,
+                GroupCode.of(code),
+                32,
+                hessian,
+                order,
+                hessian.correlations(Bands.alone()));
+    }
+
+    /// Tries every pair of neighbouring codes.
+    private boolean hasBetterPair(RowSearch search, NumberCode code, int row, Hessian hessian) {
+        double[] error = new double[COLUMNS];
+        double[] up = new double[COLUMNS];
+        double[] down = new double[COLUMNS];
+        GroupCode group = GroupCode.of(code);
+        for (int i = 0; i < COLUMNS; i++) {
+            int zero = search.zeros()[i / 32] & 0xff;
+            double s = (double) Float.float16ToFloat(search.scales()[i / 32]) * group.unit();
+            int q = search.codes()[i];
+            error[i] = weights[row * COLUMNS + i] - group.operand(q, zero) * s;
+            up[i] = step(group, q, 1, zero) * s;
+            down[i] = step(group, q, -1, zero) * s;
+        }
+        double now = hessian.error(error);
+        for (int i = 0; i < COLUMNS; i++) {
+            for (int j = 0; j < i; j++) {
+                for (double a : new double[] {up[i], down[i]}) {
+                    for (double b : new double[] {up[j], down[j]}) {
+                        double[] changed = error.clone();
+                        changed[i] += a;
+                        changed[j] += b;
+                        if (change(hessian, error, i, a, j, b) < -1e-6 * now) {
+                            assertThat(hessian.error(changed)).isLessThan(now);
+                            return true;
+                        }
+                    }
+                }
+            }
+        }
+        return false;
+    }
+
+    @ParameterizedTest
+    @EnumSource(NumberCode.class)
+    void neighbours_lead_from_the_smallest_weight_to_the_largest(NumberCode numberCode) {
+        GroupCode code = GroupCode.of(numberCode);
+        int[] operands =
+                IntStream.rangeClosed(code.smallest(), code.largest())
+                        .map(q -> code.operand(q, 0))
+                        .sorted()
+                        .distinct()
+                        .toArray();
+        int q =
+                IntStream.rangeClosed(code.smallest(), code.largest())
+                        .filter(c -> code.operand(c, 0) == operands[0])
+                        .findFirst()
+                        .orElseThrow();
+        assertThat(code.neighbour(q, -1)).isEqualTo(GroupCode.NO_CODE);
+        for (int i = 1; i < operands.length; i++) {
+            int next = code.neighbour(q, 1);
+            assertThat(code.operand(next, 0)).isEqualTo(operands[i]);
+            assertThat(code.neighbour(next, -1)).isEqualTo(q);
+            q = next;
+        }
+        assertThat(code.neighbour(q, 1)).isEqualTo(GroupCode.NO_CODE);
+    }
+
+    private static double step(GroupCode code, int q, int by, int zero) {
+        int next = code.neighbour(q, by);
+        return next == GroupCode.NO_CODE ? 0 : code.operand(q, zero) - code.operand(next, zero);
+    }
+
+    private static double change(
+            Hessian hessian, double[] error, int i, double a, int j, double b) {
+        double gi = 0;
+        double gj = 0;
+        for (int k = 0; k < COLUMNS; k++) {
+            gi += hessian.row(i)[k] * error[k];
+            gj += hessian.row(j)[k] * error[k];
+        }
+        return a * a * hessian.row(i)[i]
+                + b * b * hessian.row(j)[j]
+                + 2 * (a * gi + b * gj + a * b * hessian.row(i)[j]);
+    }
+
+    @ParameterizedTest
+    @EnumSource(NumberCode.class)
+    void codes_found_once_more_make_no_row_worse_and_some_better(NumberCode code) {
+        Hessian hessian = hessian(Bands.alone());
+        Feedback feedback = Feedback.of(hessian, Bands.alone(), "w");
+        CalibratedRows found = found(code, hessian);
+        int better = 0;
+        for (int row = 0; row < ROWS; row++) {
+            RowSearch once = search(hessian, code, row, feedback.order());
+            double[] carried = new double[COLUMNS];
+            for (int k = 0; k < COLUMNS; k++) {
+                double error = once.round(feedback.order()[k], carried[k]);
+                SecondOrder.carry(error, feedback.factors(k), carried, k + 1);
+            }
+            once.improve();
+            double now = error(found, weights, hessian, row);
+            assertThat(now).isLessThan(1.0001 * once.error());
+            better += now < 0.9999 * once.error() ? 1 : 0;
+        }
+        assertThat(better).isPositive();
     }
 
     @Test
