@@ -49,11 +49,14 @@ final class PoolBands implements Bands, AutoCloseable {
         }
     }
 
+    @Override
+    public void requireGoOn() {
+        CalibrationText.requireGoOn(cancelled);
+    }
+
     private void take(AtomicInteger next, int count, Part part) {
         for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
-            if (cancelled.getAsBoolean()) {
-                throw new CancellationException("the calibration was cancelled");
-            }
+            requireGoOn();
             part.run(i);
         }
     }

@@ -15,6 +15,11 @@ public interface Bands {
     /// Runs parts `0` to `count - 1` and returns when all are done.
     void run(int count, Part part);
 
+    /// To be asked within a part that takes long.
+    ///
+    /// @throws java.util.concurrent.CancellationException if nobody wants the result any more
+    default void requireGoOn() {}
+
     /// One after the other, on the calling thread.
     static Bands alone() {
         return (count, part) -> {

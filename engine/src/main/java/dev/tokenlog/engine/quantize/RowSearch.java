@@ -12,13 +12,14 @@ import dev.tokenlog.engine.EngineException.Reason;
 /// g_i)`, and a pair of steps by both changes and `2 a b H_ij`.
 final class RowSearch {
 
-    /// Turns of scales and codes.
+    /// Turns of scales and codes at most.
     private static final int TURNS = 4;
 
-    /// Turns of pairs, each with turns of scales and codes behind it.
+    /// Turns of pairs at most, each with turns of scales and codes behind it.
     private static final int PAIR_TURNS = 2;
 
-    /// Of the curvature of a step: what a pair has to win, so that rounding is not taken for it.
+    /// Of the curvatures of both steps: what a pair has to win, so that rounding is not taken for
+    /// it.
     private static final double LEAST_GAIN = 1e-9;
 
     private final GroupCode code;
@@ -160,7 +161,8 @@ final class RowSearch {
         return error[column];
     }
 
-    /// Scales, codes and pairs of codes in turn, as long as something gets better.
+    /// Scales, codes and pairs of codes in turn, as long as something gets better, for a bounded
+    /// number of turns.
     void improve() {
         for (int i = 0; i < w.length; i++) {
             if (error[i] != 0) {
@@ -260,7 +262,7 @@ final class RowSearch {
         private final Steps up = new Steps(1);
         private final Steps down = new Steps(-1);
 
-        /// Where no single code gets any better, two together may: visits every column and moves it
+        /// Where single codes hardly get better, two together may: visits every column and moves it
         /// with the best other one.
         ///
         /// Of two steps with changes `α a² H_ii` and `β b² H_jj` that win together, one has an `α`
@@ -291,7 +293,7 @@ final class RowSearch {
             if (!(alone < correlations[i] * curvature)) {
                 return false;
             }
-            double least = -LEAST_GAIN * curvature;
+            double least = 0;
             int other = -1;
             Steps otherSteps = null;
             for (int j = 0; j < w.length; j++) {
@@ -313,6 +315,10 @@ final class RowSearch {
                 return false;
             }
             double otherStep = otherSteps.step[other];
+            double otherCurvature = otherStep * otherStep * hessian.row(other)[other];
+            if (!(least < -LEAST_GAIN * (curvature + otherCurvature))) {
+                return false;
+            }
             move(i, code.neighbour(q[i], steps.by), step);
             move(other, code.neighbour(q[other], otherSteps.by), otherStep);
             for (int k = 0; k < w.length; k++) {

@@ -10,9 +10,9 @@ import java.util.stream.IntStream;
 ///
 /// For each row: scales by a search over the weighted squared error; codes column by column, the
 /// error of each put right by those after it ([Feedback]); then scales, codes and pairs of codes to
-/// better places ([RowSearch]). With the scales that come out of this, which suit what columns are
-/// rounded from better than the first ones, the codes are found once more, and so on, as long as
-/// the row gets better.
+/// better places ([RowSearch]). The scales that come out of this suit what columns are rounded from
+/// better than the first ones, so with them the codes are found once more, at most [#REPEATS]
+/// times, as long as the row gets better.
 ///
 /// Everything is computed in double in a fixed order, row by row: the number of threads changes no
 /// bit.
@@ -137,6 +137,8 @@ public final class SecondOrder {
             }
         }
         for (RowSearch row : block) {
+            // Of 14,336 columns a row may take seconds, and there are sixteen.
+            bands.requireGoOn();
             row.improve();
         }
     }
