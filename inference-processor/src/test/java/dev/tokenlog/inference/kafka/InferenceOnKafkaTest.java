@@ -50,12 +50,16 @@ class InferenceOnKafkaTest {
 
     private static final String GROUP = Participant.INFERENCE_PROCESSOR.groups("t-").getFirst();
     private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final Duration SCRAPE = Duration.ofSeconds(10);
 
     @ConfigProperty(name = "kafka.bootstrap.servers")
     String servers;
 
     @TestHTTPResource("/q/metrics")
     URI metrics;
+
+    private final HttpClient scraper =
+            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
     private TestClient client;
 
@@ -68,6 +72,7 @@ class InferenceOnKafkaTest {
     @AfterEach
     void disconnect() {
         client.close();
+        scraper.close();
     }
 
     @Test
@@ -142,12 +147,13 @@ class InferenceOnKafkaTest {
         return values;
     }
 
+    /// As a scraper does: over HTTP/1.1, with a limit of its own, so that a page that does not come
+    /// is told from numbers that do not.
     private Map<String, Double> scraped() throws Exception {
         HttpResponse<String> page =
-                HttpClient.newHttpClient()
-                        .send(
-                                HttpRequest.newBuilder(metrics).build(),
-                                HttpResponse.BodyHandlers.ofString());
+                scraper.send(
+                        HttpRequest.newBuilder(metrics).timeout(SCRAPE).build(),
+                        HttpResponse.BodyHandlers.ofString());
         assertThat(page.statusCode()).isEqualTo(200);
         Map<String, Double> values = new HashMap<>();
         page.body()
