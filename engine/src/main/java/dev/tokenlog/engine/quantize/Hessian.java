@@ -92,13 +92,19 @@ public final class Hessian {
         }
     }
 
-    /// Of each column the largest magnitude of its correlation with another one, `|H_ij| / √(H_ii
-    /// H_jj)`; complete.
-    double[] correlations(Bands bands) {
+    /// A copy of the diagonal, which lies together.
+    double[] diagonal() {
         double[] diagonal = new double[size];
         for (int i = 0; i < size; i++) {
             diagonal[i] = rows[i][i];
         }
+        return diagonal;
+    }
+
+    /// Of each column the largest magnitude of its correlation with another one, `|H_ij| / √(H_ii
+    /// H_jj)`; complete.
+    double[] correlations(Bands bands) {
+        double[] diagonal = diagonal();
         double[] largest = new double[size];
         bands.run(
                 Math.ceilDiv(size, BAND),

@@ -24,9 +24,8 @@ final class RowSearch {
 
     private final GroupCode code;
     private final int groupSize;
+    private final Columns columns;
     private final Hessian hessian;
-    private final int[] order;
-    private final double[] correlations;
     private final double[] w;
     private final short[] q;
     private final short[] scales;
@@ -43,26 +42,22 @@ final class RowSearch {
     private final float[] value = new float[1];
     private final short[] nearest = new short[1];
 
+    /// What is the same for all rows.
+    ///
+    /// @param diagonal [Hessian#diagonal]
+    /// @param correlations [Hessian#correlations]
+    /// @param order in which columns are visited
+    record Columns(Hessian hessian, double[] diagonal, double[] correlations, int[] order) {}
+
     /// @param name of the row, for errors
     /// @param w what the row is to stand for
-    /// @param order in which columns are visited
-    /// @param correlations [Hessian#correlations]
-    RowSearch(
-            String name,
-            double[] w,
-            GroupCode code,
-            int groupSize,
-            Hessian hessian,
-            int[] order,
-            double[] correlations) {
-        this(w, code, groupSize, hessian, order, correlations, Math.ceilDiv(w.length, groupSize));
+    RowSearch(String name, double[] w, GroupCode code, int groupSize, Columns columns) {
+        this(w, code, groupSize, columns);
         float[] x = new float[w.length];
-        double[] weights = new double[w.length];
         for (int i = 0; i < w.length; i++) {
             x[i] = (float) w[i];
-            weights[i] = hessian.row(i)[i];
         }
-        WeightedSearch search = new WeightedSearch(code, x, weights);
+        WeightedSearch search = new WeightedSearch(code, x, columns.diagonal());
         for (int group = 0; group < scales.length; group++) {
             int from = group * groupSize;
             int to = Math.min(w.length, from + groupSize);
@@ -79,20 +74,13 @@ final class RowSearch {
         }
     }
 
-    private RowSearch(
-            double[] w,
-            GroupCode code,
-            int groupSize,
-            Hessian hessian,
-            int[] order,
-            double[] correlations,
-            int groups) {
+    private RowSearch(double[] w, GroupCode code, int groupSize, Columns columns) {
+        int groups = Math.ceilDiv(w.length, groupSize);
         this.w = w;
         this.code = code;
         this.groupSize = groupSize;
-        this.hessian = hessian;
-        this.order = order;
-        this.correlations = correlations;
+        this.columns = columns;
+        this.hessian = columns.hessian();
         this.q = new short[w.length];
         this.operands = new double[w.length];
         this.error = new double[w.length];
@@ -104,8 +92,7 @@ final class RowSearch {
 
     /// The same row with the scales and zero points that are found by now, and no codes yet.
     RowSearch withScalesKept() {
-        RowSearch kept =
-                new RowSearch(w, code, groupSize, hessian, order, correlations, scales.length);
+        RowSearch kept = new RowSearch(w, code, groupSize, columns);
         for (int group = 0; group < scales.length; group++) {
             kept.zeros[group] = zeros[group];
             kept.set(group, scales[group]);
@@ -181,7 +168,7 @@ final class RowSearch {
             for (int group = 0; group < scales.length; group++) {
                 better |= improveScale(group);
             }
-            for (int column : order) {
+            for (int column : columns.order()) {
                 better |= improveCode(column);
             }
             if (!better) {
@@ -229,7 +216,7 @@ final class RowSearch {
     /// With everything else kept, `E` is a parabola of one weight.
     private boolean improveCode(int column) {
         int group = column / groupSize;
-        double curvature = hessian.row(column)[column];
+        double curvature = columns.diagonal()[column];
         double now = operands[column] * s[group];
         int wanted = nearest(now + gradient[column] / curvature, group);
         if (wanted == q[column]) {
@@ -274,7 +261,7 @@ final class RowSearch {
             for (int i = 0; i < w.length; i++) {
                 prepare(i);
             }
-            for (int column : order) {
+            for (int column : columns.order()) {
                 better |= improve(column, up) || improve(column, down);
             }
             return better;
@@ -289,8 +276,8 @@ final class RowSearch {
             double step = steps.step[i];
             double alone = steps.change[i];
             double[] row = hessian.row(i);
-            double curvature = step * step * row[i];
-            if (!(alone < correlations[i] * curvature)) {
+            double curvature = step * step * columns.diagonal()[i];
+            if (!(alone < columns.correlations()[i] * curvature)) {
                 return false;
             }
             double least = 0;
@@ -315,7 +302,7 @@ final class RowSearch {
                 return false;
             }
             double otherStep = otherSteps.step[other];
-            double otherCurvature = otherStep * otherStep * hessian.row(other)[other];
+            double otherCurvature = otherStep * otherStep * columns.diagonal()[other];
             if (!(least < -LEAST_GAIN * (curvature + otherCurvature))) {
                 return false;
             }
@@ -352,8 +339,7 @@ final class RowSearch {
                             ? 0
                             : (operands[column] - operand(wanted, group)) * s[group];
             step[column] = a == 0 ? Double.NaN : a;
-            change[column] =
-                    step[column] * (a * hessian.row(column)[column] + 2 * gradient[column]);
+            change[column] = step[column] * (a * columns.diagonal()[column] + 2 * gradient[column]);
         }
     }
 }

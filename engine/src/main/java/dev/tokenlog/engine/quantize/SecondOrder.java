@@ -25,10 +25,9 @@ public final class SecondOrder {
     /// How often the codes of a row are found once more at most.
     private static final int REPEATS = 3;
 
-    private final Hessian hessian;
     private final Feedback feedback;
     private final Bands bands;
-    private final double[] correlations;
+    private final RowSearch.Columns columns;
     private final CrossProducts inputs;
     private final CrossProducts residual;
 
@@ -46,10 +45,11 @@ public final class SecondOrder {
             String tensor) {
         this.inputs = inputs;
         this.residual = residual;
-        this.hessian = hessian;
         this.bands = bands;
         this.feedback = Feedback.of(hessian, bands, tensor);
-        this.correlations = hessian.correlations(bands);
+        this.columns =
+                new RowSearch.Columns(
+                        hessian, hessian.diagonal(), hessian.correlations(bands), feedback.order());
     }
 
     /// @param groupSize columns that share a scale
@@ -96,9 +96,7 @@ public final class SecondOrder {
                 w,
                 GroupCode.of(code),
                 groupSize,
-                hessian,
-                feedback.order(),
-                correlations);
+                columns);
     }
 
     /// Leaves the best that is found of each row in its place.

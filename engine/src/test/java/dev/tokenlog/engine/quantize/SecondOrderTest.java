@@ -162,9 +162,8 @@ class SecondOrderTest {
                 w,
                 GroupCode.of(code),
                 32,
-                hessian,
-                order,
-                hessian.correlations(Bands.alone()));
+                new RowSearch.Columns(
+                        hessian, hessian.diagonal(), hessian.correlations(Bands.alone()), order));
     }
 
     /// Tries every pair of neighbouring codes.
