@@ -2,6 +2,7 @@ package dev.tokenlog.embeddedkafka;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -53,7 +54,9 @@ class SecuredKafkaTest {
         }
         try (Admin admin = admin(security.plainClient("admin"))) {
             createTopic(admin, "by-plain");
-            assertThat(admin.listTopics().names().get()).contains("by-scram", "by-plain");
+            // The controller has it before the broker that is asked knows of it.
+            await().untilAsserted(() ->
+                    assertThat(admin.listTopics().names().get()).contains("by-scram", "by-plain"));
         }
     }
 

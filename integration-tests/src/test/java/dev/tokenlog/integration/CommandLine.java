@@ -42,8 +42,8 @@ final class CommandLine {
     static Result run(
             Path folder, Map<String, String> environment, Duration limit, List<String> command) {
         try {
-            Path out = Files.createTempFile("tokenlog-out", ".txt");
-            Path err = Files.createTempFile("tokenlog-err", ".txt");
+            Path out = logFile("tokenlog-out");
+            Path err = logFile("tokenlog-err");
             Process process = start(folder, environment, command, out, err);
             boolean ended = process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS);
             if (!ended) {
@@ -63,6 +63,14 @@ final class CommandLine {
             Thread.currentThread().interrupt();
             throw new AssertionError("interrupted", interrupted);
         }
+    }
+
+    /// A new file for what a child process says. In `target`, not in the machine's temporary
+    /// folder: what a test leaves there, nobody clears away, and after a failure it is looked for
+    /// here.
+    static Path logFile(String name) throws IOException {
+        Path folder = Checkout.root().resolve("integration-tests/target/logs");
+        return Files.createTempFile(Files.createDirectories(folder), name + "-", ".txt");
     }
 
     static Process start(

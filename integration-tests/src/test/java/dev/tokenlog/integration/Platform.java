@@ -50,8 +50,8 @@ final class Platform implements AutoCloseable {
         try {
             Map<String, String> environment = new HashMap<>(CommandLine.environment(data));
             environment.putAll(variables);
-            Path out = Files.createTempFile("up-out", ".txt");
-            Path err = Files.createTempFile("up-err", ".txt");
+            Path out = CommandLine.logFile("up-out");
+            Path err = CommandLine.logFile("up-err");
             List<String> command =
                     new ArrayList<>(
                             List.of("./tokenlog", "up", "--json", "--data", data.toString()));

@@ -10,7 +10,6 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -61,7 +60,7 @@ final class Processor implements AutoCloseable {
                                 .resolve(module + "/target/quarkus-app/quarkus-run.jar")
                                 .toString()));
         try {
-            Path log = Files.createTempFile(module, ".log");
+            Path log = CommandLine.logFile(module);
             return new Processor(
                     module,
                     CommandLine.start(Checkout.root(), environment, command, log, log),

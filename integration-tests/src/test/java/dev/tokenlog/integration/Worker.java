@@ -2,7 +2,6 @@ package dev.tokenlog.integration;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,7 +36,7 @@ final class Worker implements AutoCloseable {
         command.addAll(List.of(properties));
         command.addAll(List.of("-jar", runner.toString()));
         try {
-            Path log = Files.createTempFile("worker", ".log");
+            Path log = CommandLine.logFile("worker");
             return new Worker(CommandLine.start(Checkout.root(), Map.of(), command, log, log), log);
         } catch (IOException problem) {
             throw new UncheckedIOException(problem);
