@@ -210,11 +210,13 @@ def measure(options, model, bits, questions, versions, keep):
 
 
 def convert(options, model):
-    """Bytes of bfloat16 per second to 4 bits: the whole command on our side, the call alone on theirs."""
+    """Bytes of bfloat16 per second to 4 bits: the whole command on our side; on theirs the call alone, and the call with the
+    SHA-256 of source and result, which our side computes in any case."""
     folder, out = options.cache / "models" / model, options.cache / "converted"
     source = folder / "source"
     size = sum(path.stat().st_size for path in source.glob("*.safetensors"))
     rates = {"tokenlog": [], "llama.cpp": []}
+    with_digests = {"tokenlog": rates["tokenlog"], "llama.cpp": []}
     python = options.cache / "llama.cpp" / "bin" / "python"
     for _ in range(min(options.rounds, 3)):
         shutil.rmtree(out, ignore_errors=True)
@@ -240,9 +242,11 @@ def convert(options, model):
             used = after.children_user + after.children_system - own.children_user - own.children_system
             others = (ticks() - machine - used) / elapsed / os.cpu_count()
             line = next(each for each in answer.stdout.split(b"\n") if each.startswith(b"@"))
-            rates["llama.cpp"].append((json.loads(line[1:])["rate"], max(0.0, others)))
+            answered = json.loads(line[1:])
+            rates["llama.cpp"].append((answered["rate"], max(0.0, others)))
+            with_digests["llama.cpp"].append((answered["rate_with_digests"], max(0.0, others)))
         shutil.rmtree(out, ignore_errors=True)
-    return {peer: values for peer, values in rates.items() if values}
+    return [{peer: values for peer, values in each.items() if values} for each in (rates, with_digests)]
 
 
 def summary(values):
@@ -432,9 +436,10 @@ def compare(options):
     # SmolLM2's folder may be in float32: only a source in bfloat16 is the same for both.
     if CONVERTED in options.models and not options.no_conversion:
         say(f"{CONVERTED}: conversion")
-        rates = convert(options, CONVERTED)
-        comparison.keep(MODEL_TITLES[CONVERTED], ["bfloat16 to 4 bit, MB/s"],
-                        [{peer: [(rate / 1e6, share) for rate, share in values] for peer, values in rates.items()}])
+        comparison.keep(MODEL_TITLES[CONVERTED],
+                        ["bfloat16 to 4 bit, MB/s", "the same with SHA-256 of source and result, MB/s"],
+                        [{peer: [(rate / 1e6, share) for rate, share in values] for peer, values in rates.items()}
+                         for rates in convert(options, CONVERTED)])
     return comparison.result()
 
 
