@@ -223,7 +223,7 @@ class Model:
                 nxt = ("l" if r["reclaim"] else "s", 0, "", 0) if r["done"] == "log" and f[g][2] is None and not blind else DONE
                 yield say(k, took), to(nxt, F=f, m=m, left=left - (k == "D")), bad + ["innocent poisoned"] * (k == "P" and g > 0), 0, k == "D"
 
-    def explore(self, seconds):
+    def explore(self, seconds, wanted=None):
         began, root = time.time(), self.start()
         seen, states, parent, succ, found, todo, work = {root: 0}, [root], [(0, "")], [], {}, deque([0]), None
 
@@ -232,7 +232,7 @@ class Model:
                 n, label = parent[n]
                 last = (label, *last)
             return last
-        while todo and (len(succ) % 2000 or time.time() - began < seconds):
+        while todo and wanted not in found and (len(succ) % 2000 or time.time() - began < seconds):
             n, edges, quiet = todo.popleft(), [], True
             for label, nxt, bad, cost, chosen in self.steps(states[n]):
                 quiet = quiet and chosen
@@ -293,7 +293,8 @@ RUNS |= {f"without-{k}": (dict(NEW, **{k: v}), SCENES[scene]) for k, v, scene in
 
 if __name__ == "__main__":
     for name in RUNS if sys.argv[1:2] == ["all"] else sys.argv[1].split(",") if sys.argv[1:] else ():
-        found, states, steps, took, cut, work = Model(RUNS[name][0], **RUNS[name][1]).explore(float((sys.argv + ["90"])[2]))
+        found, states, steps, took, cut, work = Model(RUNS[name][0], **RUNS[name][1]).explore(
+            float(sys.argv[2] if sys.argv[2:] else 90), *sys.argv[3:4])
         print(f"== {name}: {states} states, {steps} steps, {took:.0f} s{', CUT OFF' * cut}; most tokens computed {work}; "
               + ("VIOLATIONS: " + ", ".join(found) if found else "no violation"), flush=True)
         for kind, path in found.items() if sys.argv[1] != "all" else ():

@@ -173,9 +173,9 @@ class BrokerCommandsTest {
 
     @Test
     void withoutAWorkerGenerateSaysThatNothingCame() {
-        CommandRun run = run("generate", "demo", "hello", "--timeout", "1");
+        CommandRun run = run("generate", "demo", "hello", "--timeout", "4");
         assertThat(run.status()).as(run.toString()).isEqualTo(ExitStatus.NO);
-        assertThat(run.err()).contains("no event of generation").contains("1 s");
+        assertThat(run.err()).contains("no event of generation").contains("4 s");
     }
 
     @Test

@@ -165,9 +165,9 @@ class SecuredCommandsTest {
                     models unpublish nobody-knows-this              | 1
                     models revoke nobody-knows-this                 | 1
                     validate nobody-knows-this                      | 1
-                    replay nobody-knows-this --timeout 2            | 1
-                    convert nobody-knows-this/at-all --timeout 2    | 1
-                    generate nobody-knows-this hello --timeout 2    | 1
+                    replay nobody-knows-this --timeout 6            | 1
+                    convert nobody-knows-this/at-all --timeout 6    | 1
+                    generate nobody-knows-this hello --timeout 6    | 1
                     """)
     void everyCommandSpeaksToASecuredCluster(String command, int status) {
         CommandRun run = run("client", command.split(" "));

@@ -8,6 +8,7 @@ import dev.tokenlog.contracts.TopicAdmin;
 import dev.tokenlog.contracts.TopicException;
 import dev.tokenlog.contracts.TopicException.Kind;
 import dev.tokenlog.contracts.TopicLayout;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -17,9 +18,14 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.DescribeTopicsResult;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.internals.KafkaFutureImpl;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -59,6 +65,64 @@ class TopicAdminTest {
                         .allTopicNames()
                         .get();
         assertThat(found.values()).allMatch(topic -> topic.partitions().size() == 4);
+    }
+
+    /// Of several brokers, one that is asked next may not have heard of what the first one shows.
+    @Test
+    void aBrokerThatLagsBehindIsAskedAgain() {
+        AtomicInteger lagging = new AtomicInteger(-1);
+        Admin several =
+                (Admin)
+                        Proxy.newProxyInstance(
+                                Admin.class.getClassLoader(),
+                                new Class<?>[] {Admin.class},
+                                (_, method, arguments) -> {
+                                    Object answer = method.invoke(admin, arguments);
+                                    if (!(answer instanceof DescribeTopicsResult described)) {
+                                        return answer;
+                                    }
+                                    if (lagging.get() < 0) {
+                                        lagging.set(allKnown(described) ? 2 : -1);
+                                        return answer;
+                                    }
+                                    return lagging.getAndDecrement() > 0
+                                            ? new Unknown(described.topicNameValues().keySet())
+                                            : answer;
+                                });
+
+        new TopicAdmin(several, prefix, PATIENCE).create(TopicLayout.EMBEDDED);
+
+        assertThat(lagging).hasNegativeValue();
+        topics.require(OptionalInt.of(TopicLayout.EMBEDDED.partitions()));
+    }
+
+    private static boolean allKnown(DescribeTopicsResult described) throws InterruptedException {
+        try {
+            described.allTopicNames().get();
+            return true;
+        } catch (ExecutionException unknown) {
+            return false;
+        }
+    }
+
+    private static final class Unknown extends DescribeTopicsResult {
+
+        Unknown(Set<String> topics) {
+            super(
+                    null,
+                    topics.stream()
+                            .collect(
+                                    Collectors.toMap(
+                                            topic -> topic,
+                                            topic -> {
+                                                KafkaFutureImpl<TopicDescription> answer =
+                                                        new KafkaFutureImpl<>();
+                                                answer.completeExceptionally(
+                                                        new UnknownTopicOrPartitionException(
+                                                                topic));
+                                                return answer;
+                                            })));
+        }
     }
 
     @Test

@@ -6,6 +6,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.security.NoSuchAlgorithmException;
 import java.security.cert.CertificateException;
@@ -65,8 +66,9 @@ public final class ListenerProbe {
                                             "the listener speaks TLS: security.protocol must be SSL or SASL_SSL, not "
                                                     + protocol)
                                     : Optional.empty();
+                    // Asked once more, since a broker that ends also stops in the middle.
                     case 1 ->
-                            withSasl
+                            withSasl || plain(host, port, 2) != 1
                                     ? Optional.empty()
                                     : Optional.of(
                                             "the listener asks who one is: security.protocol must be SASL_PLAINTEXT, not PLAINTEXT");
@@ -87,7 +89,8 @@ public final class ListenerProbe {
     /// Asks for the versions of the API, up to `times` times: a listener that wants to know who one
     /// is answers once.
     ///
-    /// @return how many answers came
+    /// @return how many answers came; `times` where one came and the next takes too long: silence
+    ///   says nothing about a protocol
     private static int plain(String host, int port, int times) {
         int answers = 0;
         try (Socket socket = connect(host, port)) {
@@ -109,6 +112,8 @@ public final class ListenerProbe {
                 in.skipNBytes(size - 4);
                 answers++;
             }
+        } catch (SocketTimeoutException e) {
+            return answers == 0 ? 0 : times;
         } catch (IOException e) {
             return answers;
         }

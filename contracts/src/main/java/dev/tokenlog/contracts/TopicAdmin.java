@@ -98,9 +98,29 @@ public final class TopicAdmin implements AutoCloseable {
             }
         }
         awaitVisible();
-        renew();
-        require(OptionalInt.of(layout.partitions()));
+        onceKnown(this::renew);
+        onceKnown(() -> require(OptionalInt.of(layout.partitions())));
         return created;
+    }
+
+    /// Each question goes to any broker: what one shows, the next may not know yet.
+    private void onceKnown(Runnable question) {
+        long until = System.nanoTime() + timeout.toNanos();
+        while (true) {
+            try {
+                question.run();
+                return;
+            } catch (TopicException e) {
+                boolean unknown =
+                        e.getCause() instanceof UnknownTopicOrPartitionException
+                                || e.problems().stream()
+                                        .anyMatch(problem -> problem.setting().equals("topic"));
+                if (!unknown || System.nanoTime() > until) {
+                    throw e;
+                }
+                pause();
+            }
+        }
     }
 
     /// Gives `worker-events` of an earlier version what is kept of it today. Where the cluster does

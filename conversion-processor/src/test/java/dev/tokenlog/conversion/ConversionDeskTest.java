@@ -56,6 +56,8 @@ import org.junit.jupiter.api.io.TempDir;
 /// The desk with the real engine on the bundled model, and a log in memory.
 class ConversionDeskTest {
 
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
     @TempDir Path folder;
 
     private final MemoryConversionLog log = new MemoryConversionLog();
@@ -212,7 +214,7 @@ class ConversionDeskTest {
         ConversionRequested request =
                 new ConversionRequested("c1", null, "hub:org/Demo", null, null, null);
         submit(request);
-        await().until(() -> log.all(TensorConverted.class).size() >= 5);
+        await().atMost(PATIENCE).until(() -> log.all(TensorConverted.class).size() >= 5);
         cachedDemo("f".repeat(40));
         log.before = event -> {};
 
@@ -281,7 +283,7 @@ class ConversionDeskTest {
                     }
                 };
         submit(request("c1", DemoModel.folder()));
-        await().until(() -> log.all(TensorConverted.class).size() >= 20);
+        await().atMost(PATIENCE).until(() -> log.all(TensorConverted.class).size() >= 20);
         desk.close();
         log.before = event -> {};
         assertThat(acknowledged).isEmpty();
@@ -601,6 +603,6 @@ class ConversionDeskTest {
     }
 
     private void awaitAcknowledged(int count) {
-        await().atMost(Duration.ofSeconds(60)).until(() -> acknowledged.size() == count);
+        await().atMost(PATIENCE).until(() -> acknowledged.size() == count);
     }
 }

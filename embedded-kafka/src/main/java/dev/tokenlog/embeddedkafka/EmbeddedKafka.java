@@ -9,6 +9,7 @@ import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
@@ -25,7 +26,7 @@ import java.util.stream.Collectors;
 public final class EmbeddedKafka implements AutoCloseable {
 
     /// A clean end takes well under a second; one that takes this long is ended by force.
-    private static final long CLEAN_END_SECONDS = 8;
+    private static final Duration CLEAN_END = Duration.ofSeconds(8);
 
     private final EmbeddedKafkaOptions options;
     private final DataFolder folder;
@@ -82,13 +83,18 @@ public final class EmbeddedKafka implements AutoCloseable {
 
     /// Ends the broker cleanly and waits for it. Does nothing if it has ended.
     @Override
-    public synchronized void close() {
+    public void close() {
+        close(CLEAN_END);
+    }
+
+    /// As [#close()], by force after this time.
+    public synchronized void close(Duration limit) {
         if (process == null || !process.isAlive()) {
             return;
         }
         try {
             process.getOutputStream().close();
-            if (!process.waitFor(CLEAN_END_SECONDS, TimeUnit.SECONDS)) {
+            if (!process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
                 kill();
             }
         } catch (IOException e) {

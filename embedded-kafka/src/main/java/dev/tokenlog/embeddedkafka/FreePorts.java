@@ -11,8 +11,8 @@ import java.util.Random;
 import java.util.Set;
 
 /// A KRaft node must know its controller's port before it starts, so ports are picked first.
-/// Between the pick and the broker's own bind somebody else may take one: that is a start that
-/// failed with [Reason#PORT_IN_USE], never a wrong broker.
+/// Between the pick and the broker's own bind nobody takes one by chance ([#lasting]); where it
+/// happens all the same it is a start that failed, never a wrong broker.
 final class FreePorts {
 
     private FreePorts() {}
@@ -20,16 +20,17 @@ final class FreePorts {
     /// @param requested the broker's port, or 0
     /// @return the broker's port and the controller's
     static int[] pick(int requested) {
-        try (ServerSocket broker = bind(requested);
-                ServerSocket controller = bind(0)) {
-            return new int[] {broker.getLocalPort(), controller.getLocalPort()};
+        if (requested == 0) {
+            List<Integer> ports = lasting(2);
+            return new int[] {ports.getFirst(), ports.getLast()};
+        }
+        try (ServerSocket _ = bind(requested)) {
+            return new int[] {requested, lasting(1).getFirst()};
         } catch (IOException e) {
             throw new EmbeddedKafkaException(
                     Reason.PORT_IN_USE,
-                    requested == 0
-                            ? "no free port on the loopback interface: " + e.getMessage()
-                            : "port %d on %s is in use: stop what listens there, or choose another port (0 picks a free one)"
-                                    .formatted(requested, BrokerSettings.HOST),
+                    "port %d on %s is in use: stop what listens there, or choose another port (0 picks a free one)"
+                            .formatted(requested, BrokerSettings.HOST),
                     e);
         }
     }

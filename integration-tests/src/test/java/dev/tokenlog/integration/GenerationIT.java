@@ -198,7 +198,8 @@ class GenerationIT {
                 null,
                 id,
                 ("{\"type\":\"CancelRequested\",\"generation_id\":\"" + id + "\"}").getBytes());
-        await("the worker has read the cancel").pollDelay(Duration.ofMillis(500)).until(() -> true);
+        // Behind it in the log, and answered after it.
+        deadLetter(prompts.send("generation-controls", null, "none", "no json".getBytes()));
         prompts.prompt(id, chat(id, FOX, "\"max_tokens\":400"));
         Generation generation = ended(id);
 
@@ -474,7 +475,10 @@ class GenerationIT {
                                         .records()
                                         .stream()
                                         .filter(record ->
-                                                "prompts".equals(TopicDump.header(record, "topic"))
+                                                place.topic()
+                                                                .equals(
+                                                                        TopicDump.header(
+                                                                                record, "topic"))
                                                         && Integer.toString(place.partition())
                                                                 .equals(
                                                                         TopicDump.header(

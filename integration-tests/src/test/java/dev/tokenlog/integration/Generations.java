@@ -21,6 +21,10 @@ final class Generations {
         final List<Integer> tokens = new ArrayList<>();
         final StringBuilder text = new StringBuilder();
         int attempt;
+
+        /// Whose attempt it is.
+        String worker;
+
         ObjectNode start;
         ObjectNode end;
 
@@ -57,6 +61,7 @@ final class Generations {
             case "GenerationStarted", "GenerationResumed" -> {
                 if (attempt == generation.attempt + 1) {
                     generation.attempt = attempt;
+                    generation.worker = event.path("worker_id").asText();
                     generation.start = generation.start == null ? event : generation.start;
                 }
             }

@@ -25,6 +25,10 @@ class OverloadIT {
 
     private static final int HELD = 100;
     private static final int WARM = 16;
+
+    /// The first is not counted.
+    private static final int WARM_ROUNDS = 4;
+
     private static final int TIMES = 10;
     private static final Duration LASTS = Duration.ofSeconds(8);
 
@@ -58,12 +62,16 @@ class OverloadIT {
             DemoModel.convert(platform, "demo", 4);
             // The first answers are slow: the compiler has not had its turn.
             capacity(platform, producer, 0);
-            double capacity = capacity(platform, producer, WARM);
+            // The best of three: a machine that stood still for a moment would be given too little.
+            double capacity = 0;
+            for (int i = 1; i < WARM_ROUNDS; i++) {
+                capacity = Math.max(capacity, capacity(platform, producer, i * WARM));
+            }
             int sent = overload(producer, capacity);
             await("all have ended")
                     .atMost(Duration.ofSeconds(60))
                     .pollInterval(Duration.ofMillis(300))
-                    .until(() -> ended(platform) >= sent + 2 * WARM);
+                    .until(() -> ended(platform) >= sent + WARM_ROUNDS * WARM);
             judge(platform, sent);
             StreamJudge.allWell(folder, TopicDump.of(platform.bootstrap(), "tokens"));
         }
@@ -140,7 +148,8 @@ class OverloadIT {
                     }
                 });
         System.out.printf("overload: %d prompts, %s%n", sent, kinds);
-        assertThat(kinds.values().stream().mapToInt(n -> n).sum()).isEqualTo(sent + 2 * WARM);
+        assertThat(kinds.values().stream().mapToInt(n -> n).sum())
+                .isEqualTo(sent + WARM_ROUNDS * WARM);
         assertThat(kinds.keySet())
                 .containsAnyOf("OVERLOADED", "DEADLINE_PASSED")
                 .isSubsetOf("GenerationFinished", "OVERLOADED", "DEADLINE_PASSED");

@@ -173,6 +173,7 @@ class PoisonIT {
                         kills++;
                         silent++;
                         worker = worker();
+                        until = System.nanoTime() + LIMIT.toNanos();
                     }
                 }
             }

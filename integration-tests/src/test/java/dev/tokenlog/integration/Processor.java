@@ -79,7 +79,8 @@ final class Processor implements AutoCloseable {
             return new Health(false, "does not listen yet");
         }
         URI page = URI.create("http://127.0.0.1:%s/q/health/ready".formatted(port.group(1)));
-        try (HttpClient http = HttpClient.newHttpClient()) {
+        try (HttpClient http =
+                HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()) {
             HttpResponse<String> answer =
                     http.send(
                             HttpRequest.newBuilder(page).timeout(Duration.ofSeconds(20)).build(),

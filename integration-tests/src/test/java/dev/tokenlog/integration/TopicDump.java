@@ -17,14 +17,21 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
-/// Everything that a topic holds, read by nothing of ours: plain consumer, plain JSON.
+/// Everything that a topic holds, read by nothing of ours: plain consumer, plain JSON. What a
+/// transaction has not committed is not there yet, as for the processors.
 record TopicDump(List<ConsumerRecord<byte[], byte[]>> records) {
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
     static TopicDump of(String bootstrap, String topic) {
         Map<String, Object> settings =
-                Map.of("bootstrap.servers", bootstrap, "enable.auto.commit", false);
+                Map.of(
+                        "bootstrap.servers",
+                        bootstrap,
+                        "enable.auto.commit",
+                        false,
+                        "isolation.level",
+                        "read_committed");
         try (KafkaConsumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(
                         settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {

@@ -7,9 +7,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /// One inference processor as a process of its own, so that it can be killed.
 final class Worker implements AutoCloseable {
+
+    private static final Pattern STARTED = Pattern.compile(" worker=(\\S+) numerics=");
 
     private final Process process;
     private final Path log;
@@ -49,6 +53,15 @@ final class Worker implements AutoCloseable {
 
     boolean isAlive() {
         return process.isAlive();
+    }
+
+    /// As its claims say it.
+    String id() {
+        Matcher started = STARTED.matcher(log());
+        if (!started.find()) {
+            throw new AssertionError("the worker has not started\n" + log());
+        }
+        return started.group(1);
     }
 
     String log() {

@@ -82,7 +82,7 @@ class RegistryProcessorTest {
         streams.start();
         awaitCurrent(A);
 
-        assertThat(demos())
+        assertThat(servings("demo"))
                 .extracting(ModelServing::state)
                 .containsExactly(
                         State.CANDIDATE,
@@ -154,13 +154,7 @@ class RegistryProcessorTest {
                 new RevokeRequested("revoked", C, "leaks", "anna", Drain.STOP));
         await().atMost(Duration.ofSeconds(40))
                 .untilAsserted(() -> {
-                    ModelServing.Version version =
-                            servings().stream()
-                                    .filter(s -> s.modelId().equals("revoked"))
-                                    .reduce((_, later) -> later)
-                                    .orElseThrow()
-                                    .versions()
-                                    .getLast();
+                    ModelServing.Version version = latest("revoked").versions().getLast();
                     assertThat(version.state()).isEqualTo(State.REVOKED);
                     assertThat(version.reason()).isEqualTo("leaks");
                     assertThat(version.revokedBy()).isEqualTo("anna");
@@ -171,23 +165,24 @@ class RegistryProcessorTest {
     private void awaitCurrent(String digest) {
         await().atMost(Duration.ofSeconds(40))
                 .untilAsserted(() ->
-                        assertThat(demos().getLast().current())
+                        assertThat(latest("demo").current())
                                 .isNotNull()
                                 .extracting(ModelServing.Version::modelDigest)
                                 .isEqualTo(digest));
     }
 
-    private List<ModelServing> demos() {
-        return servings().stream().filter(s -> s.modelId().equals("demo")).toList();
+    private ModelServing latest(String modelId) {
+        List<ModelServing> servings = servings(modelId);
+        // An assertion, which is waited for, and no exception, which would end the wait.
+        assertThat(servings).as(modelId).isNotEmpty();
+        return servings.getLast();
     }
 
-    private List<ModelServing> servings() {
-        List<ModelServing> servings =
-                read(Topic.MODEL_REGISTRY).stream()
-                        .map(record -> Samples.serving(record.value()))
-                        .toList();
-        assertThat(servings).isNotEmpty();
-        return servings;
+    private List<ModelServing> servings(String modelId) {
+        return read(Topic.MODEL_REGISTRY).stream()
+                .map(record -> Samples.serving(record.value()))
+                .filter(serving -> serving.modelId().equals(modelId))
+                .toList();
     }
 
     private void send(Topic topic, Event event) throws ExecutionException, InterruptedException {

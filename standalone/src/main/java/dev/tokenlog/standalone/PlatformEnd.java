@@ -5,6 +5,7 @@ import dev.tokenlog.embeddedkafka.EmbeddedKafka;
 import io.quarkus.runtime.Quarkus;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -12,8 +13,11 @@ import java.util.concurrent.TimeUnit;
 /// while the broker still runs. As a shutdown hook it runs beside Quarkus's own, so it waits.
 final class PlatformEnd implements Runnable {
 
-    /// Everything is to end within 10 s; the broker takes what is left.
-    private static final long PROCESSORS_SECONDS = 7;
+    /// Everything is to end within 10 s, the end of this process included; the broker takes what
+    /// the processors leave.
+    private static final Duration ALL = Duration.ofSeconds(9);
+
+    private static final Duration PROCESSORS = Duration.ofSeconds(7);
 
     private final Path data;
     private final CountDownLatch stopped = new CountDownLatch(1);
@@ -49,11 +53,12 @@ final class PlatformEnd implements Runnable {
 
     @Override
     public void run() {
+        long until = System.nanoTime() + ALL.toNanos();
         try {
-            if (started && !stopped.await(PROCESSORS_SECONDS, TimeUnit.SECONDS)) {
+            if (started && !stopped.await(PROCESSORS.toMillis(), TimeUnit.MILLISECONDS)) {
                 System.err.println(
                         "tokenlog: the processors did not end within %d s; unfinished work goes on at the next start"
-                                .formatted(PROCESSORS_SECONDS));
+                                .formatted(PROCESSORS.toSeconds()));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -61,7 +66,7 @@ final class PlatformEnd implements Runnable {
         synchronized (this) {
             ending = true;
             if (broker != null) {
-                broker.close();
+                broker.close(Duration.ofNanos(until - System.nanoTime()));
             }
             try {
                 LocalPlatform.remove(data);

@@ -3,6 +3,7 @@ package dev.tokenlog.artifactstore.object;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import dev.tokenlog.artifactstore.provenance.Algorithm;
 import dev.tokenlog.artifactstore.provenance.ProvenanceFile;
@@ -70,6 +71,14 @@ class RemoteArtifactsTest {
                                     new ConversionListener() {});
         }
         digest = made.manifest().modelDigest();
+        sign(SigningKey.create(shared.resolve("key.pem"), Algorithm.ED25519));
+    }
+
+    private static void sign(SigningKey key) {
+        ProvenanceFile.sign(
+                made,
+                new ProvenanceFile.Invocation("x", null, null, Instant.now(), Instant.now()),
+                key);
     }
 
     @AfterAll
@@ -109,10 +118,7 @@ class RemoteArtifactsTest {
     @ValueSource(strings = {"folder", "s3"})
     void what_is_published_is_fetched_whole_with_its_statements(String kind) {
         SigningKey key = SigningKey.create(temp.resolve("key.pem"), Algorithm.ED25519);
-        ProvenanceFile.sign(
-                made,
-                new ProvenanceFile.Invocation("x", null, null, Instant.now(), Instant.now()),
-                key);
+        sign(key);
         try (RemoteArtifacts remote = new RemoteArtifacts(store(kind))) {
             assertThat(remote.has(digest)).isFalse();
             assertRefused(
@@ -348,6 +354,8 @@ class RemoteArtifactsTest {
                     @Override
                     public InputStream read(String key, long from, long length) throws IOException {
                         if (reads.getAndIncrement() > 2) {
+                            // A failure interrupts the others: what they read before is noted then.
+                            await().until(() -> notedUnder(here.root()) == 2);
                             throw new EngineException(Reason.SOURCE_UNAVAILABLE, "gone");
                         }
                         return super.read(key, from, length);
@@ -365,6 +373,14 @@ class RemoteArtifactsTest {
         assertThat(broken.bytesRead.get() + well.bytesRead.get())
                 .as("all but the manifest once")
                 .isEqualTo(bytes + manifest);
+    }
+
+    private static long notedUnder(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(file -> file.toString().endsWith(".pieces"))
+                    .filter(file -> file.toFile().length() > 0)
+                    .count();
+        }
     }
 
     @Test

@@ -229,9 +229,15 @@ public class InferenceWorker {
     }
 
     private void requireTopics() {
-        access.requireUnlessAway();
+        Optional<String> notAsked = access.requireUnlessAway();
         try (TopicAdmin topics = TopicAdmin.connect(kafka, prefix, TOPICS_TIMEOUT)) {
             topics.require(Participant.INFERENCE_PROCESSOR.topics(), OptionalInt.empty());
+        }
+        if (notAsked.isPresent()) {
+            // It is there, and was only slow: without its rights a worker would take partitions
+            // whose prompts it cannot answer.
+            access.requireUnlessAway()
+                    .ifPresent(why -> LOG.warnf("not asked whether all is allowed: %s", why));
         }
     }
 

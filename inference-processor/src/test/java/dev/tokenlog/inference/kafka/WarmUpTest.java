@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 /// What a warm-up that did not come to its end in time leaves behind.
 class WarmUpTest {
 
-    private static final Duration BRIEF = Duration.ofSeconds(1);
+    private static final Duration BRIEF = Duration.ofSeconds(3);
     private static final Set<Pin> PINS = Set.of(new Pin("demo", "sha256-demo", "/models/demo"));
 
     private final ProtocolThread protocol = new ProtocolThread(Duration.ZERO, () -> {});
