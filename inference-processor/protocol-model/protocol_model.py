@@ -3,6 +3,7 @@
 
     python3 protocol_model.py                  # the names of the experiments
     python3 protocol_model.py stale-zombie 60  # one or several (a,b): a shortest trace per kind of violation, at most 60 s each
+    python3 protocol_model.py without-fence 60 hash       # until this violation is found
     nice -n 19 python3 protocol_model.py all 60           # every experiment, one line each
 
 State: per generation the fold that a reader has made of the log (the log itself is the trace), per worker what it believes, the group's
@@ -254,7 +255,7 @@ class Model:
             work = longest(succ)
             if work is None:
                 found["goes round without a fault"] = ("(a cycle)",)
-        return found, len(states), sum(map(len, succ)), time.time() - began, bool(todo), work
+        return found, len(states), sum(map(len, succ)), time.time() - began, bool(todo) and wanted not in found, work
 
 
 def longest(succ):

@@ -87,7 +87,10 @@ final class TopicsCommand implements Callable<Integer> {
             boolean complete = partitions == null && admin.check(OptionalInt.empty()).isEmpty();
             List<Topic> created = checkOnly || complete ? List.of() : admin.create(layout());
             List<TopicException.Problem> problems =
-                    new ArrayList<>(admin.check(OptionalInt.empty()));
+                    new ArrayList<>(
+                            created.isEmpty()
+                                    ? admin.check(OptionalInt.empty())
+                                    : admin.checkCreated(OptionalInt.empty()));
             String groupProblem = checkOnly ? null : setGroupTimes(admin, prefix);
             report(prefix, created, problems, groupProblem);
             return problems.isEmpty() ? ExitStatus.DONE : ExitStatus.NO;

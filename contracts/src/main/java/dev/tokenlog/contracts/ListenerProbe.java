@@ -66,7 +66,8 @@ public final class ListenerProbe {
                                             "the listener speaks TLS: security.protocol must be SSL or SASL_SSL, not "
                                                     + protocol)
                                     : Optional.empty();
-                    // Asked once more, since a broker that ends also stops in the middle.
+                    // Asked once more: a broker that is ending also hangs up after the first
+                    // answer.
                     case 1 ->
                             withSasl || plain(host, port, 2) != 1
                                     ? Optional.empty()

@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -33,8 +34,8 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /// Creates and checks the topics of a cluster: the one place that does.
 ///
-/// Every call waits at most the timeout given, and throws [TopicException] if the cluster does not
-/// answer, refuses, or has topics that Tokenlog cannot work with.
+/// Every question waits at most the timeout given, and a call throws [TopicException] if the
+/// cluster does not answer, refuses, or has topics that Tokenlog cannot work with.
 public final class TopicAdmin implements AutoCloseable {
 
     private static final Duration BETWEEN_LOOKS = Duration.ofMillis(50);
@@ -98,28 +99,35 @@ public final class TopicAdmin implements AutoCloseable {
             }
         }
         awaitVisible();
-        onceKnown(this::renew);
-        onceKnown(() -> require(OptionalInt.of(layout.partitions())));
+        onceKnown(() -> {
+            renew();
+            return List.of();
+        });
+        refuse(insisted(checkCreated(OptionalInt.of(layout.partitions()))));
         return created;
     }
 
-    /// Each question goes to any broker: what one shows, the next may not know yet.
-    private void onceKnown(Runnable question) {
+    /// As [#check], for topics that are there: each question goes to any broker, and what one shows
+    /// the next may not know yet.
+    public List<Problem> checkCreated(OptionalInt partitions) {
+        return onceKnown(() -> check(partitions));
+    }
+
+    private List<Problem> onceKnown(Supplier<List<Problem>> question) {
         long until = System.nanoTime() + timeout.toNanos();
         while (true) {
+            boolean last = System.nanoTime() > until;
             try {
-                question.run();
-                return;
+                List<Problem> problems = question.get();
+                if (last || problems.stream().noneMatch(p -> p.setting().equals("topic"))) {
+                    return problems;
+                }
             } catch (TopicException e) {
-                boolean unknown =
-                        e.getCause() instanceof UnknownTopicOrPartitionException
-                                || e.problems().stream()
-                                        .anyMatch(problem -> problem.setting().equals("topic"));
-                if (!unknown || System.nanoTime() > until) {
+                if (last || !(e.getCause() instanceof UnknownTopicOrPartitionException)) {
                     throw e;
                 }
-                pause();
             }
+            pause();
         }
     }
 
@@ -228,7 +236,10 @@ public final class TopicAdmin implements AutoCloseable {
 
     /// As [#require(OptionalInt)] for these topics alone.
     public void require(Set<Topic> topics, OptionalInt partitions) {
-        List<Problem> problems = insisted(check(topics, partitions));
+        refuse(insisted(check(topics, partitions)));
+    }
+
+    private static void refuse(List<Problem> problems) {
         if (!problems.isEmpty()) {
             throw new TopicException(problems);
         }

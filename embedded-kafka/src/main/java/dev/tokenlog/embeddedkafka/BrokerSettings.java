@@ -45,8 +45,9 @@ final class BrokerSettings {
     }
 
     private static void alone(Properties p) {
-        // No empty record in the log of metadata twice a second: they show how far other nodes are
-        // behind, of which there are none, and cost a third of what an idle broker takes.
+        // No empty records in the log of metadata twice a second: they only show how far other
+        // nodes
+        // are behind, and here are none. They cost a third of what an idle broker takes.
         p.setProperty("metadata.max.idle.interval.ms", "0");
     }
 

@@ -87,7 +87,7 @@ public final class EmbeddedKafka implements AutoCloseable {
         close(CLEAN_END);
     }
 
-    /// As [#close()], by force after this time.
+    /// As [#close()], by force after this time; at once if there is none left.
     public synchronized void close(Duration limit) {
         if (process == null || !process.isAlive()) {
             return;

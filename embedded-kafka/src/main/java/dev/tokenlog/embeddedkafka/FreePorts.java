@@ -11,8 +11,8 @@ import java.util.Random;
 import java.util.Set;
 
 /// A KRaft node must know its controller's port before it starts, so ports are picked first.
-/// Between the pick and the broker's own bind nobody takes one by chance ([#lasting]); where it
-/// happens all the same it is a start that failed, never a wrong broker.
+/// Between the pick and the broker's own bind no connection takes one by chance ([#lasting]); where
+/// it happens all the same it is a start that failed, never a wrong broker.
 final class FreePorts {
 
     private FreePorts() {}

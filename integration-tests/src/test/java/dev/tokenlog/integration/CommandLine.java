@@ -65,9 +65,8 @@ final class CommandLine {
         }
     }
 
-    /// A new file for what a child process says. In `target`, not in the machine's temporary
-    /// folder: what a test leaves there, nobody clears away, and after a failure it is looked for
-    /// here.
+    /// A new file for what a child process says. In `target`: nobody clears the machine's temporary
+    /// folder, and after a failure one looks here.
     static Path logFile(String name) throws IOException {
         Path folder = Checkout.root().resolve("integration-tests/target/logs");
         return Files.createTempFile(Files.createDirectories(folder), name + "-", ".txt");

@@ -141,8 +141,11 @@ class HubIT {
                 .doesNotContain(TOKEN);
         // A running broker renames files while they are listed.
         platform.stop();
-        assertThat(filesThatHold(TOKEN)).isEmpty();
-        platform = up();
+        try {
+            assertThat(filesThatHold(TOKEN)).isEmpty();
+        } finally {
+            platform = up();
+        }
     }
 
     private CommandLine.Result platformless(String... arguments) {

@@ -171,6 +171,7 @@ class PoisonIT {
                         // What runs it dies; who claims it once more does not run it.
                         worker.kill();
                         kills++;
+                        assertThat(kills).isLessThanOrEqualTo(8);
                         silent++;
                         worker = worker();
                         until = System.nanoTime() + LIMIT.toNanos();

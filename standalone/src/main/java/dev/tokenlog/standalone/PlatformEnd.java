@@ -24,6 +24,7 @@ final class PlatformEnd implements Runnable {
     private volatile boolean started;
     private volatile boolean ending;
     private volatile EmbeddedKafka broker;
+    private Long until;
 
     PlatformEnd(Path data) {
         this.data = data;
@@ -51,9 +52,17 @@ final class PlatformEnd implements Runnable {
         stopped.countDown();
     }
 
+    /// One for the signal's thread and for the one that Quarkus releases.
+    private synchronized long until() {
+        if (until == null) {
+            until = System.nanoTime() + ALL.toNanos();
+        }
+        return until;
+    }
+
     @Override
     public void run() {
-        long until = System.nanoTime() + ALL.toNanos();
+        long until = until();
         try {
             if (started && !stopped.await(PROCESSORS.toMillis(), TimeUnit.MILLISECONDS)) {
                 System.err.println(

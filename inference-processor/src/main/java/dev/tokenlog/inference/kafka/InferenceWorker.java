@@ -234,10 +234,12 @@ public class InferenceWorker {
             topics.require(Participant.INFERENCE_PROCESSOR.topics(), OptionalInt.empty());
         }
         if (notAsked.isPresent()) {
-            // It is there, and was only slow: without its rights a worker would take partitions
+            // The cluster is there, and was only slow: without its rights a worker would take
+            // partitions
             // whose prompts it cannot answer.
             access.requireUnlessAway()
-                    .ifPresent(why -> LOG.warnf("not asked whether all is allowed: %s", why));
+                    .ifPresent(why ->
+                            LOG.warnf("the cluster did not say whether all is allowed: %s", why));
         }
     }
 
